@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class BillingPortalConfig(AppConfig):
+    name = "billing_portal"

@@ -1,0 +1,1 @@
+"""Settings: ``development`` (also under ``manage.py up``), ``test`` and ``production`` share ``base``."""
