@@ -80,7 +80,9 @@ def drive(vendor_id: int, *, real_now: datetime) -> bool:
         if vendor.clock_frozen_at is None:
             return False
         now = vendor.clock_frozen_at
-        if any([p.settle(vendor, now=now, real_now=real_now) for p in _participants]):
+        # Every room gets its turn in each pass, so no short-circuit.
+        busy = [p.settle(vendor, now=now, real_now=real_now) for p in _participants]
+        if any(busy):
             return True
         return _step(vendor, now, real_now)
 
