@@ -10,6 +10,7 @@ import logging
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db.models import Q
@@ -93,23 +94,13 @@ def _nothing(invoice: Invoice, real_now: datetime) -> None:
 
 
 def _void_at_gateway(invoice: Invoice, real_now: datetime) -> None:
-    gateway = get_gateway(invoice.gateway)
-    key = f"invoice-{invoice.uuid}-void"
-    _pass_on(
-        invoice,
-        real_now,
-        lambda: gateway.void_invoice(invoice.vendor_id, invoice.external_invoice_id, idempotency_key=key),
-    )
+    call = partial(get_gateway(invoice.gateway).void_invoice, invoice.vendor_id, invoice.external_invoice_id)
+    _pass_on(invoice, real_now, partial(call, idempotency_key=f"invoice-{invoice.uuid}-void"))
 
 
 def _mark_paid_at_gateway(invoice: Invoice, real_now: datetime) -> None:
-    gateway = get_gateway(invoice.gateway)
-    key = f"invoice-{invoice.uuid}-paid"
-    _pass_on(
-        invoice,
-        real_now,
-        lambda: gateway.mark_paid(invoice.vendor_id, invoice.external_invoice_id, idempotency_key=key),
-    )
+    call = partial(get_gateway(invoice.gateway).mark_paid, invoice.vendor_id, invoice.external_invoice_id)
+    _pass_on(invoice, real_now, partial(call, idempotency_key=f"invoice-{invoice.uuid}-paid"))
 
 
 def _pass_on(invoice: Invoice, real_now: datetime, call: Callable[[], object]) -> None:
