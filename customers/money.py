@@ -16,9 +16,11 @@ from babel.numbers import NumberFormatError, NumberPattern, get_currency_symbol,
 
 DEFAULT_LOCALE = "en_US"
 
-ZERO_DECIMAL = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split())
+ZERO_DECIMAL = frozenset(
+    ["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"]
+)
 # IQD and LYD are not Stripe currencies; ISO 4217 gives them three decimals.
-THREE_DECIMAL = frozenset("BHD IQD JOD KWD LYD OMR TND".split())
+THREE_DECIMAL = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
 
 # What a database column of eight bytes holds, in minor units.
 LARGEST_MINOR = 2**63 - 1
@@ -96,7 +98,9 @@ def parse_money(text: str, currency: str, locale: str = DEFAULT_LOCALE) -> int:
     try:
         amount = parse_decimal(bare, locale=parse_locale(locale), strict=True)
     except (NumberFormatError, InvalidOperation):
-        raise MoneyError(f"{text!r} is not an amount of money: write it like {_example(currency, locale)}.") from None
+        raise MoneyError(
+            f"{text!r} is not an amount of money: write it like {_example(currency, locale)}."
+        ) from None
     minor = _finite(amount).scaleb(decimals, context=_EXACT)
     if minor != minor.to_integral_value(context=_EXACT):
         raise MoneyError(f"{text!r} has too many decimals: {currency.upper()} has {decimals}.")
@@ -119,7 +123,7 @@ def _format(amount: Decimal, currency: str, locale: str, least: int, most: int) 
 @functools.lru_cache(maxsize=256)
 def _pattern(locale: str, least: int, most: int) -> NumberPattern:
     """The locale's currency pattern with our number of decimals in place of CLDR's."""
-    pattern = copy.copy(parse_locale(locale).currency_formats["standard"])
+    pattern: NumberPattern = copy.copy(parse_locale(locale).currency_formats["standard"])
     pattern.frac_prec = (least, most)
     return pattern
 
