@@ -98,9 +98,7 @@ def parse_money(text: str, currency: str, locale: str = DEFAULT_LOCALE) -> int:
     try:
         amount = parse_decimal(bare, locale=parse_locale(locale), strict=True)
     except (NumberFormatError, InvalidOperation):
-        raise MoneyError(
-            f"{text!r} is not an amount of money: write it like {_example(currency, locale)}."
-        ) from None
+        raise MoneyError(f"{text!r} is not an amount of money: write it like {_example(currency, locale)}.") from None
     minor = _finite(amount).scaleb(decimals, context=_EXACT)
     if minor != minor.to_integral_value(context=_EXACT):
         raise MoneyError(f"{text!r} has too many decimals: {currency.upper()} has {decimals}.")

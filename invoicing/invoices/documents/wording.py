@@ -14,9 +14,7 @@ from invoicing.invoices.documents.model import BankDetails, DocumentLine, Invoic
 DRAFT_BANNER = "DRAFT - not issued"
 
 # Control and bidirectional-override characters can hide or reorder text; none belongs on a bill.
-_UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
-)
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
@@ -125,9 +123,7 @@ def tax_label(document: InvoiceDocument) -> str:
     if document.tax_rate is None:
         return label
     rate = document.tax_rate.scaleb(-2)
-    return (
-        f"{label} ({format_percent(rate, locale=parse_locale(document.locale), decimal_quantization=False)})"
-    )
+    return f"{label} ({format_percent(rate, locale=parse_locale(document.locale), decimal_quantization=False)})"
 
 
 def party_lines(party: Party) -> list[str]:

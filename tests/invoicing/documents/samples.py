@@ -33,9 +33,7 @@ CALLS = DocumentLine(
     period_start=NOVEMBER,
     period_end=DECEMBER,
 )
-BANK = BankDetails(
-    account_name="Northwind Compute, Inc.", account_number="000123456789", bank_name="First Bank"
-)
+BANK = BankDetails(account_name="Northwind Compute, Inc.", account_number="000123456789", bank_name="First Bank")
 
 
 def an_invoice(**changes: Any) -> InvoiceDocument:

@@ -75,10 +75,7 @@ def test_the_files_date_is_the_day_of_issue():
 
 
 def test_paper_is_a4_or_letter():
-    sizes = {
-        paper: tuple(map(round, read(an_invoice(), paper).pages[0].mediabox[2:]))
-        for paper in ("a4", "us-letter")
-    }
+    sizes = {paper: tuple(map(round, read(an_invoice(), paper).pages[0].mediabox[2:])) for paper in ("a4", "us-letter")}
     assert sizes == {"a4": (595, 842), "us-letter": (612, 792)}
 
 
@@ -118,9 +115,7 @@ def test_totals_are_never_split_between_pages():
     """One more line at a time pushes the totals over the end of a page; they always move as one."""
     for count in range(12, 32):
         document = an_invoice(lines=(PLAN,) * count, tax_rate=Decimal(19), tax_amount=1, amount_paid=1)
-        totals = [
-            page for page in (page.extract_text() for page in read(document).pages) if "Subtotal" in page
-        ]
+        totals = [page for page in (page.extract_text() for page in read(document).pages) if "Subtotal" in page]
         assert len(totals) == 1
         assert "Balance due" in totals[0]
 
@@ -150,9 +145,7 @@ def test_a_memo_keeps_its_lines():
 
 def test_bank_details_and_tax_note_are_printed():
     text = words(an_invoice(bank=BANK, tax_rate=Decimal(0), tax_note="Reverse charge."))
-    assert (
-        "Pay by ACH or wire transfer Account name Northwind Compute, Inc. Account number 000123456789" in text
-    )
+    assert "Pay by ACH or wire transfer Account name Northwind Compute, Inc. Account number 000123456789" in text
     assert "Please give NW-000042 as the payment reference." in text
     assert "Tax (0%) $0.00" in text
     assert "Reverse charge." in text
@@ -168,9 +161,7 @@ def test_names_longer_than_the_page_is_wide_stay_on_the_page():
 def test_addresses_and_numbers_can_be_copied_as_they_are():
     address = "accounts.payable@ampersand.example"
     account = "DE02120300000000202051DE02120300000000202051"
-    document = an_invoice(
-        customer=replace(CUSTOMER, email=address), bank=replace(BANK, account_number=account)
-    )
+    document = an_invoice(customer=replace(CUSTOMER, email=address), bank=replace(BANK, account_number=account))
     text = read(document).pages[0].extract_text()
     assert address in text
     assert account in text
