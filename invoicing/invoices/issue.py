@@ -23,8 +23,8 @@ from customers.settings.policy import policy_for
 from invoicing.gateways import GatewayError, GatewayInvoice, GatewayUnavailable, InvoiceOrder, get_gateway
 from invoicing.invoices.attempts import Claimed, claim_attempt, payment_note
 from invoicing.invoices.collection import settle
-from invoicing.invoices.documents.compose import compose
-from invoicing.invoices.documents.emails import build_invoice_email
+from invoicing.invoices.compose import compose
+from invoicing.invoices.documents.emails import build_invoice_email, sender_address
 from invoicing.invoices.lifecycle import locked, note_fact, transition
 from invoicing.invoices.models import AttemptState, Channel, Invoice, IssueAttempt, OutgoingEmail
 from invoicing.invoices.schedule import retry_at
@@ -86,7 +86,7 @@ def _message(attempt: IssueAttempt, now: datetime) -> EmailMultiAlternatives:
     return build_invoice_email(
         compose(invoice, policy, payment_note=payment_note(invoice, policy)),
         to=list(email.recipients),
-        sender=settings.DEFAULT_FROM_EMAIL,
+        sender=sender_address(invoice.vendor.display_name, settings.DEFAULT_FROM_EMAIL),
         reply_to=invoice.vendor.email,
         message_id=email.message_id,
         pdf=bytes(invoice.document.pdf),
