@@ -4,7 +4,6 @@ from django.contrib import admin
 from django.urls import include, path
 
 from billing_portal.api.errors import unknown_path
-
 from billing_portal.health import healthz
 
 urlpatterns = [
