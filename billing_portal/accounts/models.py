@@ -1,0 +1,123 @@
+"""Operators, their role in a vendor, and API keys."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import uuid
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractUser, BaseUserManager
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+
+from customers.actors import Actor, ActorKind
+from customers.scoping import VendorOwned
+from customers.vendor import Vendor
+
+
+class OperatorManager(BaseUserManager["Operator"]):
+    use_in_migrations = True
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> Operator:
+        if not email:
+            raise ValueError("An operator needs an e-mail address.")
+        operator = self.model(email=self.normalize_email(email), **fields)
+        operator.set_password(password)
+        operator.save(using=self._db)
+        return operator
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> Operator:
+        return self.create_user(email, password, **{**fields, "is_staff": True, "is_superuser": True})
+
+    def get_by_natural_key(self, username: str | None) -> Operator:
+        return self.get(email__iexact=username)
+
+
+class Operator(AbstractUser):
+    """A person who works in the portal, signed in by e-mail address."""
+
+    username = None  # type: ignore[assignment]
+    email = models.EmailField("e-mail address", unique=True)
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    objects: ClassVar[OperatorManager] = OperatorManager()  # type: ignore[assignment]
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="operator_email_unique_any_case"),
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+    def as_actor(self) -> Actor:
+        return Actor(ActorKind.OPERATOR, self.email, str(self.pk))
+
+
+class Role(models.TextChoices):
+    OWNER = "owner", "Owner"
+    BILLING = "billing", "Billing"
+    SUPPORT = "support", "Support"
+    READ_ONLY = "read_only", "Read-only"
+
+
+class Membership(VendorOwned):
+    """An operator's role in a vendor. An operator may belong to several vendors."""
+
+    operator = models.ForeignKey(Operator, on_delete=models.CASCADE, related_name="memberships")
+    vendor = models.ForeignKey(Vendor, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.READ_ONLY)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["operator", "vendor"], name="one_role_per_vendor"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.operator} ({self.get_role_display()}, {self.vendor})"
+
+
+def hash_key(key: str) -> str:
+    """API keys have 192 random bits, so one round of SHA-256 is enough to keep them secret at rest."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def of(self, vendor: Vendor) -> ApiKeyQuerySet:
+        return self.filter(vendor=vendor)
+
+    def valid(self, real_now: datetime) -> ApiKeyQuerySet:
+        return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=real_now))
+
+
+class ApiKey(models.Model):
+    """Shown once when it is made; only its hash is kept."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    vendor = models.ForeignKey(Vendor, on_delete=models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=64)
+    prefix = models.CharField(max_length=16, editable=False, help_text="The key's first characters.")
+    hash = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+    @classmethod
+    def issue(cls, vendor: Vendor, name: str, *, now: datetime, key: str | None = None) -> tuple[ApiKey, str]:
+        """Make a key. Returns the row and the key itself, which can never be read again."""
+        key = key or f"bp_{secrets.token_urlsafe(24)}"
+        row = cls.objects.create(vendor=vendor, name=name, prefix=key[:8], hash=hash_key(key), created_at=now)
+        return row, key
+
+    def as_actor(self) -> Actor:
+        return Actor(ActorKind.API_KEY, f"API key {self.name}", str(self.uuid))

@@ -1,0 +1,72 @@
+"""Due work lives in rows; workers take it by claiming rows.
+
+A claim is a lease in real time: whoever holds it works, and when the holder dies the lease runs out
+and the row is handed out again. Overlap is harmless because every effect is guarded by a unique row or
+an idempotency key; the lease only avoids doing work twice. Technical retries (Stripe out of reach) are
+leases too: ``hold`` keeps a row back until real time reaches ``claimed_until``.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from django.db import models, transaction
+from django.db.models import Q
+
+
+class Claimable(models.Model):
+    claim_token = models.UUIDField(null=True, blank=True, editable=False)
+    claimed_until = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+class QueuedWork(Claimable):
+    """``next_action_at`` is in the vendor's time: when the next action falls due. Null: nothing planned."""
+
+    next_action = models.CharField(max_length=24, blank=True)
+    next_action_at = models.DateTimeField(null=True, blank=True)
+    last_error = models.TextField(blank=True)
+
+    class Meta:
+        abstract = True
+
+
+C = TypeVar("C", bound=Claimable)
+
+
+def unclaimed(real_now: datetime) -> Q:
+    return Q(claimed_until__isnull=True) | Q(claimed_until__lte=real_now)
+
+
+def claim(rows: models.QuerySet[C], *, real_now: datetime, lease: timedelta, limit: int) -> tuple[uuid.UUID, list[int]]:
+    """Take up to ``limit`` unclaimed rows, oldest first as ``rows`` orders them.
+
+    Returns the token that proves the claim and the primary keys taken. Never waits for a lock:
+    rows that somebody else is claiming at this moment are skipped.
+    """
+    token = uuid.uuid4()
+    with transaction.atomic():
+        free = rows.filter(unclaimed(real_now)).select_for_update(skip_locked=True, of=("self",))
+        ids = list(free.values_list("pk", flat=True)[:limit])
+        if ids:
+            rows.model._default_manager.filter(pk__in=ids).update(claim_token=token, claimed_until=real_now + lease)
+    return token, ids
+
+
+def renew(model: type[C], pk: int, token: uuid.UUID, *, real_now: datetime, lease: timedelta) -> bool:
+    """Start work under a claim. False when the claim has passed to somebody else meanwhile."""
+    held = model._default_manager.filter(pk=pk, claim_token=token)
+    return held.update(claimed_until=real_now + lease) == 1
+
+
+def hold(model: type[C], pk: int, *, until: datetime) -> None:
+    """Keep a row back until ``until`` (real time): a technical retry, not a business deadline."""
+    model._default_manager.filter(pk=pk).update(claim_token=None, claimed_until=until)
+
+
+def release(model: type[C], pk: int) -> None:
+    model._default_manager.filter(pk=pk).update(claim_token=None, claimed_until=None)

@@ -1,0 +1,154 @@
+"""The interface a payment gateway implements: small frozen values in, outcomes and two kinds of error out.
+
+Gateways are found by dotted path (``settings.PAYMENT_GATEWAYS``), as Django finds e-mail backends, so
+that this room never imports the one above it. A gateway answers unasked news (webhooks) by calling
+``invoicing.invoices.collection.settle`` with a ``GatewayInvoice``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from typing import Any, Protocol
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+
+class Collection(StrEnum):
+    """Who starts the payment: the gateway by itself, or the customer who is sent the invoice."""
+
+    CHARGE_AUTOMATICALLY = "charge_automatically"
+    SEND_INVOICE = "send_invoice"
+
+
+class Advance(StrEnum):
+    """What the gateway may do once the invoice is complete and its total agrees with ours."""
+
+    DRAFT = "draft"  # nothing: it waits for a person
+    SCHEDULED = "scheduled"  # finalize and collect after its own draft window
+    AT_ONCE = "at_once"  # finalize now
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLine:
+    reference: str
+    description: str
+    amount: int
+    period_start: str
+    period_end: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceOrder:
+    """An invoice to be made at the gateway. JSON types only (times are ISO 8601), because it is stored
+    before the call and replayed word for word. ``total`` is in minor units."""
+
+    invoice_uuid: str
+    vendor_id: int
+    customer_id: int
+    number: str
+    currency: str
+    total: int
+    memo: str
+    collection: str
+    days_until_due: int
+    advance: str
+    lines: tuple[OrderLine, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> InvoiceOrder:
+        return cls(**{**data, "lines": tuple(OrderLine(**line) for line in data["lines"])})
+
+
+class GatewayStatus(StrEnum):
+    DRAFT = "draft"
+    OPEN = "open"
+    PAID = "paid"
+    VOID = "void"
+    UNCOLLECTIBLE = "uncollectible"
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayPayment:
+    """One attempt to collect at the gateway. ``method`` is in words: "Visa ending in 4242"."""
+
+    external_id: str
+    succeeded: bool
+    amount: int
+    method: str
+    occurred_at: datetime
+    error_code: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayInvoice:
+    """The present state of an invoice at the gateway.
+
+    ``note`` tells a person of a rule that was applied ("No usable payment method: sent instead").
+    """
+
+    external_id: str
+    status: GatewayStatus
+    collection: str
+    number: str = ""
+    hosted_url: str = ""
+    due_date: datetime | None = None
+    amount_paid: int = 0
+    payments: tuple[GatewayPayment, ...] = ()
+    finalized_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+    error: str = ""
+    note: str = ""
+
+
+class GatewayError(Exception):
+    """``message`` can be shown to an operator."""
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+
+class GatewayUnavailable(GatewayError):
+    """No answer, or a passing refusal: try again with the same key; it does not count as a failure."""
+
+
+class GatewayRejected(GatewayError):
+    """A definite no: stop and show it."""
+
+
+class PaymentGateway(Protocol):
+    code: str
+
+    def issue_invoice(
+        self, order: InvoiceOrder, *, idempotency_key: str, remember: Callable[[str], None]
+    ) -> GatewayInvoice:
+        """Make the invoice. Safe to call again with the same order and key: the outcome is the same one.
+
+        ``remember`` is called with the gateway's id as soon as it is known. Called outside transactions.
+        Raises ``GatewayUnavailable`` or ``GatewayRejected``; after a rejection nothing is left behind.
+        """
+
+    def void_invoice(self, vendor_id: int, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
+        """Void it, or delete it where it is still a draft. Already void is success."""
+
+    def mark_paid(self, vendor_id: int, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
+        """The money arrived outside the gateway."""
+
+    def fetch_invoice(self, vendor_id: int, external_id: str) -> GatewayInvoice:
+        """Its present state."""
+
+
+@cache
+def get_gateway(code: str) -> PaymentGateway:
+    gateway: PaymentGateway = import_string(settings.PAYMENT_GATEWAYS[code])()
+    return gateway

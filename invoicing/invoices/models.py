@@ -1,0 +1,254 @@
+"""The invoice, its lines, and the evidence of every attempt to send or collect it."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.db.models import Q
+
+from customers.claims import QueuedWork
+from customers.customer import Customer
+from customers.scoping import VendorOwned
+from invoicing.invoices.states import InvoiceStatus
+from invoicing.subscriptions.models import BillingCycle, Subscription
+
+
+class LineItemKind(models.TextChoices):
+    METERED_COMPONENT = "METERED_COMPONENT", "Usage"
+    BASE_PRICE = "BASE_PRICE", "Base price"
+    ADD_ON = "ADD_ON", "Add-on"
+    DISCOUNT = "DISCOUNT", "Discount"
+    MINIMUM_CHARGE = "MINIMUM_CHARGE", "Minimum charge"
+    METERED_COMPONENT_MINIMUM_CHARGE = "METERED_COMPONENT_MINIMUM_CHARGE", "Minimum charge of a component"
+
+
+class Invoice(VendorOwned, QueuedWork):
+    """Amounts are minor units of ``currency``. ``amount_due`` is the billed total after credits; payments
+    do not lower it. Only ``lifecycle`` writes ``status``."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="invoices")
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.PROTECT, related_name="invoices", null=True, blank=True
+    )
+    cycle = models.OneToOneField(BillingCycle, on_delete=models.PROTECT, related_name="invoice", null=True, blank=True)
+    status = models.CharField(max_length=24, choices=InvoiceStatus.choices, default=InvoiceStatus.GENERATED)
+    number = models.CharField(max_length=40, blank=True, help_text="Given when it is issued.")
+    currency = models.CharField(max_length=3)
+    sub_total = models.BigIntegerField()
+    discount_credit = models.BigIntegerField(default=0, help_text="Credits applied.")
+    tax_rate = models.DecimalField(max_digits=7, decimal_places=4, default=0, help_text="Percent.")
+    tax_amount = models.BigIntegerField(default=0)
+    amount_due = models.BigIntegerField()
+    amount_paid = models.BigIntegerField(default=0)
+
+    period_start = models.DateTimeField()
+    period_end = models.DateTimeField()
+    min_item_start_time = models.DateTimeField()
+    max_item_end_time = models.DateTimeField()
+    issue_date = models.DateTimeField(help_text="When it was issued, or is going to be.")
+    due_date = models.DateTimeField(null=True, blank=True)
+
+    memo = models.TextField(blank=True)
+    is_approved = models.BooleanField(default=False)
+    generated_at = models.DateTimeField()
+    approved_at = models.DateTimeField(null=True, blank=True)
+    issued_at = models.DateTimeField(null=True, blank=True)
+    paid_at = models.DateTimeField(null=True, blank=True)
+    voided_at = models.DateTimeField(null=True, blank=True)
+
+    invoicing_error = models.TextField(blank=True)
+    payment_error = models.TextField(blank=True)
+    status_error = models.TextField(blank=True)
+    invoice_retry_attempt = models.PositiveIntegerField(default=0)
+    payment_retry_attempt = models.PositiveIntegerField(default=0)
+    latest_invoice_attempt_at = models.DateTimeField(null=True, blank=True)
+    latest_payment_attempt_at = models.DateTimeField(null=True, blank=True)
+
+    gateway = models.CharField(max_length=16, blank=True, help_text="Who collects it; empty: we do.")
+    external_invoice_id = models.CharField(max_length=255, blank=True)
+    external_invoice_number = models.CharField(max_length=64, blank=True)
+    external_payment_id = models.CharField(max_length=255, blank=True)
+    hosted_url = models.URLField(max_length=1000, blank=True)
+    delivery = models.CharField(max_length=24, blank=True, help_text="How it was issued, in one word.")
+
+    customer_snapshot = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    policy_snapshot = models.JSONField(
+        default=dict, encoder=DjangoJSONEncoder, help_text="The settings that produced the last step and deadline."
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["vendor", "number"], condition=~Q(number=""), name="number_unique"),
+            models.UniqueConstraint(
+                fields=["gateway", "external_invoice_id"],
+                condition=~Q(external_invoice_id=""),
+                name="external_invoice_unique",
+            ),
+            models.CheckConstraint(
+                name="paid_has_its_time", condition=~Q(status="INVOICE_PAID") | Q(paid_at__isnull=False)
+            ),
+            models.CheckConstraint(
+                name="issued_has_number_and_time",
+                condition=~Q(status="INVOICE_ISSUED") | (Q(issued_at__isnull=False) & ~Q(number="")),
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_action_at", "id"], condition=Q(next_action_at__isnull=False), name="invoice_due"
+            ),
+            models.Index(
+                fields=["vendor", "next_action_at"],
+                condition=Q(next_action_at__isnull=False),
+                name="invoice_due_vendor",
+            ),
+            models.Index(fields=["vendor", "-generated_at", "-id"], name="invoice_newest"),
+            models.Index(fields=["vendor", "status", "-generated_at", "-id"], name="invoice_by_status"),
+            models.Index(fields=["customer", "-generated_at", "-id"], name="invoice_of_customer"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number or f"Invoice {str(self.uuid)[:8]}"
+
+    @property
+    def amount_remaining(self) -> int:
+        return max(self.amount_due - self.amount_paid, 0)
+
+    @property
+    def state(self) -> InvoiceStatus:
+        return InvoiceStatus(self.status)
+
+
+class LineItem(models.Model):
+    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="line_items")
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    position = models.PositiveIntegerField()
+    kind = models.CharField(max_length=40, choices=LineItemKind.choices)
+    name = models.CharField(max_length=256)
+    description = models.TextField(blank=True)
+    quantity = models.DecimalField(max_digits=30, decimal_places=12, null=True, blank=True)
+    quantity_unit = models.CharField(max_length=64, blank=True)
+    unit_price = models.DecimalField(
+        max_digits=30, decimal_places=12, null=True, blank=True, help_text="Minor units, may be fractional."
+    )
+    amount = models.BigIntegerField()
+    start_time = models.DateTimeField()
+    end_time = models.DateTimeField()
+    metadata = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["invoice", "position"], name="line_position_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class NumberSeries(models.Model):
+    """The counter invoice numbers are taken from, one row a series, without gaps."""
+
+    vendor = models.OneToOneField("customers.Vendor", on_delete=models.CASCADE, related_name="number_series")
+    prefix = models.CharField(max_length=16, default="INV-")
+    digits = models.PositiveSmallIntegerField(default=5)
+    next_value = models.PositiveBigIntegerField(default=1)
+
+    def __str__(self) -> str:
+        return f"{self.prefix}{self.next_value}"
+
+
+class Channel(models.TextChoices):
+    NONE = "none", "Kept here"
+    EMAIL = "email", "E-mail"
+    GATEWAY = "gateway", "Stripe"
+
+
+class AttemptState(models.TextChoices):
+    SENDING = "sending", "Under way"
+    SUCCEEDED = "succeeded", "Succeeded"
+    FAILED = "failed", "Failed"
+    UNKNOWN = "unknown", "Outcome unknown"
+
+
+class IssueAttempt(models.Model):
+    """Written before anything leaves the building: what is about to happen, with its idempotency key.
+
+    ``request`` is frozen, so that a lost answer can be asked for again with exactly the same words.
+    """
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="issue_attempts")
+    number = models.PositiveIntegerField()
+    channel = models.CharField(max_length=16, choices=Channel.choices)
+    state = models.CharField(max_length=16, choices=AttemptState.choices, default=AttemptState.SENDING)
+    idempotency_key = models.CharField(max_length=128, unique=True)
+    request = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    external_id = models.CharField(max_length=255, blank=True)
+    error = models.TextField(blank=True)
+    started_at = models.DateTimeField(help_text="The vendor's time.")
+    real_started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["invoice", "number"], name="issue_attempt_unique"),
+            models.UniqueConstraint(
+                fields=["invoice"], condition=Q(state="sending"), name="one_issue_attempt_under_way"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Attempt {self.number} to issue {self.invoice}"
+
+
+class Payment(models.Model):
+    """One attempt to collect, whoever made it: paid, failed, or under way."""
+
+    class State(models.TextChoices):
+        SUCCEEDED = "succeeded", "Succeeded"
+        FAILED = "failed", "Failed"
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="payments")
+    state = models.CharField(max_length=16, choices=State.choices)
+    amount = models.BigIntegerField()
+    method = models.CharField(max_length=128, blank=True, help_text="For example: Visa ending in 4242.")
+    external_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
+    error_code = models.CharField(max_length=64, blank=True)
+    error = models.TextField(blank=True)
+    occurred_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-occurred_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.get_state_display()} payment of {self.invoice}"
+
+
+class OutgoingEmail(models.Model):
+    """Written before the message is handed over. ``UNKNOWN`` after a crash in between: a person decides."""
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="emails")
+    kind = models.CharField(max_length=24)
+    recipients = models.JSONField()
+    subject = models.CharField(max_length=500)
+    message_id = models.CharField(max_length=255, unique=True)
+    state = models.CharField(max_length=16, choices=AttemptState.choices, default=AttemptState.SENDING)
+    error = models.TextField(blank=True)
+    created_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.kind} e-mail for {self.invoice}"
+
+
+class InvoiceDocument(models.Model):
+    """The PDF as it was issued. It never changes."""
+
+    invoice = models.OneToOneField(Invoice, on_delete=models.CASCADE, related_name="document")
+    pdf = models.BinaryField()
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"PDF of {self.invoice}"

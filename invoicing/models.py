@@ -1,0 +1,33 @@
+"""Gathers the models of the rooms below, where Django looks for them."""
+
+from invoicing.catalog.models import Meter, MeteredComponent, PricePlan, PriceScheme, PriceTier
+from invoicing.invoices.models import (
+    Invoice,
+    InvoiceDocument,
+    IssueAttempt,
+    LineItem,
+    NumberSeries,
+    OutgoingEmail,
+    Payment,
+)
+from invoicing.subscriptions.models import BillingCycle, Subscription
+from invoicing.usage.models import Measurement, UnattributedMeasurement
+
+__all__ = [
+    "BillingCycle",
+    "Invoice",
+    "InvoiceDocument",
+    "IssueAttempt",
+    "LineItem",
+    "Measurement",
+    "Meter",
+    "MeteredComponent",
+    "NumberSeries",
+    "OutgoingEmail",
+    "Payment",
+    "PricePlan",
+    "PriceScheme",
+    "PriceTier",
+    "Subscription",
+    "UnattributedMeasurement",
+]

@@ -1,0 +1,73 @@
+"""Who is on which plan, and the cycles that are billed."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import F, Q
+
+from customers.claims import QueuedWork
+from customers.customer import Customer
+from customers.scoping import VendorOwned
+from invoicing.catalog.models import PricePlan
+
+
+class Subscription(VendorOwned):
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="subscriptions")
+    price_plan = models.ForeignKey(PricePlan, on_delete=models.PROTECT, related_name="subscriptions")
+    align_to_calendar = models.BooleanField(default=False)
+    effective_at = models.DateTimeField()
+    expired_at = models.DateTimeField(null=True, blank=True, help_text="Exclusive end; empty while it runs on.")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="subscription_ends_after_it_starts",
+                condition=Q(expired_at__isnull=True) | Q(expired_at__gte=F("effective_at")),
+            ),
+            models.UniqueConstraint(
+                fields=["customer"], condition=Q(expired_at__isnull=True), name="one_open_subscription"
+            ),
+        ]
+        indexes = [models.Index(fields=["customer", "-effective_at"], name="subscription_of_customer")]
+
+    def __str__(self) -> str:
+        return f"{self.customer} on {self.price_plan}"
+
+
+class CycleAction(models.TextChoices):
+    """What happens next to a billing cycle."""
+
+    END = "end", "End the billing cycle"
+    GENERATE = "generate", "Generate the invoice"
+    NONE = "", "Nothing"
+
+
+class BillingCycle(VendorOwned, QueuedWork):
+    """From ``start`` (inclusive) to ``end`` (exclusive). Numbered from 0 within its subscription."""
+
+    subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="cycles")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="cycles")
+    index = models.PositiveIntegerField()
+    start = models.DateTimeField()
+    end = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["subscription", "index"], name="cycle_index_unique"),
+            models.UniqueConstraint(fields=["subscription", "start"], name="cycle_start_unique"),
+            models.CheckConstraint(name="cycle_has_length", condition=Q(end__gt=F("start"))),
+        ]
+        indexes = [
+            models.Index(fields=["next_action_at", "id"], condition=Q(next_action_at__isnull=False), name="cycle_due"),
+            models.Index(
+                fields=["vendor", "next_action_at"], condition=Q(next_action_at__isnull=False), name="cycle_due_vendor"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subscription}, {self.start:%Y-%m-%d} to {self.end:%Y-%m-%d}"

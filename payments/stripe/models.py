@@ -1,0 +1,125 @@
+"""What only Stripe knows, and our way home from its ids."""
+
+from __future__ import annotations
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.db.models import Q
+
+from customers.claims import Claimable
+from customers.customer import Customer
+from customers.scoping import VendorOwned
+
+
+class StripeConnection(VendorOwned):
+    """The vendor's Stripe account in one mode. Access tokens are not kept: the platform's key acts."""
+
+    account_id = models.CharField(max_length=64)
+    livemode = models.BooleanField(default=False)
+    is_active = models.BooleanField(default=True, help_text="The connection that acts.")
+    connected_at = models.DateTimeField()
+    disconnected_at = models.DateTimeField(null=True, blank=True)
+    last_webhook_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "livemode"], name="account_linked_once"),
+            models.UniqueConstraint(fields=["vendor", "livemode"], name="one_account_per_mode"),
+            models.UniqueConstraint(fields=["vendor"], condition=Q(is_active=True), name="one_acting_connection"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} ({'live' if self.livemode else 'test'})"
+
+
+class StripeCustomer(VendorOwned, Claimable):
+    """A customer's counterpart. ``idempotency_key`` and ``request`` are kept before Stripe is called."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", "Being made"
+        LINKED = "linked", "Linked"
+        FAILED = "failed", "Failed"
+        DELETED = "deleted", "Deleted in Stripe"
+
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="stripe_customers")
+    connection = models.ForeignKey(StripeConnection, on_delete=models.PROTECT, related_name="stripe_customers")
+    external_id = models.CharField(max_length=255, blank=True)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
+    idempotency_key = models.CharField(max_length=128, blank=True)
+    request = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    attempts = models.PositiveIntegerField(default=0)
+    last_error = models.TextField(blank=True)
+    linked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["customer", "connection"], name="one_counterpart_per_connection"),
+            models.UniqueConstraint(
+                fields=["connection", "external_id"], condition=~Q(external_id=""), name="counterpart_linked_once"
+            ),
+        ]
+        indexes = [models.Index(fields=["id"], condition=Q(state="pending"), name="stripe_customer_pending")]
+
+    def __str__(self) -> str:
+        return self.external_id or f"Stripe customer of {self.customer}"
+
+
+class StripePaymentMethod(models.Model):
+    """A payment method attached in Stripe, as last seen there."""
+
+    stripe_customer = models.ForeignKey(StripeCustomer, on_delete=models.CASCADE, related_name="payment_methods")
+    external_id = models.CharField(max_length=255)
+    type = models.CharField(max_length=32)
+    brand = models.CharField(max_length=32, blank=True)
+    last4 = models.CharField(max_length=4, blank=True)
+    exp_month = models.PositiveSmallIntegerField(null=True, blank=True)
+    exp_year = models.PositiveSmallIntegerField(null=True, blank=True)
+    is_default = models.BooleanField(default=False)
+    attached_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["stripe_customer", "external_id"], name="payment_method_once"),
+            models.UniqueConstraint(
+                fields=["stripe_customer"], condition=Q(is_default=True), name="one_default_payment_method"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.brand or self.type} ending in {self.last4}"
+
+
+class StripeEvent(Claimable):
+    """An incoming webhook, stored before it is answered. The body is only a hint: processing fetches the
+    object's present state from Stripe."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", "Pending"
+        PROCESSED = "processed", "Processed"
+        IGNORED = "ignored", "Ignored"
+        FAILED = "failed", "Failed"
+
+    event_id = models.CharField(max_length=255)
+    account_id = models.CharField(max_length=64, blank=True)
+    livemode = models.BooleanField()
+    type = models.CharField(max_length=64)
+    object_type = models.CharField(max_length=64, blank=True)
+    object_id = models.CharField(max_length=255, blank=True)
+    body = models.JSONField()
+    state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
+    reason = models.TextField(blank=True, help_text="Why it was ignored, or what went wrong.")
+    attempts = models.PositiveIntegerField(default=0)
+    received_at = models.DateTimeField()
+    processed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "event_id"], name="stripe_event_once"),
+        ]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(state="pending"), name="stripe_event_pending"),
+            models.Index(fields=["account_id", "-id"], name="stripe_event_of_account"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.event_id}"
