@@ -10,18 +10,14 @@ from payments.sandbox.scope import JSON, Scope
 from payments.sandbox.shapes import money
 
 
-def new_intent(
-    scope: Scope, amount: int, currency: str, fields: JSON, *, invoice: str | None = None
-) -> StoredObject:
+def new_intent(scope: Scope, amount: int, currency: str, fields: JSON, *, invoice: str | None = None) -> StoredObject:
     id_ = new_id("payment_intent")
     blank = money.payment_intent(id_, scope.timestamp, scope.livemode, amount, currency, random_text(25))
     hidden = {"invoice": invoice} if invoice else None
     return store.insert(scope, {**blank, **fields}, event="payment_intent.created", hidden=hidden)
 
 
-def charge(
-    scope: Scope, intent: StoredObject, method: StoredObject, *, off_session: bool
-) -> StripeError | None:
+def charge(scope: Scope, intent: StoredObject, method: StoredObject, *, off_session: bool) -> StripeError | None:
     """Charge the intent's amount; the error that the caller is told, where it fails.
 
     Where the card wants its owner to confirm, somebody present is sent to do so; a payment

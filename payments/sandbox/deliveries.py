@@ -56,9 +56,7 @@ def _pending(account: str | None, livemode: bool) -> QuerySet[Delivery]:
     return pending if account is None else pending.filter(account=account, livemode=livemode)
 
 
-def _claim(
-    real_now: datetime, account: str | None, livemode: bool, first_attempts_only: bool
-) -> list[Delivery]:
+def _claim(real_now: datetime, account: str | None, livemode: bool, first_attempts_only: bool) -> list[Delivery]:
     waiting = _pending(account, livemode).filter(
         Q(leased_until=None) | Q(leased_until__lte=real_now), next_attempt_at__lte=real_now, endpoint__status="enabled"
     )

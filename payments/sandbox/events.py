@@ -18,9 +18,7 @@ def flush(scope: Scope) -> None:
         return
     endpoints = _endpoints(scope)
     pairs = [(news, [e for e in endpoints if _wants(e, news.type)]) for news in scope.news]
-    rows = insert_many(
-        build(scope, _event(scope, news, len(wanting))) for news, wanting in pairs
-    )
+    rows = insert_many(build(scope, _event(scope, news, len(wanting))) for news, wanting in pairs)
     Delivery.objects.bulk_create(
         Delivery(
             event=row,

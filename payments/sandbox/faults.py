@@ -46,7 +46,9 @@ def before(kind: str | None) -> None:
     if kind == "error_500_before":
         raise server_error()
     if kind == "rate_limit":
-        message = "Request rate limit exceeded. You can learn more about rate limits at https://stripe.com/docs/rate-limits."
+        message = (
+            "Request rate limit exceeded. You can learn more about rate limits at https://stripe.com/docs/rate-limits."
+        )
         raise StripeError(429, message, code="rate_limit")
     if kind == "lock_timeout":
         message = (

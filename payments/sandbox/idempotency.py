@@ -23,16 +23,12 @@ def fingerprint(what: str, given: dict[str, Any]) -> str:
 def mark_busy(account: str, livemode: bool) -> None:
     """Until the transaction ends, ``is_busy`` tells other processes that work is going on here."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 1))", [f"{account}/{livemode}"]
-        )
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 1))", [f"{account}/{livemode}"])
 
 
 def is_busy(account: str, livemode: bool) -> bool:
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 1))", [f"{account}/{livemode}"]
-        )
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 1))", [f"{account}/{livemode}"])
         return not cursor.fetchone()[0]
 
 

@@ -96,9 +96,7 @@ class StoredObject(models.Model):
     email = models.CharField(max_length=512, default="")
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["account", "livemode", "stripe_id"], name="sandbox_one_object")
-        ]
+        constraints = [models.UniqueConstraint(fields=["account", "livemode", "stripe_id"], name="sandbox_one_object")]
         indexes = [
             models.Index(fields=["account", "livemode", "object", "id"], name="sandbox_list"),
             models.Index(fields=["customer", "object", "id"], condition=~Q(customer=""), name="sandbox_customer"),
@@ -126,9 +124,7 @@ class IdempotentAnswer(models.Model):
     stored_at = models.DateTimeField()
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["account", "livemode", "key"], name="sandbox_one_answer")
-        ]
+        constraints = [models.UniqueConstraint(fields=["account", "livemode", "key"], name="sandbox_one_answer")]
 
     def __str__(self) -> str:
         return self.key
@@ -154,9 +150,7 @@ class Delivery(models.Model):
     last_error = models.TextField(blank=True, default="")
 
     class Meta:
-        indexes = [
-            models.Index(fields=["next_attempt_at"], condition=Q(state="pending"), name="sandbox_to_deliver")
-        ]
+        indexes = [models.Index(fields=["next_attempt_at"], condition=Q(state="pending"), name="sandbox_to_deliver")]
 
     def __str__(self) -> str:
         return f"{self.event_id} -> {self.endpoint_id}: {self.state}"

@@ -196,9 +196,7 @@ def read(given: Mapping[str, Any], fields: Mapping[str, Param], inside: str = ""
     return dict(_converted(given, fields, inside))
 
 
-def _converted(
-    given: Mapping[str, Any], fields: Mapping[str, Param], inside: str
-) -> Iterator[tuple[str, Any]]:
+def _converted(given: Mapping[str, Any], fields: Mapping[str, Param], inside: str) -> Iterator[tuple[str, Any]]:
     for key, value in given.items():
         yield key, fields[key].read(value, _name(inside, key))
 

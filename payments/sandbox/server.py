@@ -75,9 +75,7 @@ def _read(scope: Scope, endpoint: routing.Endpoint, given: Params, ids: dict[str
     return _rendered(scope, body, params)
 
 
-def _write(
-    scope: Scope, endpoint: routing.Endpoint, given: dict[str, Any], ids: dict[str, str], what: str
-) -> Answer:
+def _write(scope: Scope, endpoint: routing.Endpoint, given: dict[str, Any], ids: dict[str, str], what: str) -> Answer:
     """The work, its events and its stored answer, all or nothing."""
     print_ = idempotency.fingerprint(what, given)
     with transaction.atomic():

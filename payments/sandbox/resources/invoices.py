@@ -31,9 +31,7 @@ STATUSES = ("draft", "open", "paid", "uncollectible", "void")
 FIVE_YEARS = 5 * 366 * 86400
 PLAIN: dict[str, Param] = {
     "collection_method": Text(choices=METHODS),
-    "custom_fields": Many(
-        unset=True, most=4, of=Hash(fields={"name": Text(longest=40), "value": Text(longest=140)})
-    ),
+    "custom_fields": Many(unset=True, most=4, of=Hash(fields={"name": Text(longest=40), "value": Text(longest=140)})),
     "description": Text(unset=True, longest=1500),
     "effective_at": Whole(unset=True),
     "footer": Text(unset=True, longest=5000),
@@ -82,9 +80,7 @@ def create(scope: Scope, params: Params) -> JSON:
     changes, hidden = _changes(scope, data, {}, params)
     require_email(customer.data, changes["collection_method"])
     data |= changes
-    row = store.insert(
-        scope, data, hidden=hidden, due_at=next_moment(data, hidden), event="invoice.created"
-    )
+    row = store.insert(scope, data, hidden=hidden, due_at=next_moment(data, hidden), event="invoice.created")
     return row.data
 
 

@@ -42,9 +42,7 @@ OFF_SESSION = Either(kinds=(Flag(), Text(choices=("one_off", "recurring"))))
 def create(scope: Scope, params: Params) -> JSON | StripeError:
     _check_confirmation(params)
     method = _method(scope, params.get("payment_method"), params.get("customer"))
-    intent = charging.new_intent(
-        scope, params["amount"], params["currency"].lower(), _fields(scope, params, method)
-    )
+    intent = charging.new_intent(scope, params["amount"], params["currency"].lower(), _fields(scope, params, method))
     if not params.get("confirm"):
         return intent.data
     return _confirm(scope, intent, method, params)
@@ -150,9 +148,7 @@ def _method(scope: Scope, id_: str | None, customer: str | None) -> StoredObject
     return row
 
 
-def _confirm(
-    scope: Scope, intent: StoredObject, method: StoredObject | None, params: Params
-) -> JSON | StripeError:
+def _confirm(scope: Scope, intent: StoredObject, method: StoredObject | None, params: Params) -> JSON | StripeError:
     if method is None:
         raise _unexpected_state(intent, "confirmed")
     off_session = bool(params.get("off_session") or params.get("error_on_requires_action"))

@@ -98,8 +98,7 @@ def attach_to(scope: Scope, customer: StoredObject, id_: str, *, param: str = "i
         )
     if row.hidden.get("detached"):
         raise bad_request(
-            "The payment method you provided was detached from a customer and can't be used again. "
-            "Create a new one.",
+            "The payment method you provided was detached from a customer and can't be used again. Create a new one.",
             code="payment_method_unexpected_state",
         )
     if decline := card_of(row).declines_attach:
