@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import stripe
@@ -113,12 +113,16 @@ class AccountClient:
         found: list[JSON] = []
         page: JSON = {**_sent(params), "limit": PAGE}
         for _ in range(MAX_PAGES):
-            answer = self._call(lambda v1, options, page=page: make(v1, page, options))
+            answer = self._call(partial(_page, make, page))
             found += answer["data"]
             if not answer["has_more"] or not answer["data"]:
                 break
             page = {**page, "starting_after": answer["data"][-1]["id"]}
         return found
+
+
+def _page(make: Callable[[Any, Any, Any], Any], page: JSON, v1: Any, options: Any) -> Any:
+    return make(v1, page, options)
 
 
 def secret_key(livemode: bool) -> str:

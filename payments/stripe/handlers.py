@@ -15,6 +15,7 @@ from typing import Any
 from customers.actors import STRIPE
 from customers.settings.policy import policy_for
 from invoicing.gateways import GatewayInvoice, GatewayRejected
+from invoicing.invoices.collection import StillIssuing, settle
 from invoicing.invoices.models import AttemptState, Channel, Invoice, IssueAttempt
 from invoicing.invoices.states import BEFORE_ISSUE
 from payments.stripe import connect, issuing, mapping, methods
@@ -41,8 +42,6 @@ class Wait(Exception):
 
 
 def look_at_invoice(connection: StripeConnection, events: Sequence[StripeEvent], real_now: datetime) -> str:
-    from invoicing.invoices import collection
-
     external_id = events[-1].object_id
     invoice = _our_invoice(connection, events)
     if invoice is None:
@@ -54,7 +53,10 @@ def look_at_invoice(connection: StripeConnection, events: Sequence[StripeEvent],
     if invoice.external_invoice_id != external_id:
         return REPLACED
     state = present_state(connection, external_id)
-    return collection.settle(external_id, state, real_now=real_now)
+    try:
+        return settle(external_id, state, real_now=real_now)
+    except StillIssuing as error:
+        raise Wait(error.message) from error
 
 
 def _our_invoice(connection: StripeConnection, events: Sequence[StripeEvent]) -> Invoice | None:

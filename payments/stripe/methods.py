@@ -58,8 +58,8 @@ def _keep(
     counterpart: StripeCustomer, found: Sequence[JSON], default: str, *, actor: Actor, real_now: datetime
 ) -> bool:
     with transaction.atomic():
-        row = StripeCustomer.objects.select_for_update(of=("self",)).select_related("vendor", "customer")
-        row = row.get(pk=counterpart.pk)
+        locked = StripeCustomer.objects.select_for_update(of=("self",)).select_related("vendor", "customer")
+        row = locked.get(pk=counterpart.pk)
         if row.methods_as_of is not None and row.methods_as_of > real_now:
             return False  # somebody asked later than we did and has written already
         row.methods_as_of = real_now
@@ -73,9 +73,7 @@ def _keep(
 def _replace(row: StripeCustomer, found: Sequence[JSON], default: str, real_now: datetime) -> bool:
     """Bring the rows in line with what was found. True when they were not."""
     kept = {method.external_id: method for method in row.payment_methods.all()}
-    wanted = {
-        method["id"]: {**mapping.method_fields(method), "is_default": method["id"] == default} for method in found
-    }
+    wanted = {m["id"]: {**mapping.method_fields(m), "is_default": m["id"] == default} for m in found}
     changed = {pk for pk, fields in wanted.items() if pk not in kept or _differs(kept[pk], fields)}
     gone = kept.keys() - wanted.keys()
     if not changed and not gone:
