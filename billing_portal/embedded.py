@@ -7,10 +7,8 @@ started *inside* the data folder and names it ``/proc/self/cwd``, so that no fol
 
 import hashlib
 import os
-import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
@@ -23,10 +21,11 @@ import redis
 from psycopg import sql
 
 from billing_portal.machine.binaries import postgres_folder, valkey_server
+from billing_portal.machine.files import kept_secret, private_folder
 from billing_portal.machine.leftovers import end_marked
+from billing_portal.machine.ports import HOST, free_port
 from billing_portal.machine.spawn import Account, Command, signal_group, spawn, unprivileged_account
 
-HOST = "127.0.0.1"
 DATABASE = "billing_portal"
 # Recovery after a crash is part of the start.
 START_SECONDS = 120.0
@@ -36,7 +35,7 @@ HERE = Path("/proc/self/cwd")
 
 class EmbeddedServer(ABC):
     """``start`` and ``stop`` are all that most callers need; a supervisor that owns the process itself
-    uses ``prepare``, ``wait_until_ready`` and ``url``."""
+    uses ``prepare``, ``answers`` and ``url``."""
 
     name: str
     process: "subprocess.Popen[bytes] | None" = None
@@ -55,14 +54,15 @@ class EmbeddedServer(ABC):
         """Everything before the start, which may follow a crash; returns how to start it."""
 
     @abstractmethod
-    def wait_until_ready(self, process: "subprocess.Popen[bytes]") -> None: ...
+    def answers(self) -> bool:
+        """Whether it can be used now."""
 
     def start(self, log: IO[bytes] | None = None) -> str:
         """Start it and wait until it answers; returns its URL."""
         self.command = self.prepare()
         self.process = spawn(self.command, stdout=log if log is not None else subprocess.DEVNULL)
         try:
-            self.wait_until_ready(self.process)
+            self._wait_until_ready(self.process)
         except BaseException:
             self.stop()
             raise
@@ -82,13 +82,14 @@ class EmbeddedServer(ABC):
             break
         signal_group(process, signal.SIGKILL)
 
-    def _check_alive(self, process: "subprocess.Popen[bytes]", waited: float) -> None:
-        if process.poll() is not None:
-            raise RuntimeError(
-                f"{self.name} ended with code {process.returncode} while starting; its log says why."
-            )
-        if waited > START_SECONDS:
-            raise RuntimeError(f"{self.name} did not answer within {START_SECONDS:.0f} seconds.")
+    def _wait_until_ready(self, process: "subprocess.Popen[bytes]") -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not self.answers():
+            if process.poll() is not None:
+                raise RuntimeError(f"{self.name} ended with code {process.returncode}; its log says why.")
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{self.name} did not answer within {START_SECONDS:.0f} seconds.")
+            time.sleep(0.05)
 
 
 class PostgresServer(EmbeddedServer):
@@ -117,16 +118,21 @@ class PostgresServer(EmbeddedServer):
             death_signal=signal.SIGINT,
         )
 
-    def wait_until_ready(self, process: "subprocess.Popen[bytes]") -> None:
-        started = time.monotonic()
-        while True:
-            try:
-                self._ensure_database()
-            except psycopg.OperationalError:
-                self._check_alive(process, time.monotonic() - started)
-                time.sleep(0.05)
-            else:
-                return
+    def answers(self) -> bool:
+        if not self._says_ready():
+            return False
+        try:
+            self._ensure_database()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _says_ready(self) -> bool:
+        """PostgreSQL writes it into the last line of this file; asking sooner only fills the log."""
+        try:
+            return (self._data / "postmaster.pid").read_text().rstrip().endswith("ready")
+        except FileNotFoundError:
+            return False
 
     @property
     def _data(self) -> Path:
@@ -208,17 +214,12 @@ class ValkeyServer(EmbeddedServer):
             env=_clean_environment(),
         )
 
-    def wait_until_ready(self, process: "subprocess.Popen[bytes]") -> None:
-        started = time.monotonic()
+    def answers(self) -> bool:
         with redis.Redis.from_url(self.url) as client:
-            while True:
-                try:
-                    client.ping()
-                except redis.RedisError:
-                    self._check_alive(process, time.monotonic() - started)
-                    time.sleep(0.05)
-                else:
-                    return
+            try:
+                return bool(client.ping())
+            except redis.RedisError:
+                return False
 
     @property
     def _configuration(self) -> Path:
@@ -247,29 +248,6 @@ class ValkeyServer(EmbeddedServer):
 def _from_inside(folder: Path) -> str:
     """How a process that was started in that folder names it, even if it may not enter the folders above."""
     return str(HERE if HERE.exists() else folder)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-def private_folder(path: Path) -> None:
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def kept_secret(path: Path) -> str:
-    """A random secret: made the first time, the same ever after."""
-    try:
-        return path.read_text()
-    except FileNotFoundError:
-        private_folder(path.parent)
-    work = path.with_suffix(".new")
-    work.touch(mode=0o600)
-    work.write_text(secrets.token_urlsafe(24))
-    work.rename(path)
-    return path.read_text()
 
 
 def signal_to(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:

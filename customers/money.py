@@ -16,9 +16,11 @@ from babel.numbers import NumberFormatError, NumberPattern, get_currency_symbol,
 
 DEFAULT_LOCALE = "en_US"
 
-ZERO_DECIMAL = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split())
+ZERO_DECIMAL = frozenset(
+    ["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"]
+)
 # IQD and LYD are not Stripe currencies; ISO 4217 gives them three decimals.
-THREE_DECIMAL = frozenset("BHD IQD JOD KWD LYD OMR TND".split())
+THREE_DECIMAL = frozenset("BHD IQD JOD KWD LYD OMR TND".split())  # noqa: SIM905
 
 # What a database column of eight bytes holds, in minor units.
 LARGEST_MINOR = 2**63 - 1

@@ -24,6 +24,10 @@ else:
     EMAIL_BACKEND = "billing_portal.mailfiles.EmailBackend"
     EMAIL_FILE_PATH = env.str("EMAIL_FILE_PATH", default="data/mail")
 
+# Static files are served from where they lie; there is nothing to collect.
+STATIC_ROOT = None  # type: ignore[assignment]
+WHITENOISE_USE_FINDERS = True
+
 SANDBOX = env.bool("SANDBOX", default=True)
 if SANDBOX and STRIPE_LIVE_SECRET_KEY:
     raise RuntimeError("The Stripe sandbox refuses to start beside a live key.")

@@ -27,6 +27,7 @@ class EventKind(models.TextChoices):
     SUBSCRIPTION_ENDED = "subscription.ended", "Subscription ended"
     INVOICE_GENERATED = "invoice.generated", "Invoice generated"
     INVOICE_APPROVED = "invoice.approved", "Invoice approved"
+    INVOICE_KEPT = "invoice.kept", "Kept here"
     INVOICE_ISSUED = "invoice.issued", "Invoice issued"
     INVOICE_ISSUING_FAILED = "invoice.issuing_failed", "Issuing failed"
     INVOICE_PAID = "invoice.paid", "Invoice paid"

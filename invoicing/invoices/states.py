@@ -25,7 +25,6 @@ TRANSITIONS: Mapping[InvoiceStatus, frozenset[InvoiceStatus]] = {
     S.ISSUED: frozenset({S.PAID, S.PAYMENT_FAILED, S.VOIDED, S.UNCOLLECTIBLE}),
     S.PAYMENT_FAILED: frozenset({S.PAID, S.VOIDED, S.UNCOLLECTIBLE}),
     S.UNCOLLECTIBLE: frozenset({S.PAID, S.VOIDED}),
-    # Stripe can detach a payment, which reopens a paid invoice; only its word does this.
     S.PAID: frozenset(),
     S.VOIDED: frozenset(),
 }
@@ -51,4 +50,6 @@ class InvoiceAction(models.TextChoices):
 
     APPROVE = "approve", "Approve"
     ISSUE = "issue", "Issue"
+    VOID_AT_GATEWAY = "void_at_gateway", "Void in Stripe"
+    MARK_PAID_AT_GATEWAY = "mark_paid_at_gateway", "Mark as paid in Stripe"
     NONE = "", "Nothing"

@@ -52,9 +52,7 @@ def _template() -> bytes:
 
 @functools.cache
 def _fonts() -> typst.Fonts:
-    return typst.Fonts(
-        include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONT_DIR)]
-    )
+    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONT_DIR)])
 
 
 def _payload(document: InvoiceDocument, paper: Paper) -> dict[str, Any]:

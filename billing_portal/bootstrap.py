@@ -1,0 +1,71 @@
+"""The first data of an installation on one machine: a vendor in test mode, its owner, an API key and its
+connection to the Stripe sandbox. Run at every start; what is there already is left as it is."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.apps import apps
+from django.db import transaction
+
+from billing_portal.accounts.models import ApiKey, Membership, Operator, Role, hash_key
+from customers.vendor import Vendor
+from payments.models import StripeConnection
+
+OPERATOR = "owner@example.com"
+VENDOR = "my-company"
+
+
+@dataclass(frozen=True)
+class Request:
+    operator_password: str
+    api_key: str
+    webhook_url: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """``password_holds`` is false once a person has changed the password."""
+
+    operator: str
+    password_holds: bool
+    vendor: str
+    account: str
+
+
+@transaction.atomic
+def bootstrap(request: Request, *, real_now: datetime) -> Result:
+    vendor = _vendor(real_now)
+    operator = _operator(request.operator_password, vendor)
+    if not ApiKey.objects.of(vendor).filter(hash=hash_key(request.api_key)).exists():
+        ApiKey.issue(vendor, "First key", now=real_now, key=request.api_key)
+    return Result(
+        operator=operator.email,
+        password_holds=operator.check_password(request.operator_password),
+        vendor=vendor.name,
+        account=_account(vendor, request.webhook_url, real_now),
+    )
+
+
+def _vendor(real_now: datetime) -> Vendor:
+    """The one that was made at the first start, or else whichever an existing database has had longest."""
+    vendor = Vendor.objects.order_by("id").first()
+    return vendor or Vendor.objects.create(name=VENDOR, display_name="My Company", is_test=True, created_at=real_now)
+
+
+def _operator(password: str, vendor: Vendor) -> Operator:
+    operator = Operator.objects.filter(email=OPERATOR).first()
+    if operator is None:
+        operator = Operator.objects.create_superuser(OPERATOR, password)
+        Membership.objects.create(operator=operator, vendor=vendor, role=Role.OWNER)
+    return operator
+
+
+def _account(vendor: Vendor, webhook_url: str, real_now: datetime) -> str:
+    """The vendor's test account at Stripe; in the sandbox one is made and connected."""
+    known = StripeConnection.objects.of(vendor).filter(livemode=False).first()
+    if not apps.is_installed("payments.sandbox"):
+        return known.account_id if known else ""
+    account = "acct_sandbox"
+    if known is None:
+        StripeConnection.objects.create(vendor=vendor, account_id=account, connected_at=real_now)
+    return account

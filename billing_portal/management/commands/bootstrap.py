@@ -1,0 +1,35 @@
+"""``manage.py bootstrap``: the first data of an installation on one machine. ``up`` runs it at each start."""
+
+import json
+from argparse import ArgumentParser
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from billing_portal.bootstrap import Request, bootstrap
+from billing_portal.machine.files import write_private
+
+
+class Command(BaseCommand):
+    help = (
+        "Make the first vendor, its owner, an API key and its Stripe sandbox account. The password and the key "
+        "come from BOOTSTRAP_OPERATOR_PASSWORD and BOOTSTRAP_API_KEY, so that no command line shows them."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--webhook-url", required=True, help="Where the sandbox sends its webhooks.")
+        parser.add_argument("--output", type=Path, required=True, help="A file for the result, as JSON.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        env = environ.Env()
+        request = Request(
+            operator_password=env.str("BOOTSTRAP_OPERATOR_PASSWORD"),
+            api_key=env.str("BOOTSTRAP_API_KEY"),
+            webhook_url=options["webhook_url"],
+        )
+        result = bootstrap(request, real_now=timezone.now())
+        write_private(options["output"], json.dumps(asdict(result)) + "\n")

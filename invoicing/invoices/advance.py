@@ -1,0 +1,129 @@
+"""What is due, in the order of its life: end cycles, generate invoices, hand out invoice steps.
+
+The database is the queue and Celery the muscle: a flushed broker loses nothing, because whatever is due
+stays due until its step is recorded.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.conf import settings
+from django.db.models import Q
+
+from customers.claims import claim, release, renew
+from customers.settings.policy import policies_for
+from customers.vendor import Vendor
+from invoicing.gateways import GatewayError, GatewayUnavailable, get_gateway
+from invoicing.invoices.generation import generate_due
+from invoicing.invoices.issue import issue
+from invoicing.invoices.models import Channel, Invoice
+from invoicing.invoices.numbering import assign_numbers
+from invoicing.invoices.schedule import channel_for
+from invoicing.invoices.states import InvoiceAction
+from invoicing.subscriptions.advance import end_due_cycles
+from invoicing.subscriptions.models import BillingCycle, CycleAction
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 500
+FAILED_STEP_DELAY = timedelta(hours=1)
+
+HandOver = Callable[[int, uuid.UUID], None]
+
+
+def advance(due: Q, *, real_now: datetime, hand_over: HandOver) -> None:
+    """Everything that is due under this condition. ``hand_over`` gives one claimed invoice to a worker."""
+    while end_due_cycles(BillingCycle.objects.filter(due, next_action=CycleAction.END), limit=CHUNK, real_now=real_now):
+        pass
+    while generate_due(BillingCycle.objects.filter(due), limit=CHUNK, real_now=real_now):
+        pass
+    hand_out(due, real_now=real_now, hand_over=hand_over)
+
+
+def hand_out(due: Q, *, real_now: datetime, hand_over: HandOver) -> None:
+    """Claim due invoices in bounded batches, number those about to be issued, give each to a worker."""
+    rows = Invoice.objects.filter(due).order_by("next_action_at", "pk")
+    token, ids = claim(rows, real_now=real_now, lease=settings.CLAIM_LEASE, limit=settings.CLAIM_BATCH)
+    _number(ids)
+    for pk in ids:
+        hand_over(pk, token)
+
+
+def _number(ids: list[int]) -> None:
+    waiting = Invoice.objects.filter(pk__in=ids, number="", next_action=InvoiceAction.ISSUE)
+    by_vendor: dict[Vendor, dict[int, int]] = {}
+    for invoice in waiting.select_related("vendor"):
+        by_vendor.setdefault(invoice.vendor, {})[invoice.pk] = invoice.customer_id
+    for vendor, customers in by_vendor.items():
+        policies = policies_for(vendor, set(customers.values()))
+        leaving = [pk for pk, customer in customers.items() if channel_for(policies[customer]) != Channel.NONE]
+        assign_numbers(vendor, leaving)
+
+
+def perform(pk: int, token: uuid.UUID, *, real_now: datetime) -> None:
+    """One claimed invoice's next step. Quietly nothing when the claim has passed to somebody else.
+
+    A step that raises does not stall the queue: its error is kept and shown, and it is tried again later.
+    """
+    if not renew(Invoice, pk, token, real_now=real_now, lease=settings.CLAIM_LEASE):
+        return
+    invoice = Invoice.objects.select_related("vendor", "customer").get(pk=pk)
+    try:
+        _STEPS[InvoiceAction(invoice.next_action)](invoice, real_now)
+    except Exception as error:
+        logger.exception("The step %s of invoice %s failed", invoice.next_action, invoice.uuid)
+        Invoice.objects.filter(pk=pk).update(
+            last_error=f"{type(error).__name__}: {error}",
+            next_action_at=invoice.vendor.now(real_now) + FAILED_STEP_DELAY,
+        )
+        release(Invoice, pk)
+
+
+def _issue(invoice: Invoice, real_now: datetime) -> None:
+    issue(invoice, real_now=real_now)
+
+
+def _nothing(invoice: Invoice, real_now: datetime) -> None:
+    """Somebody has dealt with it between claim and step."""
+    release(Invoice, invoice.pk)
+
+
+def _void_at_gateway(invoice: Invoice, real_now: datetime) -> None:
+    call = partial(get_gateway(invoice.gateway).void_invoice, invoice.vendor_id, invoice.external_invoice_id)
+    _pass_on(invoice, real_now, partial(call, idempotency_key=f"invoice-{invoice.uuid}-void"))
+
+
+def _mark_paid_at_gateway(invoice: Invoice, real_now: datetime) -> None:
+    call = partial(get_gateway(invoice.gateway).mark_paid, invoice.vendor_id, invoice.external_invoice_id)
+    _pass_on(invoice, real_now, partial(call, idempotency_key=f"invoice-{invoice.uuid}-paid"))
+
+
+def _pass_on(invoice: Invoice, real_now: datetime, call: Callable[[], object]) -> None:
+    """Tell the gateway of a person's decision; without an answer, ask again soon with the same key."""
+    try:
+        call()
+    except GatewayUnavailable as error:
+        until = real_now + timedelta(seconds=30)
+        Invoice.objects.filter(pk=invoice.pk).update(last_error=error.message, claim_token=None, claimed_until=until)
+        return
+    except GatewayError as error:
+        problem = f"Stripe refused: {error.message}"
+    else:
+        problem = ""
+    Invoice.objects.filter(pk=invoice.pk).update(
+        next_action=InvoiceAction.NONE, next_action_at=None, last_error=problem, claim_token=None, claimed_until=None
+    )
+
+
+_STEPS: dict[InvoiceAction, Callable[[Invoice, datetime], None]] = {
+    InvoiceAction.ISSUE: _issue,
+    InvoiceAction.VOID_AT_GATEWAY: _void_at_gateway,
+    InvoiceAction.MARK_PAID_AT_GATEWAY: _mark_paid_at_gateway,
+    InvoiceAction.APPROVE: _nothing,
+    InvoiceAction.NONE: _nothing,
+}

@@ -1,0 +1,148 @@
+"""Claim: before anything leaves the building, a row says what is about to happen, and is committed."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from customers.settings.policy import BillingPolicy, policy_for
+from invoicing.gateways import Advance, Collection, InvoiceOrder, OrderLine
+from invoicing.invoices.documents.compose import compose
+from invoicing.invoices.documents.pdf import render_pdf
+from invoicing.invoices.lifecycle import locked
+from invoicing.invoices.models import (
+    AttemptState,
+    Channel,
+    Invoice,
+    InvoiceDocument,
+    IssueAttempt,
+    LineItem,
+    OutgoingEmail,
+)
+from invoicing.invoices.schedule import channel_for, due_date
+from invoicing.invoices.states import BEFORE_ISSUE, InvoiceAction
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """An attempt that is written down. ``is_new`` is False when an earlier process left it under way."""
+
+    attempt: IssueAttempt
+    is_new: bool
+
+
+def claim_attempt(invoice: Invoice, *, now: datetime, real_now: datetime) -> Claimed | None:
+    """Open the next attempt to issue, or find the one that is under way. None: nothing to issue any more."""
+    with transaction.atomic(durable=True):
+        invoice = locked(invoice)
+        if invoice.state not in BEFORE_ISSUE or invoice.next_action != InvoiceAction.ISSUE:
+            return None
+        if under_way := invoice.issue_attempts.filter(state=AttemptState.SENDING).first():
+            return Claimed(under_way, is_new=False)
+        policy = policy_for(invoice.customer)
+        _date(invoice, policy, now)
+        return Claimed(_open(invoice, policy, now=now, real_now=real_now), is_new=True)
+
+
+def _date(invoice: Invoice, policy: BillingPolicy, now: datetime) -> None:
+    """The settings and dates this attempt is made under, kept with the invoice."""
+    invoice.issue_date, invoice.due_date = now, due_date(now, policy)
+    invoice.policy_snapshot = policy.snapshot()
+    invoice.latest_invoice_attempt_at = now
+    invoice.save(update_fields=["issue_date", "due_date", "policy_snapshot", "latest_invoice_attempt_at"])
+
+
+def _open(invoice: Invoice, policy: BillingPolicy, *, now: datetime, real_now: datetime) -> IssueAttempt:
+    number = invoice.issue_attempts.count() + 1
+    channel = channel_for(policy)
+    attempt = IssueAttempt.objects.create(
+        invoice=invoice,
+        number=number,
+        channel=channel,
+        idempotency_key=f"invoice-{invoice.uuid}-issue-{number}",
+        request=_request(invoice, policy, channel),
+        started_at=now,
+        real_started_at=real_now,
+    )
+    if channel != Channel.NONE:
+        _keep_document(invoice, policy, now)
+    if channel == Channel.EMAIL:
+        _announce_email(attempt, now)
+    return attempt
+
+
+def _request(invoice: Invoice, policy: BillingPolicy, channel: Channel) -> dict[str, Any]:
+    if channel == Channel.GATEWAY:
+        return order_for(invoice, policy).as_json()
+    return {"to": recipients(invoice)} if channel == Channel.EMAIL else {}
+
+
+def recipients(invoice: Invoice) -> list[str]:
+    """Every mail to the primary address goes to the secondary ones too."""
+    customer = invoice.customer
+    return list(dict.fromkeys(address for address in (customer.email, *customer.secondary_emails) if address))
+
+
+def order_for(invoice: Invoice, policy: BillingPolicy) -> InvoiceOrder:
+    """The invoice as the gateway is asked to make it."""
+    lines = [_order_line(line) for line in invoice.line_items.all()]
+    if invoice.tax_amount:
+        lines.append(_tax_line(invoice))
+    return InvoiceOrder(
+        invoice_uuid=str(invoice.uuid),
+        vendor_id=invoice.vendor_id,
+        customer_id=invoice.customer_id,
+        number=invoice.number,
+        currency=invoice.currency,
+        total=invoice.amount_due,
+        memo=invoice.memo,
+        collection=Collection.CHARGE_AUTOMATICALLY if policy.charges_enabled else Collection.SEND_INVOICE,
+        days_until_due=policy.days_until_due,
+        advance=_advance(policy),
+        lines=tuple(lines),
+    )
+
+
+def _advance(policy: BillingPolicy) -> Advance:
+    if not policy.stripe_auto_advance:
+        return Advance.DRAFT
+    return Advance.AT_ONCE if policy.stripe_immediate_finalization else Advance.SCHEDULED
+
+
+def _order_line(line: LineItem) -> OrderLine:
+    text = f"{line.name}: {line.description}" if line.description else line.name
+    return OrderLine(str(line.uuid), text, line.amount, line.start_time.isoformat(), line.end_time.isoformat())
+
+
+def _tax_line(invoice: Invoice) -> OrderLine:
+    rate = f"{invoice.tax_rate.normalize():f}"
+    start, end = invoice.period_start.isoformat(), invoice.period_end.isoformat()
+    return OrderLine(f"{invoice.uuid}-tax", f"Tax {rate} %", invoice.tax_amount, start, end)
+
+
+def _keep_document(invoice: Invoice, policy: BillingPolicy, now: datetime) -> None:
+    """The PDF of this attempt. Once the invoice is issued no attempt follows, so it never changes again."""
+    pdf = render_pdf(compose(invoice, policy, payment_note=payment_note(invoice, policy)))
+    InvoiceDocument.objects.update_or_create(invoice=invoice, defaults={"pdf": pdf, "created_at": now})
+
+
+def payment_note(invoice: Invoice, policy: BillingPolicy) -> str:
+    if channel_for(policy) == Channel.GATEWAY and policy.charges_enabled:
+        return "This invoice is charged automatically to your payment method on file."
+    return ""
+
+
+def _announce_email(attempt: IssueAttempt, now: datetime) -> None:
+    invoice = attempt.invoice
+    OutgoingEmail.objects.create(
+        invoice=invoice,
+        kind="invoice",
+        recipients=attempt.request["to"],
+        subject=f"Invoice {invoice.number} from {invoice.vendor.display_name}",
+        message_id=f"<{uuid.uuid4()}@{invoice.vendor.name}.invoices>",
+        created_at=now,
+    )

@@ -1,0 +1,91 @@
+"""From an invoice's rows to the values its document is made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from customers.money import format_unit_price
+from customers.settings.policy import BillingPolicy
+from customers.vendor import Vendor
+from invoicing.invoices.documents.model import BankDetails, DocumentLine, InvoiceDocument, Party
+from invoicing.invoices.models import Invoice, LineItem
+from invoicing.invoices.states import InvoiceStatus
+
+
+def compose(invoice: Invoice, policy: BillingPolicy, *, payment_note: str = "") -> InvoiceDocument:
+    """The document as it stands: a draft while the invoice has no number."""
+    return InvoiceDocument(
+        invoice_id=str(invoice.uuid),
+        number=invoice.number or None,
+        draft=not invoice.number,
+        status=InvoiceStatus(invoice.status).label,
+        currency=invoice.currency,
+        zone=invoice.vendor.zone,
+        vendor=_vendor(invoice.vendor),
+        customer=_customer(invoice.customer_snapshot),
+        issue_date=invoice.issue_date,
+        due_date=invoice.due_date,
+        period_start=invoice.period_start,
+        period_end=invoice.period_end,
+        lines=tuple(_line(line, invoice.currency) for line in invoice.line_items.all()),
+        subtotal=invoice.sub_total,
+        discount_credit=invoice.discount_credit,
+        tax_rate=invoice.tax_rate or None,
+        tax_amount=invoice.tax_amount,
+        amount_due=invoice.amount_due,
+        memo=invoice.memo,
+        bank=_bank(policy),
+        payment_note=payment_note,
+    )
+
+
+def _vendor(vendor: Vendor) -> Party:
+    return Party(
+        legal_name=vendor.legal_name or vendor.display_name,
+        display_name=vendor.display_name,
+        email=vendor.email,
+        phone=vendor.phone,
+        url=vendor.url,
+        address=tuple(vendor.address_lines),
+        vat_id=vendor.vat_id,
+    )
+
+
+def _customer(snapshot: dict[str, Any]) -> Party:
+    town = " ".join(snapshot[part] for part in ("city", "state", "zipcode") if snapshot.get(part))
+    lines = (snapshot.get("address_line_1"), snapshot.get("address_line_2"), town, snapshot.get("country"))
+    return Party(
+        legal_name=snapshot.get("legal_name") or snapshot["display_name"],
+        display_name=snapshot["display_name"],
+        email=snapshot.get("email", ""),
+        phone=snapshot.get("phone", ""),
+        address=tuple(line for line in lines if line),
+        vat_id=snapshot.get("vat_id", ""),
+    )
+
+
+def _line(line: LineItem, currency: str) -> DocumentLine:
+    return DocumentLine(
+        name=line.name,
+        amount=line.amount,
+        description=line.description,
+        quantity=line.quantity,
+        quantity_unit=line.quantity_unit,
+        unit_price_text="" if line.unit_price is None else format_unit_price(line.unit_price, currency),
+        period_start=line.start_time,
+        period_end=line.end_time,
+    )
+
+
+def _bank(policy: BillingPolicy) -> BankDetails | None:
+    if not policy.include_ach_instructions:
+        return None
+    address = (policy.ach_bank_address_1, policy.ach_bank_address_2)
+    return BankDetails(
+        account_name=policy.ach_account_name,
+        account_number=policy.ach_account_number,
+        routing_number=policy.ach_routing_number,
+        swift_code=policy.ach_swift_code,
+        bank_name=policy.ach_bank_name,
+        bank_address=tuple(line for line in address if line),
+    )

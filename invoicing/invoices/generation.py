@@ -1,0 +1,199 @@
+"""From ended billing cycles to generated invoices, a chunk at a time with a constant number of queries."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from customers.actors import SCHEDULE
+from customers.claims import unclaimed
+from customers.contact import CONTACT_FIELDS
+from customers.customer import Customer
+from customers.events.models import Event, EventKind
+from customers.events.record import build_event
+from customers.settings.policy import BillingPolicy, policies_for
+from customers.vendor import Vendor
+from invoicing.invoices.documents.memo import render_memo
+from invoicing.invoices.lifecycle import invoice_fact
+from invoicing.invoices.models import Invoice, LineItem
+from invoicing.invoices.schedule import first_action, issue_time
+from invoicing.rating.rate import RatedLine, rate_cycle
+from invoicing.rating.terms import PlanTerms
+from invoicing.rating.totals import totals
+from invoicing.subscriptions.models import BillingCycle, CycleAction
+from invoicing.subscriptions.terms import load_terms
+from invoicing.usage.aggregation import Usage, Window, usage_of
+
+logger = logging.getLogger(__name__)
+
+# A cycle whose generation raised is tried again after this long, in the vendor's time.
+POISON_DELAY = timedelta(hours=1)
+
+
+def generate_due(due: QuerySet[BillingCycle], *, limit: int, real_now: datetime) -> int:
+    """Generate the invoices of up to ``limit`` due cycles. Returns how many cycles were dealt with.
+
+    1. Lock free cycles, oldest first; others' cycles are skipped.
+    2. Rate the whole chunk and write invoices, lines and events.
+    3. If anything raises, nothing of the chunk is kept and its cycles are taken one by one, so that the
+       one that cannot be rated is set aside with its error and delays nobody.
+    """
+    ready = due.filter(unclaimed(real_now), next_action=CycleAction.GENERATE).order_by("next_action_at", "pk")
+    try:
+        return _generate_chunk(ready, limit, real_now)
+    except Exception:
+        logger.exception("A chunk of cycles could not be generated; taking its cycles one by one")
+    ids = list(ready.values_list("pk", flat=True)[:limit])
+    for pk in ids:
+        _generate_alone(ready.filter(pk=pk), pk, real_now)
+    return len(ids)
+
+
+def _generate_alone(ready: QuerySet[BillingCycle], pk: int, real_now: datetime) -> None:
+    try:
+        _generate_chunk(ready, 1, real_now)
+    except Exception as error:
+        logger.exception("Cycle %s could not be generated", pk)
+        cycle = BillingCycle.objects.select_related("vendor").get(pk=pk)
+        cycle.last_error = f"{type(error).__name__}: {error}"
+        cycle.next_action_at = cycle.vendor.now(real_now) + POISON_DELAY
+        cycle.save(update_fields=["last_error", "next_action_at"])
+
+
+def _generate_chunk(ready: QuerySet[BillingCycle], limit: int, real_now: datetime) -> int:
+    with transaction.atomic():
+        locked = ready.select_for_update(skip_locked=True, of=("self",)).select_related("vendor", "customer")
+        cycles = list(locked.select_related("vendor", "customer", "subscription")[:limit])
+        if cycles:
+            _write(cycles, real_now)
+    return len(cycles)
+
+
+def _write(cycles: Sequence[BillingCycle], real_now: datetime) -> None:
+    terms = load_terms({cycle.subscription.price_plan_id for cycle in cycles})
+    policies = _policies(cycles)
+    usage = usage_of([window for cycle in cycles for window in _windows(cycle, terms)])
+    pairs = [_build(cycle, terms, usage, policies[cycle.customer_id], real_now) for cycle in cycles]
+    Invoice.objects.bulk_create([invoice for invoice, _ in pairs])
+    LineItem.objects.bulk_create([_line(invoice, i, line) for invoice, lines in pairs for i, line in enumerate(lines)])
+    Event.objects.bulk_create([_event(invoice, real_now) for invoice, _ in pairs])
+    BillingCycle.objects.filter(pk__in=[cycle.pk for cycle in cycles]).update(
+        next_action=CycleAction.NONE, next_action_at=None, last_error=""
+    )
+
+
+def _policies(cycles: Sequence[BillingCycle]) -> dict[int, BillingPolicy]:
+    by_vendor: dict[Vendor, set[int]] = {}
+    for cycle in cycles:
+        by_vendor.setdefault(cycle.vendor, set()).add(cycle.customer_id)
+    return {pk: policy for vendor, ids in by_vendor.items() for pk, policy in policies_for(vendor, ids).items()}
+
+
+def _windows(cycle: BillingCycle, terms: Mapping[int, PlanTerms]) -> list[Window]:
+    plan = terms[cycle.subscription.price_plan_id]
+    return [
+        Window((cycle.pk, component.key), cycle.customer_id, component.meter_id, cycle.start, cycle.end)
+        for component in plan.components
+    ]
+
+
+def _build(
+    cycle: BillingCycle,
+    terms: Mapping[int, PlanTerms],
+    usage: Mapping[Any, Usage],
+    policy: BillingPolicy,
+    real_now: datetime,
+) -> tuple[Invoice, list[RatedLine]]:
+    plan = terms[cycle.subscription.price_plan_id]
+    used = {c.key: usage[cycle.pk, c.key] for c in plan.components if (cycle.pk, c.key) in usage}
+    lines = rate_cycle(plan, used, cycle.start, cycle.end)
+    now = cycle.vendor.now(real_now)
+    return _invoice(cycle, plan, lines, policy, now), lines
+
+
+def _invoice(
+    cycle: BillingCycle, plan: PlanTerms, lines: Sequence[RatedLine], policy: BillingPolicy, now: datetime
+) -> Invoice:
+    sums = totals([line.amount for line in lines], policy.tax_rate)
+    issue_at = issue_time(now, policy)
+    action, action_at = first_action(policy, issue_at)
+    invoice = Invoice(
+        vendor=cycle.vendor,
+        customer=cycle.customer,
+        subscription=cycle.subscription,
+        cycle=cycle,
+        currency=plan.currency,
+        sub_total=sums.sub_total,
+        tax_rate=policy.tax_rate,
+        tax_amount=sums.tax_amount,
+        amount_due=sums.amount_due,
+        period_start=cycle.start,
+        period_end=cycle.end,
+        min_item_start_time=min((line.start for line in lines), default=cycle.start),
+        max_item_end_time=max((line.end for line in lines), default=cycle.end),
+        generated_at=now,
+        issue_date=issue_at,
+        is_approved=policy.auto_approve_invoices,
+        approved_at=now if policy.auto_approve_invoices else None,
+        next_action=action,
+        next_action_at=action_at,
+        customer_snapshot=snapshot_of(cycle.customer),
+        policy_snapshot=policy.snapshot(),
+    )
+    invoice.memo = render_memo(policy.invoice_memo, memo_variables(invoice))
+    return invoice
+
+
+def snapshot_of(customer: Customer) -> dict[str, Any]:
+    """Who is billed, frozen: the document says what was true when it was made."""
+    return {name: getattr(customer, name) for name in ("name", "display_name", *CONTACT_FIELDS)}
+
+
+def memo_variables(invoice: Invoice) -> dict[str, str]:
+    """The memo's seven variables. Dates are days in the vendor's zone; ends are exclusive, so the last day
+    of a cycle that ends at midnight on the 1st is the day before."""
+    zone = invoice.vendor.zone
+
+    def first_day(moment: datetime) -> str:
+        return f"{moment.astimezone(zone):%Y-%m-%d}"
+
+    def last_day(end: datetime) -> str:
+        return first_day(end - timedelta(microseconds=1))
+
+    return {
+        "invoice_id": str(invoice.uuid),
+        "billing_cycle_start": first_day(invoice.period_start),
+        "billing_cycle_end": last_day(invoice.period_end),
+        "min_item_start_time": first_day(invoice.min_item_start_time),
+        "max_item_end_time": last_day(invoice.max_item_end_time),
+        "customer_display_name": invoice.customer.display_name,
+        "customer_name": invoice.customer.name,
+    }
+
+
+def _line(invoice: Invoice, position: int, line: RatedLine) -> LineItem:
+    return LineItem(
+        invoice=invoice,
+        position=position,
+        kind=line.kind,
+        name=line.name,
+        description=line.description,
+        quantity=line.quantity,
+        quantity_unit=line.quantity_unit,
+        unit_price=line.unit_price,
+        amount=line.amount,
+        start_time=line.start,
+        end_time=line.end,
+        metadata=line.metadata,
+    )
+
+
+def _event(invoice: Invoice, real_now: datetime) -> Event:
+    details = {"amount_due": invoice.amount_due, "currency": invoice.currency}
+    fact = invoice_fact(invoice, EventKind.INVOICE_GENERATED, details)
+    return build_event(invoice.vendor, fact, actor=SCHEDULE, now=invoice.generated_at, real_now=real_now)

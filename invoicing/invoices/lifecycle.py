@@ -1,0 +1,219 @@
+"""The verbs of an invoice's life, and the only writer of its status.
+
+Operators, the API, the schedule and the gateway's news all come through here and get the same refusals.
+Each verb runs in its caller's transaction or opens one; none of them talks to the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from django.db import transaction
+
+from customers.actors import Actor
+from customers.errors import Conflict
+from customers.events.models import EventKind, SubjectKind
+from customers.events.record import Fact, record
+from invoicing.invoices.models import AttemptState, Channel, Invoice
+from invoicing.invoices.states import BEFORE_ISSUE, TRANSITIONS, InvoiceAction, InvoiceStatus
+
+S = InvoiceStatus
+
+
+class InvoiceVerb(StrEnum):
+    """What can be asked of an invoice. The words are those of the API and of the buttons."""
+
+    APPROVE = "approve"
+    PUSH = "push"
+    MARK_PAID = "mark_paid"
+    VOID = "void"
+    DELETE = "delete"
+
+
+class StaleInvoice(Conflict):
+    code = "stale"
+
+    def __init__(self, invoice: Invoice) -> None:
+        super().__init__(f"{invoice} has changed meanwhile. Look at it again before you decide.")
+
+
+def available_actions(invoice: Invoice) -> list[InvoiceVerb]:
+    """The verbs that would not be refused, most likely one first."""
+    return [verb for verb in InvoiceVerb if not _refusal(invoice, verb)]
+
+
+def _refusal(invoice: Invoice, verb: InvoiceVerb) -> str:
+    """Why this verb is not possible now; empty where it is."""
+    state = invoice.state
+    word = state.label.lower()
+    match verb:
+        case InvoiceVerb.APPROVE if state not in BEFORE_ISSUE or invoice.is_approved:
+            return f"{invoice} needs no approval: it is {'approved' if invoice.is_approved else word}."
+        case InvoiceVerb.PUSH if state not in BEFORE_ISSUE:
+            return f"{invoice} has no next step to push it to: it is {word}."
+        case InvoiceVerb.MARK_PAID if S.PAID not in TRANSITIONS[state]:
+            return f"{invoice} cannot be marked as paid: it is {word}."
+        case InvoiceVerb.VOID if S.VOIDED not in TRANSITIONS[state]:
+            return f"{invoice} cannot be voided: it is {word}."
+        case InvoiceVerb.DELETE if state not in BEFORE_ISSUE or invoice.number:
+            return f"{invoice} can no longer be deleted: {'it has its number' if invoice.number else f'it is {word}'}."
+    return ""
+
+
+def check(invoice: Invoice, verb: InvoiceVerb) -> None:
+    """Raises ``Conflict`` with the reason where the verb is refused."""
+    if reason := _refusal(invoice, verb):
+        raise Conflict(reason, code="illegal_transition")
+
+
+def locked(invoice: Invoice) -> Invoice:
+    """The invoice as it is now, locked until the transaction ends."""
+    return Invoice.objects.select_for_update(of=("self",)).select_related("vendor", "customer").get(pk=invoice.pk)
+
+
+def note_fact(
+    invoice: Invoice,
+    kind: EventKind,
+    *,
+    actor: Actor,
+    now: datetime,
+    real_now: datetime,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """Write down what happened to an invoice, without changing it."""
+    record(invoice.vendor, invoice_fact(invoice, kind, details), actor=actor, now=now, real_now=real_now)
+
+
+def invoice_fact(invoice: Invoice, kind: EventKind, details: Mapping[str, Any] | None = None) -> Fact:
+    return Fact(
+        kind,
+        SubjectKind.INVOICE,
+        invoice.pk,
+        customer_id=invoice.customer_id,
+        payload={
+            "customer_name": invoice.customer.name,
+            "invoice_id": str(invoice.uuid),
+            "status": invoice.status,
+        },
+        details=details or {},
+    )
+
+
+def transition(
+    invoice: Invoice,
+    to: InvoiceStatus,
+    kind: EventKind,
+    *,
+    actor: Actor,
+    now: datetime,
+    real_now: datetime,
+    details: Mapping[str, Any] | None = None,
+    **columns: Any,
+) -> Invoice:
+    """Check the table, change one row that still has the expected status, write the event: all or nothing.
+
+    Raises ``Conflict`` where the table has no such step and ``StaleInvoice`` where somebody was faster.
+    """
+    origin = invoice.state
+    if to not in TRANSITIONS[origin]:
+        raise Conflict(
+            f"{invoice} is {origin.label.lower()} and cannot become {to.label.lower()}.", code="illegal_transition"
+        )
+    with transaction.atomic():
+        changed = Invoice.objects.filter(pk=invoice.pk, status=origin).update(status=to, **columns)
+        if not changed:
+            raise StaleInvoice(invoice)
+        for name, value in {"status": to, **columns}.items():
+            setattr(invoice, name, value)
+        said = {"from": origin, "to": to, **(details or {})}
+        note_fact(invoice, kind, actor=actor, now=now, real_now=real_now, details=said)
+    return invoice
+
+
+def approve(invoice: Invoice, *, actor: Actor, now: datetime, real_now: datetime) -> Invoice:
+    """Let a generated invoice be issued when its payment grace period is over, or at once if it is."""
+    with transaction.atomic():
+        invoice = locked(invoice)
+        check(invoice, InvoiceVerb.APPROVE)
+        invoice.is_approved, invoice.approved_at = True, now
+        invoice.next_action, invoice.next_action_at = InvoiceAction.ISSUE, invoice.issue_date
+        invoice.save(update_fields=["is_approved", "approved_at", "next_action", "next_action_at"])
+        note_fact(invoice, EventKind.INVOICE_APPROVED, actor=actor, now=now, real_now=real_now)
+    return invoice
+
+
+def push(invoice: Invoice, *, actor: Actor, now: datetime, real_now: datetime) -> Invoice:
+    """Take the next step now: approve if need be, and issue without waiting."""
+    with transaction.atomic():
+        invoice = locked(invoice)
+        check(invoice, InvoiceVerb.PUSH)
+        if not invoice.is_approved:
+            invoice = approve(invoice, actor=actor, now=now, real_now=real_now)
+        invoice.next_action, invoice.next_action_at, invoice.issue_date = InvoiceAction.ISSUE, now, now
+        invoice.claim_token = invoice.claimed_until = None
+        invoice.save(update_fields=["next_action", "next_action_at", "issue_date", "claim_token", "claimed_until"])
+    return invoice
+
+
+def delete(invoice: Invoice, *, actor: Actor, now: datetime, real_now: datetime) -> None:
+    """Before it has a number an invoice may be deleted. Its cycle waits for a person to generate it again."""
+    with transaction.atomic():
+        invoice = locked(invoice)
+        check(invoice, InvoiceVerb.DELETE)
+        details = {"amount_due": invoice.amount_due, "currency": invoice.currency}
+        note_fact(invoice, EventKind.INVOICE_DELETED, actor=actor, now=now, real_now=real_now, details=details)
+        invoice.delete()
+
+
+def void(invoice: Invoice, *, actor: Actor, reason: str, now: datetime, real_now: datetime) -> Invoice:
+    """Declare an unpaid invoice void. What the gateway holds is voided by the next step, at once."""
+    with transaction.atomic():
+        invoice = locked(invoice)
+        check(invoice, InvoiceVerb.VOID)
+        refuse_while_sending(invoice)
+        return transition(
+            invoice,
+            S.VOIDED,
+            EventKind.INVOICE_VOIDED,
+            actor=actor,
+            now=now,
+            real_now=real_now,
+            details={"reason": reason},
+            voided_at=now,
+            **_tell_gateway(invoice, InvoiceAction.VOID_AT_GATEWAY, now),
+        )
+
+
+def mark_paid(invoice: Invoice, *, actor: Actor, now: datetime, real_now: datetime) -> Invoice:
+    """The money arrived outside the gateway."""
+    with transaction.atomic():
+        invoice = locked(invoice)
+        check(invoice, InvoiceVerb.MARK_PAID)
+        refuse_while_sending(invoice)
+        return transition(
+            invoice,
+            S.PAID,
+            EventKind.INVOICE_PAID,
+            actor=actor,
+            now=now,
+            real_now=real_now,
+            details={"by_hand": True},
+            paid_at=now,
+            amount_paid=invoice.amount_due,
+            **_tell_gateway(invoice, InvoiceAction.MARK_PAID_AT_GATEWAY, now),
+        )
+
+
+def refuse_while_sending(invoice: Invoice) -> None:
+    """While an attempt is under way nobody can know yet what it will have done."""
+    if invoice.issue_attempts.filter(state=AttemptState.SENDING, channel=Channel.GATEWAY).exists():
+        raise Conflict(f"{invoice} is being issued at this moment. Try again when that is done.", code="busy")
+
+
+def _tell_gateway(invoice: Invoice, action: InvoiceAction, now: datetime) -> dict[str, Any]:
+    """The next action after a person's decision: pass it on where the gateway holds the invoice too."""
+    planned = (action, now) if invoice.external_invoice_id else (InvoiceAction.NONE, None)
+    return {"next_action": planned[0], "next_action_at": planned[1], "claim_token": None, "claimed_until": None}

@@ -1,0 +1,120 @@
+"""When does what happen to an invoice? Pure functions of the policy, and the moment they are asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from customers.settings.policy import BillingPolicy, Source
+from invoicing.invoices.models import Channel, Invoice
+from invoicing.invoices.states import InvoiceAction, InvoiceStatus
+
+
+def issue_time(generated_at: datetime, policy: BillingPolicy) -> datetime:
+    return generated_at + policy.payment_grace_period
+
+
+def first_action(policy: BillingPolicy, issue_at: datetime) -> tuple[InvoiceAction, datetime | None]:
+    """What follows generation. An invoice that needs a person's approval has no time."""
+    if policy.auto_approve_invoices:
+        return InvoiceAction.ISSUE, issue_at
+    return InvoiceAction.APPROVE, None
+
+
+def channel_for(policy: BillingPolicy) -> Channel:
+    if not policy.should_send_invoice_to_customers:
+        return Channel.NONE
+    return Channel.EMAIL if policy.invoice_via_octane else Channel.GATEWAY
+
+
+def due_date(issued_at: datetime, policy: BillingPolicy) -> datetime | None:
+    """Null where the gateway charges by itself: there is no day by which somebody has to pay."""
+    if channel_for(policy) == Channel.GATEWAY and policy.charges_enabled:
+        return None
+    return issued_at + timedelta(days=policy.days_until_due)
+
+
+def retry_at(failures: int, failed_at: datetime, policy: BillingPolicy) -> datetime | None:
+    """When to try again after the ``failures``-th failure; None when a person has to look."""
+    return failed_at + policy.retry_frequency if failures <= policy.retry_attempts else None
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """For people: what happens next, when (None: when somebody acts), and why."""
+
+    sentence: str
+    at: datetime | None
+    because: str
+
+
+SOURCES = {
+    Source.DEFAULT: "the default setting",
+    Source.VENDOR: "Settings -> Invoicing & Payments",
+    Source.CUSTOMER: "this customer's override",
+}
+
+
+def next_step(invoice: Invoice, policy: BillingPolicy) -> NextStep:
+    """What happens next to this invoice, in words."""
+    action = InvoiceAction(invoice.next_action)
+    if action == InvoiceAction.ISSUE:
+        return NextStep(_issue_sentence(invoice, policy), invoice.next_action_at, _issue_reason(invoice, policy))
+    if action == InvoiceAction.APPROVE:
+        return NextStep("Waits for approval.", None, f"Automatic approval is off ({_source(policy, 'approve')}).")
+    if action in (InvoiceAction.VOID_AT_GATEWAY, InvoiceAction.MARK_PAID_AT_GATEWAY):
+        return NextStep(f"{action.label}.", invoice.next_action_at, "A person decided so here.")
+    return _resting(invoice, policy)
+
+
+_SETTING_OF = {
+    "approve": "auto_approve_invoices",
+    "grace": "payment_grace_period_length",
+    "delivery": "should_send_invoice_to_customers",
+    "channel": "invoice_via_octane",
+    "retry": "retry_attempts",
+}
+
+
+def _source(policy: BillingPolicy, key: str) -> str:
+    return SOURCES[policy.sources.get(_SETTING_OF[key], Source.DEFAULT)]
+
+
+def _issue_sentence(invoice: Invoice, policy: BillingPolicy) -> str:
+    again = " again" if invoice.state == InvoiceStatus.INVOICING_FAILED else ""
+    match channel_for(policy):
+        case Channel.NONE:
+            return "Stays here: invoice delivery is off, nothing is sent."
+        case Channel.EMAIL:
+            return f"Is e-mailed{again} to the customer with its PDF."
+    if not policy.stripe_auto_advance:
+        return f"Becomes a draft in Stripe{again} (Draft Mode)."
+    how = "charged automatically" if policy.charges_enabled else "sent for payment"
+    return f"Becomes a Stripe invoice{again}, {how}."
+
+
+def _issue_reason(invoice: Invoice, policy: BillingPolicy) -> str:
+    if invoice.state == InvoiceStatus.INVOICING_FAILED:
+        tries = f"{invoice.invoice_retry_attempt} of {policy.retry_attempts} retries used"
+        return f"The last try failed; {tries} ({_source(policy, 'retry')})."
+    length, unit = policy.payment_grace_period_length, policy.payment_grace_period_unit
+    grace = f"Payment grace period of {length} {unit}{'' if length == 1 else 's'}"
+    return f"{grace} ({_source(policy, 'grace')}); channel from {_source(policy, 'channel')}."
+
+
+def _resting(invoice: Invoice, policy: BillingPolicy) -> NextStep:
+    match invoice.state:
+        case InvoiceStatus.GENERATED:
+            because = f"Invoice delivery was off when its time came ({_source(policy, 'delivery')})."
+            return NextStep("Nothing by itself. Issue it by hand when it should go out.", None, because)
+        case InvoiceStatus.INVOICING_FAILED:
+            return NextStep("Waits for a person.", None, invoice.invoicing_error)
+        case InvoiceStatus.ISSUED | InvoiceStatus.PAYMENT_FAILED:
+            return NextStep(_waiting_sentence(invoice), invoice.due_date, invoice.delivery or "It has been issued.")
+    return NextStep("Nothing: it is finished.", None, invoice.state.label)
+
+
+def _waiting_sentence(invoice: Invoice) -> str:
+    if invoice.state == InvoiceStatus.PAYMENT_FAILED:
+        return "Stripe tries the payment again, or the customer pays."
+    return "Stripe collects it and tells us." if invoice.gateway else "Waits for the customer's payment."
