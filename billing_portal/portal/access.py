@@ -56,8 +56,8 @@ def form_screen(permission: Permission) -> Callable[[View], View]:
     return lambda view: _guarded(view, {"GET": None, "HEAD": None, "POST": permission})
 
 
-def preview(view: View) -> View:
-    """Answers what would be, from what was typed; POST because of its size. Changes nothing."""
+def open_verb(view: View) -> View:
+    """A POST that every role may send: it changes nothing but the session."""
     return _guarded(view, {"POST": None})
 
 

@@ -8,6 +8,11 @@ from zoneinfo import ZoneInfo
 
 from billing_portal.portal import words
 from customers.settings.policy import BillingPolicy
+from invoicing.invoices.models import Channel
+from invoicing.invoices.schedule import channel_for, due_date
+
+# Stripe leaves a draft open for about an hour before it finalizes and collects it.
+STRIPE_DRAFT_WINDOW = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -34,26 +39,24 @@ def example_steps(policy: BillingPolicy, zone: ZoneInfo, now: datetime) -> list[
 
 
 def _issue_steps(policy: BillingPolicy, issued: datetime, wait: str) -> list[Step]:
-    if not policy.should_send_invoice_to_customers:
-        return [Step("Issued here, not sent", _at(issued), "inventory_2", wait), _due_step(policy, issued)]
-    if policy.invoice_via_octane:
-        return [Step("E-mailed with its PDF", _at(issued), "mail", wait), _due_step(policy, issued)]
+    channel = channel_for(policy)
+    if channel == Channel.NONE:
+        return [Step("Stays here, nothing is sent", _at(issued), "inventory_2", wait)]
+    if channel == Channel.EMAIL:
+        return [Step("E-mailed with its PDF", _at(issued), "mail", wait), *_due_steps(policy, issued)]
     if not policy.stripe_auto_advance:
-        return [
-            Step("Draft in Stripe", _at(issued), "edit_note", wait),
-            Step("Sent or charged", "when somebody acts in Stripe", "touch_app"),
-        ]
-    later = issued if policy.stripe_immediate_finalization else issued + timedelta(hours=1)
-    hour = "" if policy.stripe_immediate_finalization else "about 1 hour"
-    start = Step("Issued in Stripe", _at(issued), "send", wait)
-    if policy.charges_enabled:
-        return [start, Step("Charged", _at(later), "credit_card", hour)]
-    return [start, Step("Sent by Stripe", _at(later), "mail", hour), _due_step(policy, later)]
+        act = Step("Sent or charged", "when somebody acts in Stripe", "touch_app")
+        return [Step("Draft in Stripe", _at(issued), "edit_note", wait), act]
+    window = timedelta(0) if policy.stripe_immediate_finalization else STRIPE_DRAFT_WINDOW
+    collected = issued + window
+    name, icon = ("Charged", "credit_card") if policy.charges_enabled else ("Sent by Stripe", "mail")
+    collect = Step(name, _at(collected), icon, f"about {_wait(window)}" if window else "")
+    return [Step("Issued in Stripe", _at(issued), "send", wait), collect, *_due_steps(policy, issued)]
 
 
-def _due_step(policy: BillingPolicy, issued: datetime) -> Step:
-    due = issued + timedelta(days=policy.days_until_due)
-    return Step("Due", _at(due), "alarm", _wait(timedelta(days=policy.days_until_due)))
+def _due_steps(policy: BillingPolicy, issued: datetime) -> list[Step]:
+    due = due_date(issued, policy)
+    return [Step("Due", _at(due), "alarm", _wait(due - issued))] if due else []
 
 
 def example_sentence(steps: list[Step]) -> str:

@@ -60,10 +60,10 @@ BUTTONS: Mapping[InvoiceVerb, Button] = {
         dangerous=True, asks_reason=True,
     ),
     V.DELETE: B(
-        V.DELETE, "Delete and generate again", "restart_alt", Permission.DELETE_INVOICE,
-        "Delete this invoice and generate it again?",
-        "It has not been issued yet. It is deleted and generated anew from the usage and prices known now.",
-        "{invoice} is deleted; it will be generated again.",
+        V.DELETE, "Delete", "delete", Permission.DELETE_INVOICE,
+        "Delete this invoice?",
+        "It has not been issued yet. Its billing cycle then waits until somebody generates the invoice again.",
+        "{invoice} is deleted. Its billing cycle waits until somebody generates the invoice again.",
         dangerous=True,
     ),
 }  # fmt: skip

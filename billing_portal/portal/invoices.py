@@ -19,8 +19,9 @@ from billing_portal.portal.timeline import timeline_of
 from customers.errors import Refused
 from customers.events.models import SubjectKind
 from customers.settings.policy import policies_for, policy_for
-from invoicing.invoices.lifecycle import InvoiceVerb, NextStep, next_step
+from invoicing.invoices.lifecycle import InvoiceVerb
 from invoicing.invoices.models import Invoice, InvoiceDocument
+from invoicing.invoices.schedule import NextStep, next_step
 
 
 @dataclass(frozen=True)
