@@ -68,7 +68,6 @@ class Installation:
         self.kept = kept_secrets(self.directory)
         self.addresses = self._find_addresses()
         self.env = child_environment(self.directory, self.addresses, self.kept, self.given)
-        self.supervisor.run_once("migrate", processes.manage(self.env, "migrate", "--no-input", "--verbosity", "0"))
         made = self._bootstrap()
         self._start_processes()
         self._wait_until_it_serves()
@@ -99,6 +98,7 @@ class Installation:
         return port
 
     def _bootstrap(self) -> Bootstrapped:
+        """Migrations and first data."""
         output = self.directory / "bootstrap.json"
         secrets = {
             "BOOTSTRAP_OPERATOR_PASSWORD": self.kept.operator_password,
@@ -107,7 +107,7 @@ class Installation:
         command = processes.manage(
             {**self.env, **secrets}, "bootstrap", "--output", str(output), "--webhook-url", self.addresses.webhook_url
         )
-        self.supervisor.run_once("first", command)
+        self.supervisor.run_once("prepare", command)
         return Bootstrapped.read(output)
 
     def _start_processes(self) -> None:
