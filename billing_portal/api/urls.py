@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView
 
+from billing_portal.api.customers import CustomerStatusView, CustomersView
 from billing_portal.api.errors import unknown_path
 
 ROOMS = (
@@ -25,6 +26,8 @@ def _has_endpoints(room: str) -> bool:
 
 urlpatterns = [
     path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
+    path("customers", CustomersView.as_view(), name="customers"),
+    path("customers/<str:name>/status", CustomerStatusView.as_view(), name="customer-status"),
     *[path("", include(f"{room}.api.urls")) for room in ROOMS if _has_endpoints(room)],
     path("<path:rest>", unknown_path),
 ]
