@@ -1,0 +1,106 @@
+"""Webhooks out: claim, commit, send, record. A claim that died is taken up again when its lease ends.
+
+All times are real: a signature is fresh whatever the account's clock says.
+"""
+
+import hashlib
+import hmac
+import json
+import threading
+import time
+from datetime import datetime, timedelta
+
+import requests
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+
+from payments.sandbox.models import Delivery
+
+LEASE = timedelta(seconds=60)
+TIMEOUT = 5
+BATCH = 10
+# A failed attempt is repeated after these; then the delivery counts as failed.
+RETRY_AFTER = tuple(timedelta(seconds=s) for s in (5, 30, 120, 600))
+
+_local = threading.local()
+
+
+def signature(body: bytes, secret: str, timestamp: int) -> str:
+    """The ``Stripe-Signature`` header for a body."""
+    signed = f"{timestamp}.".encode() + body
+    return f"t={timestamp},v1={hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()}"
+
+
+def deliver(
+    real_now: datetime,
+    account: str | None = None,
+    livemode: bool = False,
+    *,
+    first_attempts_only: bool = False,
+) -> int:
+    """Send what is waiting, oldest first. Returns how many attempts were made."""
+    sent = 0
+    while claimed := _claim(real_now, account, livemode, first_attempts_only):
+        for delivery in claimed:
+            _attempt(delivery, real_now)
+        sent += len(claimed)
+    return sent
+
+
+def untried(account: str, livemode: bool) -> bool:
+    return _pending(account, livemode).filter(attempts=0, endpoint__status="enabled").exists()
+
+
+def _pending(account: str | None, livemode: bool) -> QuerySet[Delivery]:
+    pending = Delivery.objects.filter(state=Delivery.State.PENDING)
+    return pending if account is None else pending.filter(account=account, livemode=livemode)
+
+
+def _claim(real_now: datetime, account: str | None, livemode: bool, first_attempts_only: bool) -> list[Delivery]:
+    waiting = _pending(account, livemode).filter(
+        Q(leased_until=None) | Q(leased_until__lte=real_now), next_attempt_at__lte=real_now, endpoint__status="enabled"
+    )
+    if first_attempts_only:
+        waiting = waiting.filter(attempts=0)
+    with transaction.atomic():
+        locked = waiting.select_for_update(skip_locked=True, of=("self",)).select_related("event", "endpoint")
+        claimed = list(locked.order_by("pk")[:BATCH])
+        Delivery.objects.filter(pk__in=[d.pk for d in claimed]).update(leased_until=real_now + LEASE)
+    return claimed
+
+
+def _attempt(delivery: Delivery, real_now: datetime) -> None:
+    status, error = _send(delivery)
+    tried = {"attempts": F("attempts") + 1, "leased_until": None, "last_status": status, "last_error": error}
+    if status is not None and 200 <= status < 300:
+        tried["state"] = Delivery.State.DELIVERED
+    elif delivery.attempts < len(RETRY_AFTER):
+        tried["next_attempt_at"] = real_now + RETRY_AFTER[delivery.attempts]
+    else:
+        tried["state"] = Delivery.State.FAILED
+    Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.PENDING).update(**tried)
+
+
+def _send(delivery: Delivery) -> tuple[int | None, str]:
+    """The receiver's status, or why there was none. Redirects count as failures."""
+    body = json.dumps(delivery.event.data).encode()
+    headers = {
+        "Content-Type": "application/json; charset=utf-8",
+        "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+        "Stripe-Signature": signature(body, delivery.endpoint.hidden["secret"], int(time.time())),
+    }
+    try:
+        answer = _session().post(
+            delivery.endpoint.data["url"], data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False
+        )
+    except requests.RequestException as error:
+        return None, str(error)
+    return answer.status_code, "" if answer.ok else answer.text[:500]
+
+
+def _session() -> requests.Session:
+    if not hasattr(_local, "session"):
+        _local.session = requests.Session()
+        _local.session.trust_env = False
+    session: requests.Session = _local.session
+    return session

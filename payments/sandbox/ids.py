@@ -1,0 +1,33 @@
+"""Identifiers and random strings as Stripe makes them."""
+
+import secrets
+import string
+
+BASE62 = string.ascii_letters + string.digits
+
+PREFIXES = {
+    "customer": "cus_",
+    "payment_method": "pm_",
+    "invoice": "in_",
+    "line_item": "il_",
+    "invoice_payment": "inpay_",
+    "payment_intent": "pi_",
+    "charge": "ch_",
+    "refund": "re_",
+    "event": "evt_",
+    "webhook_endpoint": "we_",
+    "tax_rate": "txr_",
+}
+
+
+def random_text(length: int) -> str:
+    return "".join(secrets.choice(BASE62) for _ in range(length))
+
+
+def new_id(kind: str) -> str:
+    """``new_id("invoice")`` -> ``in_...``"""
+    return PREFIXES[kind] + random_text(24)
+
+
+def request_id() -> str:
+    return "req_" + random_text(14)

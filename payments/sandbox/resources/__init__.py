@@ -1,0 +1,25 @@
+"""One file per kind of object: its endpoints, their parameters, and what they do."""
+
+from importlib import import_module
+
+MODULES = (
+    "accounts",
+    "customers",
+    "payment_methods",
+    "invoices",
+    "invoice_actions",
+    "invoice_lines",
+    "invoice_payments",
+    "payment_intents",
+    "charges",
+    "refunds",
+    "events",
+    "webhook_endpoints",
+    "tax_rates",
+)
+
+
+def load() -> None:
+    """Fill the table of endpoints and of scheduled work."""
+    for name in MODULES:
+        import_module(f"payments.sandbox.resources.{name}")

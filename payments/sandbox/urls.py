@@ -1,0 +1,15 @@
+"""The sandbox's own root: Stripe's API, Connect's OAuth, and the control panel."""
+
+from django.urls import path, re_path
+
+from payments.sandbox import control, hosted, oauth, server
+
+urlpatterns = [
+    path("healthz", control.health),
+    path("_control/faults", control.faults),
+    path("oauth/authorize", oauth.authorize),
+    path("oauth/token", oauth.token),
+    path("oauth/deauthorize", oauth.deauthorize),
+    path("i/<str:account>/<str:token>", hosted.invoice),
+    re_path(r"^v1/", server.api),
+]

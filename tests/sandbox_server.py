@@ -1,0 +1,176 @@
+"""The Stripe sandbox over real HTTP, inside the test process, so that it shares the test database.
+
+``stripe_sandbox`` starts it on a free port. Whatever it is asked and answers is recorded, and at the
+end of the test every exchange must satisfy the official SDK's own types.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from threading import Lock, Thread
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+import stripe
+from django.db import connections
+from django.test import override_settings
+from django.utils import timezone
+
+from payments.sandbox import clock, pump, seed, wsgi
+from tests.contract import stripe_contract
+from tests.contract.stripe_contract import Report
+
+NOWHERE = "http://127.0.0.1:9/webhooks"
+
+
+@dataclass
+class Traffic:
+    """Every exchange with the sandbox, as the contract checker takes them."""
+
+    exchanges: list[dict[str, Any]] = field(default_factory=list)
+    lock: Lock = field(default_factory=Lock)
+
+    def add(self, exchange: dict[str, Any]) -> None:
+        with self.lock:
+            self.exchanges.append(exchange)
+
+    def calls(self, *, since: int = 0) -> list[tuple[str, str]]:
+        """``(method, path)`` of each request to the API."""
+        return [(e["method"], e["path"].partition("?")[0]) for e in self.exchanges[since:]]
+
+    def reports(self) -> list[tuple[dict[str, Any], Report]]:
+        return [(exchange, stripe_contract.check_exchange(exchange)) for exchange in self.exchanges]
+
+    def violations(self) -> list[str]:
+        return [
+            f"{e['method']} {e['path']} -> {e['status']}: {issue}"
+            for e, report in self.reports()
+            for issue in report.strings()
+            if e["status"] != 404 or issue.partition("]")[0] != "[endpoint"
+        ]
+
+
+@dataclass(frozen=True)
+class StripeSandbox:
+    """Where the sandbox is, and the credentials of its one platform and test account."""
+
+    api_base: str
+    secret_key: str
+    account: str
+    webhook_secret: str
+    client_id: str
+    traffic: Traffic
+
+    def client(self, **options: Any) -> stripe.StripeClient:
+        """The unmodified SDK, acting for the test account."""
+        return stripe.StripeClient(
+            self.secret_key,
+            stripe_account=options.pop("stripe_account", self.account),
+            base_addresses={"api": self.api_base, "connect": self.api_base},
+            client_id=self.client_id,
+            **options,
+        )
+
+    def send_webhooks_to(self, url: str) -> None:
+        seed.ensure_installation(webhook_url=url)
+
+    def settle(self, real_now: datetime | None = None) -> bool:
+        """Do what is due and try every new webhook once; true while something is under way."""
+        return clock.settle(self.account, False, real_now or timezone.now())
+
+    def run_due(self, real_now: datetime | None = None) -> int:
+        """One round of the pump, which no thread drives in tests."""
+        return pump.run_due(real_now or timezone.now())
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves one connection, keeps it open, and notes down each exchange."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: "Server"
+
+    def answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        head: list[Any] = []
+        content = b"".join(wsgi.application(self._environ(body), lambda *given: head.extend(given)))
+        status, headers = head
+        self._record(body, status, content)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+        try:
+            self.wfile.write(f"HTTP/1.1 {status}\r\n{lines}\r\n".encode() + content)
+        except OSError:  # a fault hung up on the client
+            self.close_connection = True
+
+    do_GET = do_POST = do_DELETE = answer
+
+    def _environ(self, body: bytes) -> dict[str, Any]:
+        path, _, query = self.path.partition("?")
+        headers = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in self.headers.items()}
+        return {
+            **headers,
+            "REQUEST_METHOD": self.command,
+            "PATH_INFO": unquote(path),
+            "QUERY_STRING": query,
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": str(len(body)),
+            "SERVER_NAME": "127.0.0.1",
+            "SERVER_PORT": str(self.server.server_port),
+            "wsgi.input": BytesIO(body),
+            "wsgi.url_scheme": "http",
+            "sandbox.socket": self.connection,
+        }
+
+    def _record(self, body: bytes, status: str, content: bytes) -> None:
+        if not self.path.startswith(("/v1/", "/oauth/token", "/oauth/deauthorize")) or not content:
+            return
+        self.server.traffic.add(
+            {
+                "method": self.command,
+                "path": self.path,
+                "params": body.decode() if self.command == "POST" else None,
+                "status": int(status.split()[0]),
+                "response": json.loads(content),
+                "headers": dict(self.headers.items()),
+            }
+        )
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Tests are quiet."""
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # Connections that the SDK keeps open must not hold up the end of a test.
+    block_on_close = False
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.traffic = Traffic()
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            connections.close_all()
+
+
+@pytest.fixture
+def stripe_sandbox(transactional_db: None) -> Iterator[StripeSandbox]:
+    server = Server()
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    base = f"http://127.0.0.1:{server.server_port}"
+    with override_settings(STRIPE_API_BASE=base, STRIPE_CONNECT_BASE=base):
+        made = seed.ensure_installation(webhook_url=NOWHERE)
+        yield StripeSandbox(
+            base, made.secret_key, made.account, made.webhook_secret, made.client_id, server.traffic
+        )
+    server.shutdown()
+    server.server_close()
+    thread.join()
+    assert server.traffic.violations() == []
