@@ -15,7 +15,7 @@ from functools import partial
 from django.conf import settings
 from django.db.models import Q
 
-from customers.claims import claim, release, renew
+from customers.claims import claim, release, renew, retry_delay
 from customers.settings.policy import policies_for
 from customers.vendor import Vendor
 from invoicing.gateways import GatewayError, GatewayUnavailable, get_gateway
@@ -31,7 +31,6 @@ from invoicing.subscriptions.models import BillingCycle, CycleAction
 logger = logging.getLogger(__name__)
 
 CHUNK = 500
-FAILED_STEP_DELAY = timedelta(hours=1)
 
 HandOver = Callable[[int, uuid.UUID], None]
 
@@ -79,7 +78,8 @@ def perform(pk: int, token: uuid.UUID, *, real_now: datetime) -> None:
         logger.exception("The step %s of invoice %s failed", invoice.next_action, invoice.uuid)
         Invoice.objects.filter(pk=pk).update(
             last_error=f"{type(error).__name__}: {error}",
-            next_action_at=invoice.vendor.now(real_now) + FAILED_STEP_DELAY,
+            failures=invoice.failures + 1,
+            next_action_at=invoice.vendor.now(real_now) + retry_delay(invoice.failures + 1),
         )
         release(Invoice, pk)
 
