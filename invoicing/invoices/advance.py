@@ -15,7 +15,7 @@ from functools import partial
 from django.conf import settings
 from django.db.models import Q
 
-from customers.claims import claim, release, renew, retry_delay
+from customers.claims import claim, in_hand, release, renew, retry_delay
 from customers.settings.policy import policies_for
 from customers.vendor import Vendor
 from invoicing.gateways import GatewayError, GatewayUnavailable, get_gateway
@@ -45,9 +45,15 @@ def advance(due: Q, *, real_now: datetime, hand_over: HandOver) -> None:
 
 
 def hand_out(due: Q, *, real_now: datetime, hand_over: HandOver) -> None:
-    """Claim due invoices in bounded batches, number those about to be issued, give each to a worker."""
+    """Claim due invoices, number those about to be issued, give each to a worker.
+
+    Never more than a batch is in hand: what waits longer in the broker than its lease is done twice over.
+    """
     rows = Invoice.objects.filter(due).order_by("next_action_at", "pk")
-    token, ids = claim(rows, real_now=real_now, lease=settings.CLAIM_LEASE, limit=settings.CLAIM_BATCH)
+    free = settings.CLAIM_BATCH - in_hand(rows, real_now)
+    if free <= 0:
+        return
+    token, ids = claim(rows, real_now=real_now, lease=settings.CLAIM_LEASE, limit=free)
     _number(ids)
     for pk in ids:
         hand_over(pk, token)
