@@ -248,9 +248,7 @@ def test_refunds_add_up_and_never_exceed_the_charge(client, customer, draft, eve
     [("pm_card_pendingRefund", "pending", "succeeded"), ("pm_card_refundFail", "succeeded", "failed")],
 )
 def test_some_refunds_are_decided_later(stripe_sandbox, client, customer, time_at, card, first, last):
-    paid = client.v1.payment_intents.create(
-        {"amount": 900, "currency": "usd", "payment_method": card, "confirm": True}
-    )
+    paid = client.v1.payment_intents.create({"amount": 900, "currency": "usd", "payment_method": card, "confirm": True})
     refund = client.v1.refunds.create({"payment_intent": paid.id})
     assert refund.status == first
     time_at(clock.next_due(stripe_sandbox.account, False))
