@@ -1,6 +1,7 @@
 """Charging: which card, what a decline leaves behind, when it is tried again, what is given back."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import stripe
@@ -38,7 +39,7 @@ def test_a_decline_leaves_the_invoice_open_and_explains(client, customer, draft,
     invoice = client.v1.invoices.finalize_invoice(draft(customer("pm_card_chargeCustomerFail")).id)
     with pytest.raises(stripe.CardError) as decline:
         client.v1.invoices.pay(invoice.id)
-    error = decline.value.error
+    error: Any = decline.value.error
     assert (decline.value.http_status, error.code, error.decline_code) == (402, "card_declined", "generic_decline")
     assert error.payment_intent.status == "requires_payment_method"
     assert error.payment_intent.payment_method is None
@@ -70,7 +71,8 @@ def test_declining_cards_cannot_be_saved_and_cannot_be_charged(client, customer,
     owner = customer()
     with pytest.raises(stripe.CardError) as decline:
         client.v1.payment_methods.attach(card, {"customer": owner.id})
-    assert (decline.value.code, decline.value.error.decline_code) == (code, decline_code)
+    error: Any = decline.value.error
+    assert (error.code, error.decline_code) == (code, decline_code)
     assert client.v1.customers.payment_methods.list(owner.id).data == []
     with pytest.raises(stripe.CardError) as decline:
         client.v1.payment_intents.create(
