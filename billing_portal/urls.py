@@ -1,11 +1,17 @@
 """Every address of the installation."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
+from billing_portal.api.errors import unknown_path
 from billing_portal.health import healthz
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("admin/", admin.site.urls),
+    path("api/v1/", include("billing_portal.api.urls")),
+    path("api", unknown_path),
+    path("api/<path:rest>", unknown_path),
 ]
+
+handler500 = "billing_portal.api.errors.server_error"

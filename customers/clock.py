@@ -41,6 +41,10 @@ def register(participant: Participant) -> None:
     _participants.append(participant)
 
 
+def participants() -> tuple[Participant, ...]:
+    return tuple(_participants)
+
+
 def move_forward(vendor: Vendor, target: datetime, *, actor: Actor, real_now: datetime) -> Vendor:
     """Set a test vendor's clock on its way to ``target``. Raises ``Invalid``: live vendor, or not forward."""
     with transaction.atomic():

@@ -20,7 +20,7 @@ ZERO_DECIMAL = frozenset(
     ["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"]
 )
 # IQD and LYD are not Stripe currencies; ISO 4217 gives them three decimals.
-THREE_DECIMAL = frozenset("BHD IQD JOD KWD LYD OMR TND".split())  # noqa: SIM905
+THREE_DECIMAL = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
 
 # What a database column of eight bytes holds, in minor units.
 LARGEST_MINOR = 2**63 - 1
@@ -121,7 +121,7 @@ def _format(amount: Decimal, currency: str, locale: str, least: int, most: int) 
 @functools.lru_cache(maxsize=256)
 def _pattern(locale: str, least: int, most: int) -> NumberPattern:
     """The locale's currency pattern with our number of decimals in place of CLDR's."""
-    pattern = copy.copy(parse_locale(locale).currency_formats["standard"])
+    pattern: NumberPattern = copy.copy(parse_locale(locale).currency_formats["standard"])
     pattern.frac_prec = (least, most)
     return pattern
 

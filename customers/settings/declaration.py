@@ -4,6 +4,7 @@ default and its validation."""
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ class Setting:
     label: str
     section: Section
     help: str
-    choices: type[models.TextChoices] | None = None
+    choices: builtins.type[models.TextChoices] | None = None
     minimum: int | None = None
     maximum: int | None = None
     max_length: int = 255

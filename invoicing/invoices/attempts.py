@@ -11,7 +11,7 @@ from django.db import transaction
 
 from customers.settings.policy import BillingPolicy, policy_for
 from invoicing.gateways import Advance, Collection, InvoiceOrder, OrderLine
-from invoicing.invoices.documents.compose import compose
+from invoicing.invoices.compose import compose
 from invoicing.invoices.documents.pdf import render_pdf
 from invoicing.invoices.lifecycle import locked
 from invoicing.invoices.models import (

@@ -11,6 +11,7 @@ same key and words. Of an e-mail nobody can know, so a person is shown and asked
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from email.utils import parseaddr
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
@@ -23,8 +24,9 @@ from customers.settings.policy import policy_for
 from invoicing.gateways import GatewayError, GatewayInvoice, GatewayUnavailable, InvoiceOrder, get_gateway
 from invoicing.invoices.attempts import Claimed, claim_attempt, payment_note
 from invoicing.invoices.collection import settle
-from invoicing.invoices.documents.compose import compose
-from invoicing.invoices.documents.emails import build_invoice_email
+from invoicing.invoices.compose import compose
+from invoicing.invoices.documents.emails import build_invoice_email, sender_address
+from invoicing.invoices.documents.model import DocumentError
 from invoicing.invoices.lifecycle import locked, note_fact, transition
 from invoicing.invoices.models import AttemptState, Channel, Invoice, IssueAttempt, OutgoingEmail
 from invoicing.invoices.schedule import retry_at
@@ -71,7 +73,7 @@ def _by_email(claimed: Claimed, *, now: datetime, real_now: datetime) -> None:
         return fail(attempt, NO_ADDRESS, now=now, real_now=real_now)
     try:
         _message(attempt, now).send()
-    except OSError as error:  # what smtplib and sockets raise
+    except (OSError, DocumentError) as error:  # smtplib and sockets raise OSError
         return fail(attempt, f"The e-mail could not be sent: {error}", now=now, real_now=real_now)
     return _record_email(attempt, now=now, real_now=real_now)
 
@@ -86,7 +88,7 @@ def _message(attempt: IssueAttempt, now: datetime) -> EmailMultiAlternatives:
     return build_invoice_email(
         compose(invoice, policy, payment_note=payment_note(invoice, policy)),
         to=list(email.recipients),
-        sender=settings.DEFAULT_FROM_EMAIL,
+        sender=sender_address(invoice.vendor.display_name, parseaddr(settings.DEFAULT_FROM_EMAIL)[1]),
         reply_to=invoice.vendor.email,
         message_id=email.message_id,
         pdf=bytes(invoice.document.pdf),

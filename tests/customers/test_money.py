@@ -25,7 +25,17 @@ NBSP = "\N{NO-BREAK SPACE}"
 
 @pytest.mark.parametrize(
     ("currency", "decimals"),
-    [("USD", 2), ("eur", 2), ("JPY", 0), ("krw", 0), ("BHD", 3), ("tnd", 3), ("ISK", 2), ("UGX", 2), ("RSD", 2)],
+    [
+        ("USD", 2),
+        ("eur", 2),
+        ("JPY", 0),
+        ("krw", 0),
+        ("BHD", 3),
+        ("tnd", 3),
+        ("ISK", 2),
+        ("UGX", 2),
+        ("RSD", 2),
+    ],
 )
 def test_decimals_of_a_currency_are_those_stripe_uses(currency, decimals):
     assert exponent(currency) == decimals

@@ -1,4 +1,5 @@
-"""``manage.py bootstrap``: the first data of an installation on one machine. ``up`` runs it at each start."""
+"""``manage.py bootstrap``: migrations, then the first data of an installation on one machine. ``up`` runs it
+at each start."""
 
 import json
 from argparse import ArgumentParser
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import environ
+from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
@@ -16,8 +18,9 @@ from billing_portal.machine.files import write_private
 
 class Command(BaseCommand):
     help = (
-        "Make the first vendor, its owner, an API key and its Stripe sandbox account. The password and the key "
-        "come from BOOTSTRAP_OPERATOR_PASSWORD and BOOTSTRAP_API_KEY, so that no command line shows them."
+        "Migrate the database, then make the first vendor, its owner, an API key and its Stripe sandbox account. "
+        "The password and the key come from BOOTSTRAP_OPERATOR_PASSWORD and BOOTSTRAP_API_KEY, so that no command "
+        "line shows them."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -25,6 +28,7 @@ class Command(BaseCommand):
         parser.add_argument("--output", type=Path, required=True, help="A file for the result, as JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        call_command("migrate", interactive=False, verbosity=0)
         env = environ.Env()
         request = Request(
             operator_password=env.str("BOOTSTRAP_OPERATOR_PASSWORD"),

@@ -6,6 +6,8 @@ day of issue. The document's text reaches typst as data, never as source.
 
 import functools
 import json
+import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +16,8 @@ import typst
 
 from invoicing.invoices.documents import wording
 from invoicing.invoices.documents.model import DocumentLine, InvoiceDocument, Logo, Party
+
+logger = logging.getLogger(__name__)
 
 Paper = Literal["a4", "us-letter"]
 
@@ -33,7 +37,17 @@ TONES = {"paid": "good", "void": "bad", "voided": "bad", "uncollectible": "bad",
 
 
 def render_pdf(document: InvoiceDocument, *, paper: Paper = "a4") -> bytes:
-    """The document on A4 or US Letter."""
+    """The document on A4 or US Letter. A logo that turns out to be damaged is left out."""
+    try:
+        return _compile(document, paper)
+    except typst.TypstError as error:
+        if document.vendor.logo is None:
+            raise
+        logger.warning("Logo left out of invoice %s: %s", document.reference, error.message)
+        return _compile(replace(document, vendor=replace(document.vendor, logo=None)), paper)
+
+
+def _compile(document: InvoiceDocument, paper: Paper) -> bytes:
     data = json.dumps(_payload(document, paper), ensure_ascii=False)
     return typst.compile(
         _template(),
@@ -100,7 +114,7 @@ def _party(party: Party) -> dict[str, Any]:
 
 def _line(document: InvoiceDocument, line: DocumentLine) -> dict[str, Any]:
     details = [wording.one_line(text) for text in line.description.splitlines()]
-    details.append(wording.period_text(document, line.period_start, line.period_end))
+    details.append(wording.line_period_text(document, line))
     return {
         "name": wording.one_line(line.name),
         "details": [text for text in details if text],

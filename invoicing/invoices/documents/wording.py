@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 from babel.dates import format_date
 from babel.numbers import format_decimal, format_percent
@@ -14,7 +14,7 @@ from invoicing.invoices.documents.model import BankDetails, DocumentLine, Invoic
 DRAFT_BANNER = "DRAFT - not issued"
 
 # Control and bidirectional-override characters can hide or reorder text; none belongs on a bill.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,14 @@ def quantity_text(document: InvoiceDocument, line: DocumentLine) -> str:
     """The quantity with its unit, all its decimals shown; nothing where there is no quantity."""
     if line.quantity is None:
         return ""
-    locale = parse_locale(document.locale)
-    number = format_decimal(_plain(line.quantity), locale=locale, decimal_quantization=False)
-    return one_line(f"{number} {line.quantity_unit}")
+    return one_line(f"{_number(document, line.quantity)} {line.quantity_unit}")
+
+
+def line_period_text(document: InvoiceDocument, line: DocumentLine) -> str:
+    """The period a line covers, unless it is the one the whole invoice is for."""
+    if (line.period_start, line.period_end) == (document.period_start, document.period_end):
+        return ""
+    return period_text(document, line.period_start, line.period_end)
 
 
 def headline(document: InvoiceDocument) -> str:
@@ -117,9 +122,8 @@ def tax_label(document: InvoiceDocument) -> str:
     label = "Includes tax" if document.tax_inclusive else "Tax"
     if document.tax_rate is None:
         return label
-    rate = _plain(document.tax_rate).scaleb(-2)
-    locale = parse_locale(document.locale)
-    return f"{label} ({format_percent(rate, locale=locale, decimal_quantization=False)})"
+    rate = document.tax_rate.scaleb(-2)
+    return f"{label} ({format_percent(rate, locale=parse_locale(document.locale), decimal_quantization=False)})"
 
 
 def party_lines(party: Party) -> list[str]:
@@ -149,7 +153,7 @@ def _day(document: InvoiceDocument, day: date) -> str:
     return format_date(day, format="medium", locale=parse_locale(document.locale))
 
 
-def _plain(number: Decimal) -> Decimal:
-    """Without trailing zeros and without an exponent: 1E+2 -> 100, 2.50 -> 2.5."""
-    trimmed = number.normalize()
-    return trimmed.quantize(Decimal(1)) if trimmed == trimmed.to_integral_value() else trimmed
+def _number(document: InvoiceDocument, number: Decimal) -> str:
+    """All digits of a number, without trailing zeros; the default context would round at 28."""
+    with localcontext(prec=100):
+        return format_decimal(number, locale=parse_locale(document.locale), decimal_quantization=False)

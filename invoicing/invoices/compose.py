@@ -33,6 +33,7 @@ def compose(invoice: Invoice, policy: BillingPolicy, *, payment_note: str = "") 
         tax_rate=invoice.tax_rate or None,
         tax_amount=invoice.tax_amount,
         amount_due=invoice.amount_due,
+        amount_paid=invoice.amount_paid,
         memo=invoice.memo,
         bank=_bank(policy),
         payment_note=payment_note,

@@ -1,0 +1,84 @@
+"""JSON in, with snake_case or camelCase names."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import IO, Any, NoReturn
+
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser
+
+# Maps whose keys belong to the caller. Nothing inside them is renamed.
+FREE_FORM = frozenset({"labels", "metadata", "price_list", "settings"})
+
+_CAMEL = re.compile(r"[a-z]+[a-zA-Z0-9]*[A-Z][a-zA-Z0-9]*")
+_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[a-zA-Z])(?=[0-9])")
+
+
+class CamelOrSnakeJSONParser(BaseParser):
+    """Numbers with a fraction arrive as ``Decimal``, exactly as they were written."""
+
+    media_type = "application/json"
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        try:
+            data = json.loads(stream.read(), parse_float=Decimal, parse_constant=_refuse_constant)
+            return _readable(data)
+        except RecursionError:
+            raise ParseError("The body is nested too deeply.") from None
+        except UnicodeDecodeError:
+            raise ParseError("The body is not valid UTF-8.") from None
+        except ValueError as error:
+            raise ParseError(f"The body is not valid JSON: {error}") from None
+
+
+def snake_case(name: str) -> str:
+    """``addressLine1`` becomes ``address_line_1``. Other names stay as they are."""
+    return _WORD_START.sub("_", name).lower() if _CAMEL.fullmatch(name) else name
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number")
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return _renamed(value)
+    if isinstance(value, list):
+        return [_readable(item) for item in value]
+    return _text(value) if isinstance(value, str) else value
+
+
+def _renamed(data: dict[str, Any]) -> dict[str, Any]:
+    renamed: dict[str, Any] = {}
+    for key, value in data.items():
+        name = snake_case(_text(key))
+        if name in renamed:
+            raise ParseError(f"{name} is given twice, once as {key}.")
+        renamed[name] = _verbatim(value) if name in FREE_FORM else _readable(value)
+    return renamed
+
+
+def _verbatim(value: Any) -> Any:
+    """Keys as they came; fractions as floats, because such values are stored as JSON."""
+    if isinstance(value, dict):
+        return {_text(key): _verbatim(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_verbatim(item) for item in value]
+    if isinstance(value, Decimal):
+        return float(value)
+    return _text(value) if isinstance(value, str) else value
+
+
+def _text(text: str) -> str:
+    """PostgreSQL stores any text but NUL and lone surrogates."""
+    if text.isascii() and "\0" not in text:
+        return text
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ParseError("The body contains a character that is not text (NUL or half of a surrogate pair).")
+    return text

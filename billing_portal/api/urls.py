@@ -1,0 +1,33 @@
+"""The addresses of the API below ``/api/v1``, written without a trailing slash (see ``paths.py``)."""
+
+from importlib.util import find_spec
+
+from django.urls import include, path
+from drf_spectacular.views import SpectacularJSONAPIView
+
+from billing_portal.api.customers import CustomerStatusView, CustomersView
+from billing_portal.api.errors import unknown_path
+
+ROOMS = (
+    "customers",
+    "customers.settings",
+    "customers.events",
+    "invoicing.catalog",
+    "invoicing.usage",
+    "invoicing.subscriptions",
+    "invoicing.invoices",
+    "payments.stripe",
+)
+
+
+def _has_endpoints(room: str) -> bool:
+    return find_spec(f"{room}.api") is not None and find_spec(f"{room}.api.urls") is not None
+
+
+urlpatterns = [
+    path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
+    path("customers", CustomersView.as_view(), name="customers"),
+    path("customers/<str:name>/status", CustomerStatusView.as_view(), name="customer-status"),
+    *[path("", include(f"{room}.api.urls")) for room in ROOMS if _has_endpoints(room)],
+    path("<path:rest>", unknown_path),
+]

@@ -1,0 +1,136 @@
+"""How customers are written on the wire: what is read in, and what is answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from customers.api.base import StrictSerializer
+from customers.contact import CONTACT_FIELDS
+from customers.customer import Customer, MeasurementMapping
+from customers.directory import ANY_VALUE, Rule
+
+
+class EmailList(serializers.ListField):
+    """A list of addresses; or one text with commas, which is how answers show it."""
+
+    child = serializers.EmailField(max_length=512)
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if isinstance(data, str):
+            data = [part.strip() for part in data.split(",") if part.strip()]
+        addresses: list[Any] = super().to_internal_value(data)
+        return addresses
+
+
+def _text(limit: int, *, help_text: str = "") -> serializers.CharField:
+    return serializers.CharField(
+        max_length=limit, required=False, allow_null=True, allow_blank=True, help_text=help_text
+    )
+
+
+class ContactInput(StrictSerializer):
+    legal_name = _text(256)
+    email = serializers.EmailField(
+        max_length=512, required=False, allow_null=True, allow_blank=True, help_text="Where invoices are sent."
+    )
+    secondary_emails = EmailList(
+        required=False, allow_null=True, help_text="Receive every e-mail that the first address receives."
+    )
+    phone = _text(40)
+    url = serializers.URLField(max_length=500, required=False, allow_null=True, allow_blank=True)
+    logo_url = serializers.URLField(max_length=500, required=False, allow_null=True, allow_blank=True)
+    address_line_1 = _text(256)
+    address_line_2 = _text(256)
+    city = _text(128)
+    state = _text(128)
+    zipcode = _text(32)
+    country = _text(64)
+    vat_id = _text(64)
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        given = super().to_internal_value(data)
+        return {name: _empty(name) if value is None else value for name, value in given.items()}
+
+
+def _empty(name: str) -> Any:
+    return [] if name == "secondary_emails" else ""
+
+
+class MappingInput(StrictSerializer):
+    # Answers carry the id beside these two.
+    ignored = frozenset({"id"})
+
+    label = serializers.CharField(  # type: ignore[assignment]
+        max_length=128, help_text="The measurement's label to look at."
+    )
+    value_regex = serializers.CharField(
+        max_length=512,
+        default=ANY_VALUE,
+        trim_whitespace=False,
+        help_text="RE2 expression that the label's whole value must match. Left out: any value.",
+    )
+
+    def to_internal_value(self, data: Any) -> Rule:
+        given = super().to_internal_value(data)
+        return Rule(**given)
+
+
+class MetadataInput(StrictSerializer):
+    property = serializers.CharField(max_length=128)
+    value = _text(1024)
+
+
+class TagField(serializers.CharField):
+    """A text; or ``{"tag": text}``, which is how answers show it."""
+
+    def to_internal_value(self, data: Any) -> str:
+        text: str = super().to_internal_value(data["tag"] if isinstance(data, dict) and "tag" in data else data)
+        return text
+
+
+class CustomerInput(StrictSerializer):
+    """What may be said about a customer, at its creation and later."""
+
+    ignored = frozenset({"vendor_id"})
+
+    name = serializers.CharField(
+        max_length=128, required=False, help_text="Unique code name, for example your own customer id."
+    )
+    display_name = serializers.CharField(max_length=256, required=False, allow_blank=True)
+    contact_info = ContactInput(required=False, allow_null=True)
+    tags = serializers.ListField(child=TagField(max_length=128), required=False, allow_null=True)
+    created_at = serializers.DateTimeField(required=False)
+    measurement_mappings = MappingInput(many=True, required=False)
+
+
+class UpdateCustomerInput(CustomerInput):
+    """Only the fields given change; ``measurement_mappings`` replaces them all."""
+
+
+def metadata_values(given: list[dict[str, Any]]) -> dict[str, str]:
+    return {entry["property"]: entry.get("value") or "" for entry in given}
+
+
+def customer_shape(customer: Customer) -> dict[str, Any]:
+    """``measurement_mappings`` should be prefetched where many are shown."""
+    return {
+        "name": customer.name,
+        "display_name": customer.display_name,
+        "contact_info": contact_shape(customer),
+        "created_at": customer.created_at,
+        "tags": [{"tag": tag} for tag in customer.tags],
+        "measurement_mappings": [mapping_shape(mapping) for mapping in customer.measurement_mappings.all()],
+    }
+
+
+def contact_shape(customer: Customer) -> dict[str, str | None]:
+    values = {name: getattr(customer, name) for name in CONTACT_FIELDS}
+    return {**values, "secondary_emails": ", ".join(customer.secondary_emails)} | {
+        name: None for name, value in values.items() if not value
+    }
+
+
+def mapping_shape(mapping: MeasurementMapping) -> dict[str, Any]:
+    return {"id": mapping.pk, "label": mapping.label, "value_regex": mapping.value_regex}

@@ -1,0 +1,83 @@
+"""One customer, its measurement mappings and its metadata. (The list and creation need several rooms:
+``billing_portal/api/customers.py``.)"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from customers.api.base import VendorView, done
+from customers.api.serializers import (
+    MappingInput,
+    MetadataInput,
+    UpdateCustomerInput,
+    customer_shape,
+    mapping_shape,
+    metadata_values,
+)
+from customers.directory import add_mapping, delete_customer, delete_mapping, set_metadata, update_customer
+from customers.errors import Missing
+
+
+class CustomerView(VendorView):
+    def get(self, request: Request, name: str) -> Response:
+        return done(customer_shape(self.customer(name)))
+
+    def put(self, request: Request, name: str) -> Response:
+        customer = self.customer(name)
+        given = self.read(UpdateCustomerInput)
+        changed = update_customer(
+            customer,
+            _changes(given),
+            mappings=given.get("measurement_mappings"),
+            actor=self.actor,
+            now=self.now,
+            real_now=self.real_now,
+        )
+        return done(customer_shape(changed))
+
+    def delete(self, request: Request, name: str) -> Response:
+        delete_customer(self.customer(name), actor=self.actor, now=self.now, real_now=self.real_now)
+        return done()
+
+
+def _changes(given: dict[str, Any]) -> dict[str, Any]:
+    """Columns to write. An emptied display name is made the name again."""
+    changes: dict[str, Any] = {name: given[name] for name in ("name", "display_name", "created_at") if name in given}
+    if "tags" in given:
+        changes["tags"] = given["tags"] or []
+    return {**changes, **(given.get("contact_info") or {})}
+
+
+class MappingsView(VendorView):
+    def get(self, request: Request, name: str) -> Response:
+        return done([mapping_shape(mapping) for mapping in self.customer(name).measurement_mappings.order_by("pk")])
+
+    def post(self, request: Request, name: str) -> Response:
+        customer = self.customer(name)
+        rule = self.read(MappingInput)
+        mapping = add_mapping(customer, rule, actor=self.actor, now=self.now, real_now=self.real_now)
+        return done(mapping_shape(mapping))
+
+
+class MappingView(VendorView):
+    def delete(self, request: Request, name: str, mapping_id: str) -> Response:
+        customer = self.customer(name)
+        if not (mapping_id.isascii() and mapping_id.isdecimal() and len(mapping_id) < 19):
+            raise Missing(f"{customer.name} has no measurement mapping {mapping_id}.")
+        delete_mapping(customer, int(mapping_id), actor=self.actor, now=self.now, real_now=self.real_now)
+        return done()
+
+
+class MetadataView(VendorView):
+    def get(self, request: Request, name: str) -> Response:
+        rows = self.customer(name).metadata.order_by("pk")
+        return done([{"property": row.property, "value": row.value} for row in rows])
+
+    def post(self, request: Request, name: str) -> Response:
+        customer = self.customer(name)
+        values = metadata_values(self.read(MetadataInput, many=True))
+        set_metadata(customer, values, actor=self.actor, now=self.now, real_now=self.real_now)
+        return done()

@@ -1,0 +1,33 @@
+"""Where rooms above take part in what happens here. They fill these lists in ``AppConfig.ready``; each
+entry is called in the transaction of the change (``docs/architecture.md`` lists them)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from customers.customer import Customer
+from customers.vendor import Vendor
+
+
+class AttributionChanged(Protocol):
+    def __call__(self, vendor: Vendor, *, real_now: datetime) -> object:
+        """A customer or a mapping is new: measurements that wait for their customer may have found one."""
+
+
+class PolicyChanged(Protocol):
+    def __call__(self, vendor: Vendor, customer: Customer | None, *, now: datetime, real_now: datetime) -> int:
+        """Billing settings were saved, the vendor's or one customer's. Answers how many planned steps moved."""
+
+
+on_attribution_changed: list[AttributionChanged] = []
+on_policy_changed: list[PolicyChanged] = []
+
+
+def attribution_changed(vendor: Vendor, *, real_now: datetime) -> None:
+    for hook in on_attribution_changed:
+        hook(vendor, real_now=real_now)
+
+
+def policy_changed(vendor: Vendor, customer: Customer | None, *, now: datetime, real_now: datetime) -> int:
+    return sum(hook(vendor, customer, now=now, real_now=real_now) for hook in on_policy_changed)

@@ -1,0 +1,36 @@
+"""Small checks that meters and price plans share."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from django.db.models import TextChoices
+
+from customers.errors import Invalid
+
+
+def one_of(field: str, value: Any, choices: type[TextChoices]) -> Any:
+    """The value as a member of ``choices``, or ``Invalid`` naming the field and what is allowed."""
+    if value not in choices.values:
+        raise Invalid({field: f"{value!r} is not one of {', '.join(choices.values)}."})
+    return choices(value)
+
+
+def code_name(values: Mapping[str, Any], what: str, reserved: Collection[str] = ()) -> str:
+    """A name that can stand in an address."""
+    name = str(values.get("name") or "").strip()
+    if not name:
+        raise Invalid({"name": f"Give the {what} a unique code name."})
+    if "/" in name or not name.isprintable() or name in {".", ".."}:
+        raise Invalid({"name": "A code name stands in addresses: leave out '/' and control characters."})
+    if name in reserved:
+        raise Invalid({"name": f"{name!r} is an address of the API; choose another name."})
+    return name
+
+
+def refuse_unsupported(values: Mapping[str, Any], fields: Mapping[str, str], prefix: str = "") -> None:
+    """Fields that are not built yet: said plainly instead of being ignored, because they move money."""
+    for name, instead in fields.items():
+        if values.get(name) not in (None, [], {}, 0):
+            raise Invalid({f"{prefix}{name}": f"Not supported yet. {instead}".strip()})

@@ -1,0 +1,150 @@
+"""Writing price plans: reading what is given into a draft, and a draft into rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from customers.errors import Invalid
+from customers.money import LARGEST_MINOR, MoneyError, validate_currency
+from customers.vendor import Vendor
+from invoicing.catalog.checks import one_of, refuse_unsupported
+from invoicing.catalog.models import Meter, MeteredComponent, Period, PricePlan, PriceScheme, PriceTier, SchemeType
+from invoicing.catalog.prices import ComponentDraft, SchemeDraft, TierDraft, read_components
+
+_NOT_YET = {
+    "minimum_charge": "",
+    "minimum_charge_frequency": "",
+    "add_ons": "",
+    "features": "",
+    "limits": "",
+    "trial": "",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PlanDraft:
+    display_name: str = ""
+    description: str = ""
+    period: Period = Period.MONTH
+    currency: str = ""
+    base_price: int = 0
+    base_price_description: str = ""
+    tags: tuple[str, ...] = ()
+    components: tuple[ComponentDraft, ...] = ()
+
+
+def read_plan(vendor: Vendor, values: Mapping[str, Any], before: PlanDraft) -> PlanDraft:
+    """``before`` with the fields given. Raises ``Invalid`` naming the first field that is wrong."""
+    refuse_unsupported(values, _NOT_YET)
+    if values.get("base_price_frequency") not in (None, 1):
+        raise Invalid({"base_price_frequency": "Not supported yet: the base price is billed every cycle."})
+    changes = {name: read(values[name]) for name, read in _READERS.items() if values.get(name) is not None}
+    if values.get("metered_components") is not None:
+        changes["components"] = _components(vendor, values["metered_components"])
+    return replace(before, **changes)
+
+
+def _base_price(value: Any) -> int:
+    if value != int(value) or not 0 <= value <= LARGEST_MINOR:
+        raise Invalid({"base_price": "Give a whole number of cents (minor units) from 0 on."})
+    return int(value)
+
+
+def _currency(value: str) -> str:
+    try:
+        return validate_currency(value)
+    except MoneyError as error:
+        raise Invalid({"currency": str(error)}) from error
+
+
+def _tags(value: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(tag) for tag in value))
+
+
+_READERS: dict[str, Any] = {
+    "display_name": str,
+    "description": str,
+    "period": lambda value: one_of("period", value, Period),
+    "currency": _currency,
+    "base_price": _base_price,
+    "base_price_description": str,
+    "tags": _tags,
+}
+
+
+def _components(vendor: Vendor, given: Sequence[Mapping[str, Any]]) -> tuple[ComponentDraft, ...]:
+    names = {values.get("meter_name") for values in given}
+    meters = {meter.name: meter for meter in Meter.objects.of(vendor).filter(name__in=names - {None})}
+    return tuple(read_components(given, meters))
+
+
+def draft_of(plan: PricePlan) -> PlanDraft:
+    """An existing version, to start the next one from. Tags stay where they are until they are given anew."""
+    components = plan.metered_components.select_related("meter", "price_scheme").prefetch_related("price_scheme__tiers")
+    return PlanDraft(
+        display_name=plan.display_name,
+        description=plan.description,
+        period=Period(plan.period),
+        currency=plan.currency,
+        base_price=plan.base_price,
+        base_price_description=plan.base_price_description,
+        components=tuple(_component_draft(component) for component in components),
+    )
+
+
+def _component_draft(component: MeteredComponent) -> ComponentDraft:
+    scheme = component.price_scheme
+    tiers = tuple(TierDraft(tier.price, tier.cap, tier.description) for tier in scheme.tiers.all())
+    draft = SchemeDraft(SchemeType(scheme.scheme_type), tiers, scheme.unit_name, scheme.batch_size)
+    return ComponentDraft(component.meter, component.display_name, draft)
+
+
+def write_plan(vendor: Vendor, name: str, version: int, draft: PlanDraft, *, now: datetime) -> PricePlan:
+    plan = PricePlan.objects.create(
+        vendor=vendor,
+        name=name,
+        version=version,
+        display_name=draft.display_name,
+        description=draft.description,
+        period=draft.period,
+        currency=draft.currency or vendor.currency,
+        base_price=draft.base_price,
+        base_price_description=draft.base_price_description,
+        tags=list(draft.tags),
+        created_at=now,
+    )
+    _write_components(plan, draft.components)
+    _take_tags(plan)
+    return plan
+
+
+def _write_components(plan: PricePlan, drafts: Sequence[ComponentDraft]) -> None:
+    components = MeteredComponent.objects.bulk_create(
+        MeteredComponent(price_plan=plan, meter=draft.meter, position=place, display_name=draft.display_name)
+        for place, draft in enumerate(drafts)
+    )
+    schemes = PriceScheme.objects.bulk_create(
+        PriceScheme(
+            component=component,
+            scheme_type=draft.scheme.scheme_type,
+            unit_name=draft.scheme.unit_name,
+            batch_size=draft.scheme.batch_size,
+        )
+        for component, draft in zip(components, drafts, strict=True)
+    )
+    PriceTier.objects.bulk_create(
+        PriceTier(scheme=scheme, position=place, price=tier.price, cap=tier.cap, description=tier.description)
+        for scheme, draft in zip(schemes, drafts, strict=True)
+        for place, tier in enumerate(draft.scheme.tiers)
+    )
+
+
+def _take_tags(plan: PricePlan) -> None:
+    """A tag points at one version: the newest that was given it."""
+    others = PricePlan.objects.of(plan.vendor).filter(name=plan.name, tags__overlap=plan.tags).exclude(pk=plan.pk)
+    for other in others:
+        other.tags = [tag for tag in other.tags if tag not in plan.tags]
+        other.save(update_fields=["tags"])

@@ -1,0 +1,142 @@
+"""Reading price schemes and metered components as they are given, strictly, into plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Context, Decimal
+from typing import Any
+
+from customers.errors import Invalid
+from invoicing.catalog.checks import one_of, refuse_unsupported
+from invoicing.catalog.models import Meter, SchemeType
+
+_NOT_YET_IN_SCHEME = {
+    "price_list": "Give 'scheme_type' and 'prices'.",
+    "post_minimum_charge_percentage_change": "",
+    "time_unit_name": "It belongs to time-weighted meters.",
+}
+_NOT_YET_IN_COMPONENT = {
+    "minimum_charge": "",
+    "minimum_charge_frequency": "",
+    "watermark": "",
+    "limit": "",
+    "label_limits": "",
+    "meter_id": "Give 'meter_name'.",
+}
+_BATCHED = frozenset({SchemeType.FLAT, SchemeType.TIERED})
+# What the columns hold: 18 digits before the point and 12 after it.
+_TOO_LARGE = Decimal("1e18")
+_FINEST = Decimal("1e-12")
+_ROOM = Context(prec=40)
+
+
+@dataclass(frozen=True, slots=True)
+class TierDraft:
+    price: Decimal
+    cap: Decimal | None
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class SchemeDraft:
+    scheme_type: SchemeType
+    tiers: tuple[TierDraft, ...]
+    unit_name: str
+    batch_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentDraft:
+    meter: Meter
+    display_name: str
+    scheme: SchemeDraft
+
+
+def read_components(given: Sequence[Mapping[str, Any]], meters: Mapping[str, Meter]) -> list[ComponentDraft]:
+    """``meters`` are the vendor's, by name. Raises ``Invalid`` naming the component by its place."""
+    return [_read_component(values, meters, f"metered_components.{place}.") for place, values in enumerate(given)]
+
+
+def _read_component(values: Mapping[str, Any], meters: Mapping[str, Meter], at: str) -> ComponentDraft:
+    refuse_unsupported(values, _NOT_YET_IN_COMPONENT, at)
+    name = values.get("meter_name")
+    if not name:
+        raise Invalid({f"{at}meter_name": "Give the name of a meter."})
+    if name not in meters:
+        raise Invalid({f"{at}meter_name": f"There is no meter {name!r}: create it first."})
+    if meters[name].archived_at:
+        raise Invalid({f"{at}meter_name": f"The meter {name!r} is archived: choose another."})
+    return ComponentDraft(
+        meter=meters[name],
+        display_name=values.get("display_name") or "",
+        scheme=_read_scheme(values.get("price_scheme"), f"{at}price_scheme"),
+    )
+
+
+def _read_scheme(values: Mapping[str, Any] | None, at: str) -> SchemeDraft:
+    if not values:
+        raise Invalid({at: "Give a price scheme: {'scheme_type': 'FLAT', 'prices': [{'price': 7}]}."})
+    refuse_unsupported(values, _NOT_YET_IN_SCHEME, f"{at}.")
+    if values.get("frequency") not in (None, 1):
+        raise Invalid({f"{at}.frequency": "Not supported yet: tiers are computed for each billing cycle."})
+    kind: SchemeType = one_of(f"{at}.scheme_type", values.get("scheme_type"), SchemeType)
+    return SchemeDraft(
+        scheme_type=kind,
+        tiers=_read_tiers(values.get("prices") or [], kind, f"{at}.prices"),
+        unit_name=values.get("unit_name") or "",
+        batch_size=_batch_size(values, kind, f"{at}.batch_size"),
+    )
+
+
+def _batch_size(values: Mapping[str, Any], kind: SchemeType, at: str) -> int:
+    size = int(values.get("batch_size") or 1)
+    if not 1 <= size < 2**31:
+        raise Invalid({at: "Give a whole number from 1 on: the price is for that many units."})
+    if size > 1 and kind not in _BATCHED:
+        raise Invalid({at: f"Only FLAT and TIERED prices go by batches, not {kind}."})
+    return size
+
+
+def _read_tiers(given: Sequence[Mapping[str, Any]], kind: SchemeType, at: str) -> tuple[TierDraft, ...]:
+    if not given:
+        raise Invalid({at: "Give at least one price: [{'price': 7}] is 7 cents (minor units) a unit."})
+    if kind is SchemeType.FLAT and len(given) > 1:
+        raise Invalid({at: "FLAT has one price. For several, use TIERED, VOLUME or STAIRSTEP."})
+    tiers = tuple(_read_tier(values, f"{at}.{place}") for place, values in enumerate(given))
+    if kind is SchemeType.FLAT and tiers[0].cap is not None:
+        raise Invalid({f"{at}.0.cap": "FLAT is one price for every quantity: leave the cap out."})
+    _check_ladder(tiers, at)
+    return tiers
+
+
+def _read_tier(values: Mapping[str, Any], at: str) -> TierDraft:
+    price, cap = values.get("price"), values.get("cap")
+    if price is None:
+        raise Invalid({f"{at}.price": "Give a price in cents (minor units); it may have decimals."})
+    return TierDraft(
+        price=_number(price, f"{at}.price"),
+        cap=None if cap is None else _number(cap, f"{at}.cap"),
+        description=values.get("description") or "",
+    )
+
+
+def _number(value: Any, at: str) -> Decimal:
+    number = Decimal(str(value))
+    if not number.is_finite() or not 0 <= number < _TOO_LARGE:
+        raise Invalid({at: f"{value} is out of range: give a number from 0 on, below 10^18."})
+    if number != number.quantize(_FINEST, context=_ROOM):
+        raise Invalid({at: f"{value} has too many decimals: 12 can be kept."})
+    return number
+
+
+def _check_ladder(tiers: tuple[TierDraft, ...], at: str) -> None:
+    floor = Decimal(0)
+    for place, tier in enumerate(tiers):
+        if tier.cap is None:
+            if place < len(tiers) - 1:
+                raise Invalid({f"{at}.{place}.cap": "Only the last tier may be without a cap."})
+            return
+        if tier.cap <= floor:
+            raise Invalid({f"{at}.{place}.cap": f"Caps are cumulative and rise: give more than {floor:f}."})
+        floor = tier.cap

@@ -1,0 +1,104 @@
+"""Rating a billing cycle: terms and usage in, line items out. Same input, same lines; no database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from customers.money import format_money
+from invoicing.rating import schemes
+from invoicing.rating.rounding import half_up
+from invoicing.rating.terms import ComponentTerms, LineKind, PlanTerms, RatedLine, Scheme
+from invoicing.rating.wording import describe_steps, plain
+from invoicing.usage.values import NO_USAGE, Usage
+
+# As many decimals as the column of a unit price holds.
+_UNIT_PRICE_STEP = Decimal("1e-12")
+
+
+def rate_cycle(
+    terms: PlanTerms, usage: Mapping[int, Usage], period_start: datetime, period_end: datetime
+) -> list[RatedLine]:
+    """The base price first, where there is one, then one line for each metered component in the plan's order.
+
+    ``usage`` is by component key; a component that is not in it was not used.
+    """
+    lines = [_base_line(terms, period_start, period_end)] if terms.base_price > 0 else []
+    for component in terms.components:
+        used = usage.get(component.key, NO_USAGE)
+        lines.append(_component_line(component, used, terms.currency, period_start, period_end))
+    return lines
+
+
+def _base_line(terms: PlanTerms, start: datetime, end: datetime) -> RatedLine:
+    whole = terms.proration == 1
+    return RatedLine(
+        kind=LineKind.BASE_PRICE,
+        name=terms.base_price_name,
+        description="" if whole else _proration_text(terms),
+        quantity=Decimal(1) if whole else None,
+        quantity_unit="",
+        unit_price=Decimal(terms.base_price) if whole else None,
+        amount=half_up(terms.base_price * terms.proration),
+        start=start,
+        end=end,
+        metadata={} if whole else {"proration": str(terms.proration)},
+    )
+
+
+def _proration_text(terms: PlanTerms) -> str:
+    percent = half_up(terms.proration * 10_000) / Decimal(100)
+    return f"{plain(percent)}% of {format_money(terms.base_price, terms.currency)}, for a shorter billing cycle"
+
+
+def _component_line(component: ComponentTerms, used: Usage, currency: str, start: datetime, end: datetime) -> RatedLine:
+    # Returns and corrections can bring usage below zero; the line then says zero, and keeps what was measured.
+    quantity = max(used.quantity, Decimal(0))
+    steps = schemes.steps(component.scheme, quantity)
+    return RatedLine(
+        kind=LineKind.METERED_COMPONENT,
+        name=component.name,
+        description=describe_steps(component, quantity, steps, currency),
+        quantity=quantity,
+        quantity_unit=component.unit_name,
+        unit_price=_unit_price(component, quantity),
+        amount=half_up(sum((step.amount for step in steps), Fraction(0))),
+        start=start,
+        end=end,
+        metadata=_evidence(component, used, steps),
+    )
+
+
+def _unit_price(component: ComponentTerms, quantity: Decimal) -> Decimal | None:
+    """The one price of every unit, where there is one."""
+    scheme = component.scheme
+    if scheme.kind not in (Scheme.FLAT, Scheme.VOLUME):
+        return None
+    price = schemes.containing(scheme.tiers, quantity).price / scheme.batch_size
+    return price.quantize(_UNIT_PRICE_STEP) if scheme.batch_size > 1 else price
+
+
+def _evidence(component: ComponentTerms, used: Usage, steps: tuple[schemes.Step, ...]) -> dict[str, Any]:
+    """What explains the line, in JSON types."""
+    return {
+        "metered_component_uuid": component.uuid,
+        "meter_name": component.meter_name,
+        "measured": plain(used.quantity),
+        "measurements": used.count,
+        "first_measurement": used.first.isoformat() if used.first else None,
+        "last_measurement": used.last.isoformat() if used.last else None,
+        "scheme_type": str(component.scheme.kind),
+        "batch_size": component.scheme.batch_size,
+        "tiers": [
+            {
+                "quantity": plain(step.quantity),
+                "price": plain(step.tier.price),
+                "cap": None if step.tier.cap is None else plain(step.tier.cap),
+                "description": step.tier.description,
+            }
+            for step in steps
+        ],
+    }

@@ -1,0 +1,16 @@
+"""The one place where a fraction of a minor unit becomes an amount: half up, away from zero when negative."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from customers.money import LARGEST_MINOR, MoneyError
+
+_HALF = Fraction(1, 2)
+
+
+def half_up(minor: Fraction) -> int:
+    size = int(abs(minor) + _HALF)
+    if size > LARGEST_MINOR:
+        raise MoneyError(f"An amount of about {size} minor units is too large: at most {LARGEST_MINOR} can be kept.")
+    return size if minor >= 0 else -size

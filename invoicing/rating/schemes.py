@@ -1,0 +1,72 @@
+"""What a quantity costs: FLAT, TIERED, VOLUME, STAIRSTEP. Exact fractions of minor units, nothing rounded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+
+from invoicing.rating.terms import Scheme, SchemeTerms, Tier
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One part of the explanation: this much of the quantity, at this tier's price, made this amount."""
+
+    quantity: Decimal
+    tier: Tier
+    amount: Fraction
+
+
+def amount(scheme: SchemeTerms, quantity: Decimal) -> Fraction:
+    """The price of a quantity, in minor units. Nothing used costs nothing."""
+    return sum((step.amount for step in steps(scheme, quantity)), Fraction(0))
+
+
+def steps(scheme: SchemeTerms, quantity: Decimal) -> tuple[Step, ...]:
+    return _RULES[scheme.kind](scheme, quantity) if quantity > 0 else ()
+
+
+def _all_at_one_price(scheme: SchemeTerms, quantity: Decimal) -> tuple[Step, ...]:
+    tier = containing(scheme.tiers, quantity)
+    return (Step(quantity, tier, _per_unit(scheme, tier) * Fraction(quantity)),)
+
+
+def _each_at_its_tier(scheme: SchemeTerms, quantity: Decimal) -> tuple[Step, ...]:
+    found = []
+    floor = Decimal(0)
+    for tier in _open_ended(scheme.tiers):
+        top = quantity if tier.cap is None else min(quantity, tier.cap)
+        if top > floor:
+            part = top - floor
+            found.append(Step(part, tier, _per_unit(scheme, tier) * Fraction(part)))
+            floor = top
+    return tuple(found)
+
+
+def _one_total(scheme: SchemeTerms, quantity: Decimal) -> tuple[Step, ...]:
+    tier = containing(scheme.tiers, quantity)
+    return (Step(quantity, tier, Fraction(tier.price)),)
+
+
+_RULES: dict[Scheme, Callable[[SchemeTerms, Decimal], tuple[Step, ...]]] = {
+    Scheme.FLAT: _all_at_one_price,
+    Scheme.TIERED: _each_at_its_tier,
+    Scheme.VOLUME: _all_at_one_price,
+    Scheme.STAIRSTEP: _one_total,
+}
+
+
+def containing(tiers: tuple[Tier, ...], quantity: Decimal) -> Tier:
+    """The tier that a quantity falls into; beyond the last cap the last tier goes on."""
+    return next((tier for tier in tiers if tier.cap is None or quantity <= tier.cap), tiers[-1])
+
+
+def _open_ended(tiers: tuple[Tier, ...]) -> tuple[Tier, ...]:
+    last = tiers[-1]
+    return (*tiers[:-1], Tier(last.price, None, last.description))
+
+
+def _per_unit(scheme: SchemeTerms, tier: Tier) -> Fraction:
+    return Fraction(tier.price) / scheme.batch_size

@@ -1,0 +1,81 @@
+"""The terms that a billing cycle is rated by: a price plan as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+from typing import Any
+
+
+class Scheme(StrEnum):
+    FLAT = "FLAT"
+    TIERED = "TIERED"
+    VOLUME = "VOLUME"
+    STAIRSTEP = "STAIRSTEP"
+
+
+class LineKind(StrEnum):
+    BASE_PRICE = "BASE_PRICE"
+    METERED_COMPONENT = "METERED_COMPONENT"
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """``price`` in minor units, may be fractional. ``cap`` is cumulative and inclusive; None has no bound."""
+
+    price: Decimal
+    cap: Decimal | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SchemeTerms:
+    kind: Scheme
+    tiers: tuple[Tier, ...]
+    batch_size: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentTerms:
+    """``key`` finds its usage; ``name`` is what the invoice prints."""
+
+    key: int
+    uuid: str
+    meter_id: int
+    meter_name: str
+    name: str
+    unit_name: str
+    scheme: SchemeTerms
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTerms:
+    """``proration`` is the share of the base price that this cycle bears."""
+
+    currency: str
+    base_price: int
+    base_price_name: str
+    components: tuple[ComponentTerms, ...] = ()
+    proration: Fraction = Fraction(1)
+
+
+@dataclass(frozen=True, slots=True)
+class RatedLine:
+    """A line item before it has an invoice. ``amount`` is in minor units, rounded once, here.
+
+    ``quantity`` and ``unit_price`` are given only where their product is the amount.
+    """
+
+    kind: str
+    name: str
+    description: str
+    quantity: Decimal | None
+    quantity_unit: str
+    unit_price: Decimal | None
+    amount: int
+    start: datetime
+    end: datetime
+    metadata: dict[str, Any]

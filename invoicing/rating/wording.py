@@ -1,0 +1,44 @@
+"""The text of a line: how its amount came about, in one row of plain English."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from customers.money import format_unit_price
+from invoicing.rating.schemes import Step
+from invoicing.rating.terms import ComponentTerms, Scheme
+
+
+def plain(number: Decimal) -> str:
+    """A number without exponent and without idle zeros: 1234.500 -> 1234.5."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def grouped(number: Decimal) -> str:
+    """The same for people: 1234.500 -> 1,234.5."""
+    whole, dot, decimals = plain(number).partition(".")
+    return f"{int(whole):,}{dot}{decimals}"
+
+
+def describe_steps(component: ComponentTerms, quantity: Decimal, steps: Sequence[Step], currency: str) -> str:
+    """ "1,234 calls x $0.07", or several such parts joined by "+"."""
+    unit = component.unit_name or "units"
+    if not steps:
+        return f"{grouped(quantity)} {unit}"
+    if component.scheme.kind is Scheme.STAIRSTEP:
+        return f"{grouped(quantity)} {unit}: {_range(steps[0], unit)}{format_unit_price(steps[0].tier.price, currency)}"
+    return " + ".join(
+        f"{grouped(step.quantity)} {unit} x {_price(step, component.scheme.batch_size, currency)}" for step in steps
+    )
+
+
+def _price(step: Step, batch_size: int, currency: str) -> str:
+    price = format_unit_price(step.tier.price, currency)
+    return price if batch_size == 1 else f"{price} per {batch_size:,}"
+
+
+def _range(step: Step, unit: str) -> str:
+    cap = step.tier.cap
+    return "" if cap is None or step.quantity > cap else f"up to {grouped(cap)} {unit} "

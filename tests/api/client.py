@@ -1,0 +1,57 @@
+"""A client that speaks JSON on behalf of one vendor."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.test import Client
+
+from billing_portal.accounts.models import ApiKey
+from customers.models import Vendor
+from tests.factories import START
+
+
+class Api:
+    """``api.get("/customers")`` asks ``/api/v1/customers`` with the vendor's key."""
+
+    def __init__(self, vendor: Vendor, *, client: Client | None = None) -> None:
+        self.vendor = vendor
+        self.row, self.key = ApiKey.issue(vendor, "tests", now=START)
+        self.http = client or Client()
+
+    def get(self, path: str, query: dict[str, Any] | None = None) -> Any:
+        return self.http.get(f"/api/v1{path}", query or {}, headers=self._headers())
+
+    def post(self, path: str, body: Any = None) -> Any:
+        return self._send("post", path, body)
+
+    def put(self, path: str, body: Any = None) -> Any:
+        return self._send("put", path, body)
+
+    def delete(self, path: str, body: Any = None) -> Any:
+        return self._send("delete", path, body)
+
+    def _send(self, method: str, path: str, body: Any) -> Any:
+        text = "" if body is None else body if isinstance(body, str) else json.dumps(body)
+        send = getattr(self.http, method)
+        return send(f"/api/v1{path}", text, content_type="application/json", headers=self._headers())
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+
+def refusal(response: Any, code: int) -> dict[str, Any]:
+    """The errors of an answer, once its shape is checked."""
+    body = json.loads(response.content)
+    assert response.status_code == code, body
+    assert set(body) == {"code", "status", "message", "errors"}
+    assert body["code"] == code
+    assert body["message"]
+    errors: dict[str, Any] = body["errors"]
+    return errors
+
+
+def answer(response: Any, code: int = 200) -> Any:
+    assert response.status_code == code, response.content
+    return json.loads(response.content)

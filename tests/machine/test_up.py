@@ -1,0 +1,169 @@
+"""``manage.py up`` itself, as a person starts it: real processes, real signals."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import requests
+
+from billing_portal.machine.environment import PROJECT
+from billing_portal.machine.installation import only_run
+from billing_portal.machine.ports import free_port
+from billing_portal.machine.supervisor import Failed
+
+# One after the other on the same worker: each is a dozen processes.
+pytestmark = pytest.mark.xdist_group("up")
+
+START_SECONDS = 120
+PROGRAMS = {"postgres", "valkey", "web", "worker", "beat"}
+
+
+class Up:
+    """One run of ``up`` on a folder."""
+
+    def __init__(self, data: Path, port: int) -> None:
+        self.data, self.port = data, port
+        self.log = data.parent / f"up-{port}.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "up", "--data", str(data), "--port", str(port)],
+                cwd=PROJECT,
+                env=_environment(),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def ready(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.data / "ready.json").read_text())
+        return found
+
+    def wait_until_ready(self) -> dict[str, Any]:
+        self.wait_for(self._published, START_SECONDS)
+        return self.ready
+
+    def _published(self) -> bool:
+        """A run that was killed leaves its file behind until the next removes it."""
+        return (self.data / "ready.json").exists() and self.ready["url"].endswith(f":{self.port}")
+
+    def wait_for(self, is_true: Callable[[], bool], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not is_true():
+            assert self.process.poll() is None, f"up ended:\n{self.log.read_text()}"
+            assert time.monotonic() < deadline, f"not within {seconds} s:\n{self.log.read_text()}"
+            time.sleep(0.1)
+
+    def answers(self) -> bool:
+        try:
+            return requests.get(f"{self.ready['url']}/healthz", timeout=5).status_code == 200
+        except requests.RequestException:
+            return False
+
+
+def _environment() -> dict[str, str]:
+    """A person's: without what the test run has set for itself."""
+    ours = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "PYTHONWARNINGS")
+    return {name: value for name, value in os.environ.items() if name not in ours}
+
+
+def sessions_alive(pids: dict[str, int]) -> list[str]:
+    """Each child leads a session; this finds it and whatever it started."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        found += [name for name, pid in pids.items() if int(fields[3]) == pid and fields[0] != "Z"]
+    return found
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[], Up]]:
+    """Starts ``up``; each time on the same folder and another port."""
+    runs: list[Up] = []
+
+    def start() -> Up:
+        runs.append(Up(tmp_path / "data", free_port()))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        if run.process.poll() is None:
+            run.process.terminate()
+            run.process.wait(20)
+
+
+def test_serves_restarts_what_dies_and_leaves_nothing_behind(start: Callable[[], Up]) -> None:
+    up = start()
+    ready = up.wait_until_ready()
+
+    assert stat.S_IMODE((up.data / "ready.json").stat().st_mode) == 0o600
+    assert ready["url"] == f"http://127.0.0.1:{up.port}"
+    assert ready["stripe"]["webhook_url"].startswith(ready["url"])
+    assert set(ready["pids"]) >= PROGRAMS
+    assert up.answers()
+
+    for name in ("worker", "postgres"):
+        os.kill(ready["pids"][name], signal.SIGKILL)
+    up.wait_for(
+        lambda: all(up.ready["pids"].get(n) not in (None, ready["pids"][n]) for n in ("worker", "postgres")), 30
+    )
+    up.wait_for(up.answers, 30)
+    assert "worker was started again" in up.log.read_text()
+
+    pids = up.ready["pids"]
+    stopped_at = time.monotonic()
+    up.process.send_signal(signal.SIGTERM)
+    assert up.process.wait(15) == 0
+    assert time.monotonic() - stopped_at < 10
+    assert sessions_alive(pids) == []
+    assert not (up.data / "ready.json").exists()
+
+
+def test_killed_it_takes_its_children_along_and_the_next_start_finds_the_data(start: Callable[[], Up]) -> None:
+    first = start()
+    before = first.wait_until_ready()
+    with psycopg.connect(before["database_url"]) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+
+    first.process.kill()
+    first.process.wait()
+    second = start()
+    after = second.wait_until_ready()
+
+    assert sessions_alive(before["pids"]) == []
+    assert after["url"] != before["url"]
+    same = ("operator", "password", "vendor", "api_key")
+    assert [after[name] for name in same] == [before[name] for name in same]
+    assert after["stripe"]["account"] == before["stripe"]["account"]
+    assert after["stripe"]["webhook_url"].startswith(after["url"])
+    with psycopg.connect(after["database_url"]) as connection:
+        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+
+
+def test_refuses_a_taken_port(tmp_path: Path) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        up = Up(tmp_path / "data", holder.getsockname()[1])
+        assert up.process.wait(60) == 1
+    assert "--port" in up.log.read_text()
+
+
+def test_refuses_a_folder_in_use(tmp_path: Path) -> None:
+    in_use = only_run(tmp_path, patience=0.2)
+    with only_run(tmp_path), pytest.raises(Failed, match="in use by another run"), in_use:
+        pass
+    with only_run(tmp_path, patience=0):  # the lock has fallen
+        pass
