@@ -7,6 +7,9 @@ from django.db import connection, transaction
 
 from payments.sandbox import clock, idempotency, schedule
 from payments.sandbox.models import StoredObject
+from tests.sandbox_server import SANDBOX_ONLY
+
+pytestmark = SANDBOX_ONLY
 
 MAY = datetime(2030, 5, 1, 12, 0, tzinfo=UTC)
 

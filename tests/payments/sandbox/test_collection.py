@@ -8,6 +8,9 @@ import stripe
 
 from payments.sandbox import clock
 from payments.sandbox.collect import RETRY_AFTER_DAYS
+from tests.sandbox_server import SANDBOX_ONLY
+
+pytestmark = SANDBOX_ONLY
 
 
 def at(timestamp: int) -> datetime:

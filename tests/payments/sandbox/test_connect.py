@@ -9,6 +9,9 @@ import requests
 import stripe
 
 from payments.sandbox.models import Account, Connection, OAuthCode
+from tests.sandbox_server import SANDBOX_ONLY
+
+pytestmark = SANDBOX_ONLY
 
 BACK = "http://127.0.0.1/back"
 

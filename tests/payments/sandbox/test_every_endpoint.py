@@ -6,6 +6,9 @@ from typing import Any
 import stripe
 
 from payments.sandbox import routing
+from tests.sandbox_server import SANDBOX_ONLY
+
+pytestmark = SANDBOX_ONLY
 
 # Fields the SDK describes that Stripe itself leaves out unless something calls for them: expansions,
 # ``deleted``, other kinds of payment, settings of features this sandbox has no part in.

@@ -4,6 +4,10 @@ import pytest
 import requests
 import stripe
 
+from tests.sandbox_server import SANDBOX_ONLY
+
+pytestmark = SANDBOX_ONLY
+
 
 @pytest.fixture
 def fault(stripe_sandbox):

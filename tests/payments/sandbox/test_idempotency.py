@@ -9,6 +9,9 @@ from django.db import connection, transaction
 
 from payments.sandbox import idempotency
 from payments.sandbox.models import IdempotentAnswer
+from tests.sandbox_server import SANDBOX_ONLY
+
+pytestmark = SANDBOX_ONLY
 
 
 def key(text: str) -> dict[str, str]:

@@ -4,6 +4,10 @@ import pytest
 import requests
 import stripe
 
+from tests.sandbox_server import SANDBOX_ONLY
+
+pytestmark = SANDBOX_ONLY
+
 
 def test_a_draft_has_no_number_and_no_page(client, customer, draft):
     invoice = draft(customer())

@@ -12,6 +12,9 @@ from django.utils import timezone
 from payments.sandbox import deliveries
 from payments.sandbox.models import Delivery
 from tests.contract.stripe_contract import check_object
+from tests.sandbox_server import SANDBOX_ONLY
+
+pytestmark = SANDBOX_ONLY
 
 LATER = timedelta(minutes=20)
 

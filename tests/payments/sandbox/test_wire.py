@@ -8,6 +8,9 @@ import stripe
 
 from payments.sandbox import events
 from payments.sandbox.models import Account, Connection
+from tests.sandbox_server import SANDBOX_ONLY
+
+pytestmark = SANDBOX_ONLY
 
 
 def test_the_api_version_is_the_one_the_sdk_pins():
