@@ -10,7 +10,18 @@ import factory
 from factory.django import DjangoModelFactory
 
 from customers.models import Customer, MeasurementMapping, Vendor
-from invoicing.models import Measurement, Meter, MeteredComponent, PricePlan, PriceScheme, PriceTier, Subscription
+from invoicing.invoices.snapshot import snapshot_of
+from invoicing.models import (
+    Invoice,
+    LineItem,
+    Measurement,
+    Meter,
+    MeteredComponent,
+    PricePlan,
+    PriceScheme,
+    PriceTier,
+    Subscription,
+)
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -119,3 +130,43 @@ class MeasurementFactory(DjangoModelFactory):
     time = START
     value = Decimal(1)
     received_at = START
+
+
+class InvoiceFactory(DjangoModelFactory):
+    """A generated invoice of $10, approved and waiting to be issued."""
+
+    class Meta:
+        model = Invoice
+
+    vendor = factory.SelfAttribute("customer.vendor")
+    customer = factory.SubFactory(CustomerFactory)
+    currency = "USD"
+    sub_total = 1000
+    amount_due = factory.SelfAttribute("sub_total")
+    period_start = START
+    period_end = datetime(2026, 2, 1, tzinfo=UTC)
+    min_item_start_time = factory.SelfAttribute("period_start")
+    max_item_end_time = factory.SelfAttribute("period_end")
+    generated_at = factory.SelfAttribute("period_end")
+    issue_date = factory.SelfAttribute("generated_at")
+    is_approved = True
+    next_action = "issue"
+    next_action_at = factory.SelfAttribute("issue_date")
+    customer_snapshot = factory.LazyAttribute(lambda invoice: snapshot_of(invoice.customer))
+    # What the database demands of later states.
+    number = factory.Sequence(lambda n: f"T-{n:05d}")
+    issued_at = factory.SelfAttribute("issue_date")
+    paid_at = factory.SelfAttribute("issue_date")
+
+
+class LineItemFactory(DjangoModelFactory):
+    class Meta:
+        model = LineItem
+
+    invoice = factory.SubFactory(InvoiceFactory)
+    position = factory.Sequence(int)
+    kind = "BASE_PRICE"
+    name = "Base price"
+    amount = 1000
+    start_time = factory.SelfAttribute("invoice.period_start")
+    end_time = factory.SelfAttribute("invoice.period_end")

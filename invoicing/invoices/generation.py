@@ -12,8 +12,6 @@ from django.db.models import QuerySet
 
 from customers.actors import SCHEDULE
 from customers.claims import unclaimed
-from customers.contact import CONTACT_FIELDS
-from customers.customer import Customer
 from customers.events.models import Event, EventKind
 from customers.events.record import build_event
 from customers.settings.policy import BillingPolicy, policies_for
@@ -22,6 +20,7 @@ from invoicing.invoices.documents.memo import render_memo
 from invoicing.invoices.lifecycle import invoice_fact
 from invoicing.invoices.models import Invoice, LineItem
 from invoicing.invoices.schedule import first_action, issue_time
+from invoicing.invoices.snapshot import snapshot_of
 from invoicing.rating.rate import RatedLine, rate_cycle
 from invoicing.rating.terms import PlanTerms
 from invoicing.rating.totals import totals
@@ -147,11 +146,6 @@ def _invoice(
     )
     invoice.memo = render_memo(policy.invoice_memo, memo_variables(invoice))
     return invoice
-
-
-def snapshot_of(customer: Customer) -> dict[str, Any]:
-    """Who is billed, frozen: the document says what was true when it was made."""
-    return {name: getattr(customer, name) for name in ("name", "display_name", *CONTACT_FIELDS)}
 
 
 def memo_variables(invoice: Invoice) -> dict[str, str]:

@@ -1,0 +1,37 @@
+"""What may each role do? The portal asks ``allows`` before every change; looking is open to every role."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from billing_portal.accounts.models import Role
+
+
+class Permission(StrEnum):
+    APPROVE_INVOICE = "approve_invoice"
+    PUSH_INVOICE = "push_invoice"
+    MARK_INVOICE_PAID = "mark_invoice_paid"
+    VOID_INVOICE = "void_invoice"
+    DELETE_INVOICE = "delete_invoice"
+    LINK_CUSTOMER = "link_customer"
+    CHANGE_OVERRIDE = "change_override"
+    CHANGE_SETTINGS = "change_settings"
+    MOVE_CLOCK = "move_clock"
+
+
+P = Permission
+
+_SUPPORT = frozenset({P.PUSH_INVOICE, P.LINK_CUSTOMER})
+_BILLING = _SUPPORT | {P.APPROVE_INVOICE, P.MARK_INVOICE_PAID, P.VOID_INVOICE, P.DELETE_INVOICE, P.CHANGE_OVERRIDE}
+
+PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
+    Role.OWNER: frozenset(Permission),
+    Role.BILLING: _BILLING,
+    Role.SUPPORT: _SUPPORT,
+    Role.READ_ONLY: frozenset(),
+}
+
+
+def allows(role: Role, permission: Permission) -> bool:
+    return permission in PERMISSIONS[role]

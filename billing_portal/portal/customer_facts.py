@@ -1,0 +1,156 @@
+"""What a list of customers needs to know about each, with a constant number of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
+
+from customers.customer import Customer, MeasurementMapping
+from customers.settings.models import BillingSettingsOverride
+from customers.vendor import Vendor
+from invoicing.invoices.models import Invoice
+from invoicing.invoices.states import InvoiceStatus
+from invoicing.subscriptions.models import Subscription
+from invoicing.usage.models import Measurement
+from payments.stripe.models import StripeCustomer, StripePaymentMethod
+
+from billing_portal.portal.invoice_filters import OUTSTANDING, past_due
+
+
+@dataclass(frozen=True)
+class Status:
+    label: str
+    tone: str
+
+
+# The first that applies is shown: what is worst, then what is missing.
+GOOD = Status("Good standing", "success")
+
+
+@dataclass
+class CustomerRow:
+    customer: Customer
+    status: Status
+    plan: str
+    stripe: StripeCustomer | None
+    method: StripePaymentMethod | None
+    has_override: bool
+    outstanding: list[tuple[str, int]] = field(default_factory=list)
+
+
+def search(vendor: Vendor, text: str) -> QuerySet[Customer]:
+    rows = Customer.objects.of(vendor)
+    text = text.strip()
+    if not text:
+        return rows
+    linked = StripeCustomer.objects.of(vendor).filter(external_id=text).values("customer_id")
+    return rows.filter(
+        Q(name__istartswith=text)
+        | Q(display_name__icontains=text)
+        | Q(email__istartswith=text)
+        | Q(pk__in=linked)
+    )
+
+
+def with_facts(rows: QuerySet[Customer], vendor: Vendor) -> QuerySet[Customer]:
+    mine = OuterRef("pk")
+    stripe = StripeCustomer.objects.of(vendor).filter(connection__is_active=True)
+    invoices = Invoice.objects.of(vendor).filter(customer=mine)
+    return rows.annotate(
+        invoicing_failed=Exists(invoices.filter(status=InvoiceStatus.INVOICING_FAILED)),
+        payment_failed=Exists(invoices.filter(status=InvoiceStatus.PAYMENT_FAILED)),
+        has_measurements=Exists(Measurement.objects.of(vendor).filter(customer=mine)),
+        has_mappings=Exists(MeasurementMapping.objects.filter(customer=mine)),
+        has_override=Exists(BillingSettingsOverride.objects.of(vendor).filter(customer=mine)),
+    ).prefetch_related(
+        Prefetch("stripe_customers", stripe.prefetch_related("payment_methods"), to_attr="acting_stripe"),
+        Prefetch("subscriptions", Subscription.objects.of(vendor).select_related("price_plan"), to_attr="all_plans"),
+    )
+
+
+def rows_of(vendor: Vendor, customers: Sequence[Customer], now: datetime) -> list[CustomerRow]:
+    """``customers`` come from a query ``with_facts``."""
+    owed = outstanding_of(vendor, [customer.pk for customer in customers])
+    return [_row(customer, now, owed.get(customer.pk, [])) for customer in customers]
+
+
+def _row(customer: Customer, now: datetime, outstanding: list[tuple[str, int]]) -> CustomerRow:
+    subscription = subscription_at(customer, now)
+    stripe = acting_stripe(customer)
+    return CustomerRow(
+        customer,
+        status=_status(customer, subscription, stripe),
+        plan=subscription.price_plan.label if subscription else "",
+        stripe=stripe,
+        method=default_method(stripe),
+        has_override=customer.has_override,  # type: ignore[attr-defined]
+        outstanding=outstanding,
+    )
+
+
+def acting_stripe(customer: Customer) -> StripeCustomer | None:
+    found: list[StripeCustomer] = customer.acting_stripe  # type: ignore[attr-defined]
+    return found[0] if found else None
+
+
+def default_method(stripe: StripeCustomer | None) -> StripePaymentMethod | None:
+    methods = list(stripe.payment_methods.all()) if stripe else []
+    return next((method for method in methods if method.is_default), methods[0] if methods else None)
+
+
+def subscription_at(customer: Customer, now: datetime) -> Subscription | None:
+    """The one that runs now, else the next one to start."""
+    plans: list[Subscription] = customer.all_plans  # type: ignore[attr-defined]
+    alive = [plan for plan in plans if plan.expired_at is None or plan.expired_at > now]
+    return min(alive, key=lambda plan: plan.effective_at, default=None)
+
+
+def _status(customer: Customer, subscription: Subscription | None, stripe: StripeCustomer | None) -> Status:
+    rules = (
+        (customer.invoicing_failed, Status("Invoicing failed", "danger")),  # type: ignore[attr-defined]
+        (customer.payment_failed, Status("Payment failed", "danger")),  # type: ignore[attr-defined]
+        (subscription is None, Status("No subscription", "default")),
+        (subscription and subscription.expired_at, Status("Subscription ending", "warning")),
+        (not customer.has_measurements, Status("No measurements", "default")),  # type: ignore[attr-defined]
+        (not customer.has_mappings, Status("No measurement mappings", "default")),  # type: ignore[attr-defined]
+        (not (stripe and stripe.external_id), Status("Payments not set up", "warning")),
+    )
+    return next((status for applies, status in rules if applies), GOOD)
+
+
+def outstanding_of(vendor: Vendor, ids: Sequence[int]) -> Mapping[int, list[tuple[str, int]]]:
+    """(currency, amount still to be paid) by customer."""
+    rows = (
+        Invoice.objects.of(vendor)
+        .filter(OUTSTANDING, customer_id__in=ids)
+        .values("customer_id", "currency")
+        .annotate(total=Sum(F("amount_due") - F("amount_paid")))
+        .order_by("currency")
+    )
+    found: dict[int, list[tuple[str, int]]] = {}
+    for row in rows:
+        if row["total"]:
+            found.setdefault(row["customer_id"], []).append((row["currency"], row["total"]))
+    return found
+
+
+def totals_of(vendor: Vendor, customer: Customer, now: datetime) -> list[dict[str, Any]]:
+    """Open, past due and paid, for each currency."""
+    remaining = F("amount_due") - F("amount_paid")
+    return list(
+        Invoice.objects.of(vendor)
+        .filter(customer=customer)
+        .values("currency")
+        .annotate(
+            open=Coalesce(Sum(remaining, filter=OUTSTANDING), 0),
+            late=Coalesce(Sum(remaining, filter=past_due(now)), 0),
+            paid=Coalesce(Sum("amount_paid"), 0),
+            count=Count("pk"),
+        )
+        .order_by("currency")
+    )

@@ -1,0 +1,186 @@
+"""The customer list and the customer page with its tabs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+
+from billing_portal.accounts.roles import Permission
+from billing_portal.portal import customer_facts
+from billing_portal.portal.access import OperatorRequest, form_screen, may, open_verb, screen, verb
+from billing_portal.portal.example_cycle import example_steps
+from billing_portal.portal.invoices import rows_of
+from billing_portal.portal.keyset import newest_first
+from billing_portal.portal.navigation import show
+from billing_portal.portal.settings_form import OverrideForm, sections_of
+from billing_portal.portal.settings_outcome import saved_sentence
+from billing_portal.portal.timeline import timeline_of_customer
+from customers.customer import Customer
+from customers.errors import Invalid, Refused
+from customers.settings import verbs
+from customers.settings.models import BillingSettingsOverride
+from customers.settings.policy import BillingPolicy, policy_for, resolve, vendor_policy
+from invoicing.invoices.models import Invoice
+from payments.stripe import customers as stripe_customers
+from payments.stripe.models import StripeConnection
+
+TABS = (
+    ("customer", "Overview"),
+    ("customer_invoices", "Invoices"),
+    ("customer_payments", "Integrations → Payments"),
+    ("customer_settings", "Billing settings"),
+    ("customer_activity", "Activity"),
+)
+
+
+@screen
+def customer_list(request: OperatorRequest) -> HttpResponse:
+    text = request.GET.get("q", "").strip()
+    found = customer_facts.with_facts(customer_facts.search(request.vendor, text), request.vendor)
+    page = newest_first(
+        found, "created_at", before=request.GET.get("before", ""), after=request.GET.get("after", "")
+    )
+    rows = customer_facts.rows_of(request.vendor, page.rows, request.now)
+    context = {"page": page, "rows": rows, "search": text}
+    return show(request, "portal/customers/list.html", context, title="Customers", area="customers")
+
+
+def _get(request: OperatorRequest, name: str) -> Customer:
+    rows = customer_facts.with_facts(Customer.objects.of(request.vendor).select_related("vendor"), request.vendor)
+    return get_object_or_404(rows, name=name)
+
+
+def _show(request: OperatorRequest, customer: Customer, tab: str, context: Mapping[str, Any]) -> HttpResponse:
+    """One tab of the page, below the head that all of them share."""
+    row = customer_facts.rows_of(request.vendor, [customer], request.now)[0]
+    failed = Invoice.objects.of(request.vendor).filter(customer=customer, status="PAYMENT_FAILED")
+    head = {
+        "customer": customer,
+        "row": row,
+        "tabs": TABS,
+        "tab": tab,
+        "failed_invoice": failed.order_by("-generated_at").first(),
+    }
+    template = f"portal/customers/{tab}.html"
+    return show(request, template, {**head, **context}, title=customer.display_name, area="customers")
+
+
+@screen
+def overview(request: OperatorRequest, name: str) -> HttpResponse:
+    customer = _get(request, name)
+    context = {
+        "subscription": customer_facts.subscription_at(customer, request.now),
+        "metadata": list(customer.metadata.order_by("property")),
+        "mappings": list(customer.measurement_mappings.order_by("label")),
+        "totals": customer_facts.totals_of(request.vendor, customer, request.now),
+    }
+    return _show(request, customer, "customer", context)
+
+
+@screen
+def invoices(request: OperatorRequest, name: str) -> HttpResponse:
+    customer = _get(request, name)
+    mine = Invoice.objects.of(request.vendor).filter(customer=customer).select_related("customer")
+    page = newest_first(
+        mine, "generated_at", before=request.GET.get("before", ""), after=request.GET.get("after", "")
+    )
+    return _show(request, customer, "customer_invoices", {"page": page, "rows": rows_of(request, page.rows)})
+
+
+@screen
+def payments(request: OperatorRequest, name: str) -> HttpResponse:
+    customer = _get(request, name)
+    stripe = customer_facts.acting_stripe(customer)
+    context = {
+        "connection": StripeConnection.objects.of(request.vendor).filter(is_active=True).first(),
+        "stripe": stripe,
+        "methods": sorted(stripe.payment_methods.all(), key=lambda m: not m.is_default) if stripe else [],
+    }
+    return _show(request, customer, "customer_payments", context)
+
+
+@verb(Permission.LINK_CUSTOMER)
+def generate_stripe_customer(request: OperatorRequest, name: str) -> HttpResponse:
+    customer = _get(request, name)
+    try:
+        stripe_customers.generate(customer, actor=request.actor, real_now=request.real_now)
+    except Refused as refusal:
+        messages.error(request, refusal.message)
+    return _tell_counterpart(request, customer)
+
+
+@verb(Permission.LINK_CUSTOMER)
+def link_stripe_customer(request: OperatorRequest, name: str) -> HttpResponse:
+    customer = _get(request, name)
+    external_id = request.POST.get("external_id", "").strip()
+    try:
+        stripe_customers.link(customer, external_id, actor=request.actor, real_now=request.real_now)
+    except Refused as refusal:
+        messages.error(request, refusal.message)
+        return redirect("portal:customer_payments", name=customer.name)
+    return _tell_counterpart(request, customer)
+
+
+def _tell_counterpart(request: OperatorRequest, customer: Customer) -> HttpResponse:
+    """Say in words what Stripe answered, as it was written down."""
+    stripe = customer_facts.acting_stripe(_get(request, customer.name))
+    if stripe and stripe.external_id:
+        messages.success(request, f"{customer} is linked with the Stripe customer {stripe.external_id}.")
+    elif stripe:
+        messages.warning(request, f"Stripe has not made a customer for {customer} yet. {stripe.last_error}".strip())
+    return redirect("portal:customer_payments", name=customer.name)
+
+
+@form_screen(Permission.CHANGE_OVERRIDE)
+def billing_settings(request: OperatorRequest, name: str) -> HttpResponse:
+    customer = _get(request, name)
+    policy, inherited = policy_for(customer), vendor_policy(request.vendor)
+    form = OverrideForm(policy, inherited, request.POST or None)
+    if request.method == "POST" and form.is_valid() and _save_override(request, customer, form):
+        return redirect("portal:customer_settings", name=customer.name)
+    context = {
+        "form": form,
+        "sections": sections_of(form),
+        "steps": example_steps(policy, request.vendor.zone, request.now),
+        "differences": [s for s in sections_of(form) if any(row.differs for row in s.rows)],
+        "editable": may(request, Permission.CHANGE_OVERRIDE),
+        "has_override": BillingSettingsOverride.objects.of(request.vendor).filter(customer=customer).exists(),
+    }
+    return _show(request, customer, "customer_settings", context)
+
+
+def _save_override(request: OperatorRequest, customer: Customer, form: OverrideForm) -> bool:
+    """False when the verb refused; the form then says why."""
+    moment = {"actor": request.actor, "now": request.now, "real_now": request.real_now}
+    try:
+        if form.cleaned_data["enabled"]:
+            saved = verbs.save_override(customer, form.chosen(), **moment)
+        else:
+            saved = verbs.remove_override(customer, **moment)
+    except Invalid as refusal:
+        form.refuse(refusal)
+        return False
+    what = f"The overrides of {customer} are " + ("saved." if form.cleaned_data["enabled"] else "removed.")
+    saved_sentence(request, what, saved)
+    return True
+
+
+@open_verb
+def preview_override(request: OperatorRequest, name: str) -> HttpResponse:
+    customer = _get(request, name)
+    form = OverrideForm(policy_for(customer), vendor_policy(request.vendor), request.POST)
+    steps = example_steps(resolve(form.resulting(), {}), request.vendor.zone, request.now) if form.is_valid() else []
+    return render(request, "portal/settings/_meaning.html", {"form": form, "steps": steps})
+
+
+@screen
+def activity(request: OperatorRequest, name: str) -> HttpResponse:
+    customer = _get(request, name)
+    return _show(
+        request, customer, "customer_activity", {"timeline": timeline_of_customer(request.vendor, customer.pk)}
+    )

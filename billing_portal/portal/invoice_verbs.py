@@ -1,0 +1,92 @@
+"""The buttons of an invoice: what each is called, who may press it, what it asks, what it says afterwards.
+
+Whether a button makes sense for the invoice's state is decided by ``lifecycle`` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from billing_portal.accounts.roles import Permission
+from billing_portal.portal.access import OperatorRequest, may
+from customers.errors import Invalid
+from invoicing.invoices import lifecycle
+from invoicing.invoices.lifecycle import InvoiceVerb
+from invoicing.invoices.models import Invoice
+
+
+@dataclass(frozen=True)
+class Button:
+    verb: InvoiceVerb
+    label: str
+    icon: str
+    permission: Permission
+    question: str
+    consequence: str
+    done: str
+    dangerous: bool = False
+    asks_reason: bool = False
+
+
+B, V = Button, InvoiceVerb
+
+# In this order; the first that applies is the page's primary button.
+BUTTONS: Mapping[InvoiceVerb, Button] = {
+    V.APPROVE: B(
+        V.APPROVE, "Approve", "check_circle", Permission.APPROVE_INVOICE,
+        "Approve this invoice?",
+        "It is issued when its payment grace period is over, as the billing settings say.",
+        "{invoice} is approved.",
+    ),
+    V.PUSH: B(
+        V.PUSH, "Do the next step now", "fast_forward", Permission.PUSH_INVOICE,
+        "Do the next step now?",
+        "What happens next is done at once instead of at its time. This can send the invoice and charge the customer.",
+        "The next step of {invoice} has been started.",
+    ),
+    V.MARK_PAID: B(
+        V.MARK_PAID, "Mark as paid", "payments", Permission.MARK_INVOICE_PAID,
+        "Mark this invoice as paid?",
+        "Use this when the money arrived outside Stripe. The invoice is closed, in Stripe too, and nothing is charged.",
+        "{invoice} is marked as paid.",
+    ),
+    V.VOID: B(
+        V.VOID, "Void", "block", Permission.VOID_INVOICE,
+        "Void this invoice?",
+        "It is cancelled for good, in Stripe too: nothing will be collected for it. This cannot be undone.",
+        "{invoice} is voided.",
+        dangerous=True, asks_reason=True,
+    ),
+    V.DELETE: B(
+        V.DELETE, "Delete", "delete", Permission.DELETE_INVOICE,
+        "Delete this invoice?",
+        "It has not been issued yet. Its billing cycle then waits until somebody generates the invoice again.",
+        "{invoice} is deleted. Its billing cycle waits until somebody generates the invoice again.",
+        dangerous=True,
+    ),
+}  # fmt: skip
+
+
+def offered(request: OperatorRequest, invoice: Invoice) -> Sequence[Button]:
+    """What this person may do to this invoice now, the primary button first."""
+    possible = set(lifecycle.available_actions(invoice))
+    return [b for b in BUTTONS.values() if b.verb in possible and may(request, b.permission)]
+
+
+def press(request: OperatorRequest, invoice: Invoice, button: Button) -> str:
+    """Carry it out. Returns the sentence to show; raises ``Refused`` with another."""
+    name = f"Invoice {invoice}" if invoice.number else str(invoice)
+    arguments: dict[str, Any] = {"actor": request.actor, "now": request.now, "real_now": request.real_now}
+    if button.asks_reason:
+        arguments["reason"] = _reason(request)
+    getattr(lifecycle, button.verb.value)(invoice, **arguments)
+    return button.done.format(invoice=name)
+
+
+def _reason(request: OperatorRequest) -> str:
+    reason = request.POST.get("reason", "").strip()
+    if not reason:
+        raise Invalid({"reason": "Say why: it is kept in the invoice's timeline."})
+    return reason

@@ -1,0 +1,135 @@
+"""The invoice list and the invoice page."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+
+from billing_portal.portal.access import OperatorRequest, View, screen, verb
+from billing_portal.portal.invoice_filters import Tab, counts, matching, tabs
+from billing_portal.portal.invoice_verbs import BUTTONS, offered, press
+from billing_portal.portal.keyset import newest_first
+from billing_portal.portal.navigation import show
+from billing_portal.portal.timeline import timeline_of
+from customers.errors import Refused
+from customers.events.models import SubjectKind
+from customers.settings.policy import policies_for, policy_for
+from invoicing.invoices.lifecycle import InvoiceVerb
+from invoicing.invoices.models import Invoice, InvoiceDocument
+from invoicing.invoices.schedule import NextStep, next_step
+
+
+@dataclass(frozen=True)
+class Row:
+    invoice: Invoice
+    next_step: NextStep
+
+
+@screen
+def invoice_list(request: OperatorRequest) -> HttpResponse:
+    search = request.GET.get("q", "").strip()
+    choices = tabs(request.now)
+    tab = _chosen(choices, request.GET.get("status", ""))
+    found = matching(request.vendor, search)
+    page = newest_first(
+        found.filter(tab.condition).select_related("customer"),
+        "generated_at",
+        before=request.GET.get("before", ""),
+        after=request.GET.get("after", ""),
+    )
+    context = {
+        "tabs": choices,
+        "tab": tab,
+        "counts": counts(found, choices),
+        "search": search,
+        "page": page,
+        "rows": rows_of(request, page.rows),
+        "is_filtered": bool(search or tab.key),
+    }
+    return show(request, "portal/invoices/list.html", context, title="Invoices", area="invoices")
+
+
+def _chosen(choices: Sequence[Tab], key: str) -> Tab:
+    return next((tab for tab in choices if tab.key == key), choices[0])
+
+
+def rows_of(request: OperatorRequest, invoices: Sequence[Invoice]) -> list[Row]:
+    """The invoices with what happens to each next, with two queries for all of them."""
+    policies = policies_for(request.vendor, {invoice.customer_id for invoice in invoices})
+    return [Row(invoice, next_step(invoice, policies[invoice.customer_id])) for invoice in invoices]
+
+
+@screen
+def invoice_page(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
+    invoice = _get(request, uuid)
+    buttons = offered(request, invoice)
+    context = {
+        "invoice": invoice,
+        "customer": invoice.customer,
+        "lines": list(invoice.line_items.all()),
+        "next_step": next_step(invoice, policy_for(invoice.customer)),
+        "primary": buttons[0] if buttons else None,
+        "more": buttons[1:],
+        "buttons": buttons,
+        "has_pdf": InvoiceDocument.objects.filter(invoice=invoice).exists(),
+        "attempts": list(invoice.issue_attempts.order_by("-number")),
+        "payments": list(invoice.payments.all()),
+        "emails": list(invoice.emails.order_by("-created_at", "-id")),
+        "timeline": timeline_of(request.vendor, SubjectKind.INVOICE, invoice.pk),
+    }
+    return show(request, "portal/invoices/page.html", context, title=title_of(invoice), area="invoices")
+
+
+def title_of(invoice: Invoice) -> str:
+    return invoice.number or f"Draft {str(invoice.uuid)[:8]}"
+
+
+def _get(request: OperatorRequest, uuid: uuid.UUID) -> Invoice:
+    rows = Invoice.objects.of(request.vendor).select_related("customer__vendor", "subscription__price_plan", "cycle")
+    return get_object_or_404(rows, uuid=uuid)
+
+
+@screen
+def invoice_pdf(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
+    """The document as it was issued."""
+    invoice = _get(request, uuid)
+    document = InvoiceDocument.objects.filter(invoice=invoice).first()
+    if document is None:
+        raise Http404("The PDF is made when the invoice is issued.")
+    response = HttpResponse(bytes(document.pdf), content_type="application/pdf")
+    response.headers["Content-Disposition"] = f'inline; filename="{title_of(invoice)}.pdf"'
+    return response
+
+
+def _press_view(name: InvoiceVerb) -> View:
+    button = BUTTONS[name]
+
+    @verb(button.permission)
+    def view(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
+        invoice = _get(request, uuid)
+        try:
+            messages.success(request, press(request, invoice, button))
+        except Refused as refusal:
+            messages.error(request, refusal.message)
+        if not Invoice.objects.of(request.vendor).filter(pk=invoice.pk).exists():
+            return redirect("portal:invoices")
+        return redirect("portal:invoice", uuid=uuid)
+
+    return view
+
+
+PRESS = {name: _press_view(name) for name in BUTTONS}
+
+
+def invoice_verb(request: OperatorRequest, uuid: uuid.UUID, name: str) -> HttpResponse:
+    """One address for each button: /invoices/<id>/void/."""
+    try:
+        view = PRESS[InvoiceVerb(name)]
+    except (ValueError, KeyError):
+        raise Http404(f"Nothing called {name!r} can be done to an invoice.") from None
+    return view(request, uuid=uuid)

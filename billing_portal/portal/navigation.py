@@ -1,0 +1,104 @@
+"""The sidebar, and everything else that surrounds a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+
+from billing_portal.accounts.roles import Permission
+from billing_portal.portal.access import OperatorRequest, current_membership, may, memberships_of
+from billing_portal.portal.invoice_filters import count_needing_attention
+
+
+@dataclass(frozen=True)
+class Item:
+    """``area`` is the screen name that marks the item as the one we are in."""
+
+    title: str
+    icon: str
+    area: str
+
+    @property
+    def link(self) -> str:
+        return reverse(f"portal:{self.area}")
+
+
+GROUPS: Sequence[tuple[str, Sequence[Item]]] = (
+    ("Overview", [Item("Dashboard", "space_dashboard", "dashboard")]),
+    ("Billing", [Item("Invoices", "receipt_long", "invoices"), Item("Customers", "groups", "customers")]),
+    (
+        "Settings",
+        [Item("Invoicing & Payments", "tune", "billing_settings"), Item("Test clock", "schedule", "test_clock")],
+    ),
+)
+
+
+def show(
+    request: OperatorRequest,
+    template: str,
+    context: dict[str, Any],
+    *,
+    title: str,
+    area: str,
+    status: int = 200,
+) -> HttpResponse:
+    """A screen: its template inside the skin, with what every screen needs."""
+    request.area = area  # type: ignore[attr-defined]
+    return render(request, template, {**surroundings(request), "title": title, **context}, status=status)
+
+
+def surroundings(request: OperatorRequest) -> dict[str, Any]:
+    """unfold's context holds no sidebar for people who are not staff, so it is filled in here."""
+    shell = {**admin.site.each_context(request), "has_permission": True}
+    return {
+        **shell,
+        "sidebar_navigation": admin.site.get_sidebar_list(request),  # type: ignore[attr-defined]
+        "vendor": request.vendor,
+        "role": request.role,
+        "memberships": request.memberships,
+        "now": request.now,
+        "real_now": request.real_now,
+        "can": {permission.value: may(request, permission) for permission in Permission},
+    }
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """Named in ``settings.UNFOLD``: the portal's screens, then, for superusers, the tables behind them."""
+    groups = _portal_groups(request) if request.user.is_authenticated and memberships_of(request) else []
+    return [*groups, *_admin_groups(request)]
+
+
+def _portal_groups(request: HttpRequest) -> list[dict[str, Any]]:
+    vendor = current_membership(request).vendor
+    urgent = count_needing_attention(vendor)
+    groups = []
+    for title, items in GROUPS:
+        shown = [item for item in items if item.area != "test_clock" or vendor.is_test]
+        groups.append({"title": title, "items": [_entry(request, item, urgent) for item in shown]})
+    return groups
+
+
+def _entry(request: HttpRequest, item: Item, urgent: int) -> dict[str, Any]:
+    entry = {
+        "title": item.title,
+        "icon": item.icon,
+        "link": item.link,
+        "active": getattr(request, "area", "") == item.area,
+    }
+    if item.area == "invoices" and urgent:
+        entry |= {"badge": str(urgent) if urgent < 100 else "99+", "badge_variant": "danger"}
+    return entry
+
+
+def _admin_groups(request: HttpRequest) -> list[dict[str, Any]]:
+    if not request.user.is_active or not getattr(request.user, "is_superuser", False):
+        return []
+    index = {"title": "All tables", "icon": "database", "link": reverse("admin:index")}
+    active = request.path.startswith(index["link"])
+    return [{"title": "Administration", "separator": True, "items": [{**index, "active": active}]}]

@@ -1,0 +1,53 @@
+"""Signing in, signing out, and choosing the vendor to work for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.views import LoginView
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+
+from billing_portal.portal.access import SESSION_KEY, OperatorRequest, open_verb
+
+
+class SignInForm(AuthenticationForm):
+    """Operators are known by their e-mail address."""
+
+    error_messages = {  # noqa: RUF012 - Django's own way of declaring them
+        "invalid_login": "This e-mail address and password do not belong together. Both are case-sensitive.",
+        "inactive": "This account is switched off.",
+    }
+
+    def __init__(self, request: HttpRequest | None = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, *args, **kwargs)
+        self.fields["username"].label = "E-mail address"
+        self.fields["username"].widget = forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True})
+
+
+@method_decorator(never_cache, name="dispatch")
+class SignIn(LoginView):
+    template_name = "portal/sign_in.html"
+    authentication_form = SignInForm
+    redirect_authenticated_user = True
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        shell = admin.site.each_context(self.request)
+        return super().get_context_data(**{**shell, "title": "Sign in", **kwargs})
+
+
+@open_verb
+def choose_vendor(request: OperatorRequest) -> HttpResponse:
+    """Only the session changes, so every role may."""
+    chosen = request.POST.get("vendor", "")
+    membership = next((m for m in request.memberships if str(m.vendor.uuid) == chosen), None)
+    if membership is None:
+        raise Http404("You do not belong to this vendor.")
+    request.session[SESSION_KEY] = membership.vendor_id
+    messages.info(request, f"You now work for {membership.vendor}.")
+    return redirect("portal:dashboard")

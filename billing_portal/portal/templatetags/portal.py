@@ -1,0 +1,76 @@
+"""What the portal's templates show: money, moments, statuses."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.template.context import Context
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from billing_portal.portal import words
+from customers import money as amounts
+from invoicing.invoices.models import Invoice
+from invoicing.invoices.states import COLOURS, OPEN
+
+register = template.Library()
+
+
+@register.filter
+def money(minor: int, currency: str) -> str:
+    return amounts.format_money(minor, currency)
+
+
+@register.filter
+def day(at: datetime | None) -> str:
+    return words.day(at) if at else ""
+
+
+@register.filter
+def last_day(end: datetime | None) -> str:
+    return words.last_day(end) if end else ""
+
+
+@register.simple_tag(takes_context=True)
+def moment(context: Context, at: datetime | None) -> SafeString | str:
+    """The exact time with its zone; how long until or since then on hover."""
+    if at is None:
+        return "—"
+    title = words.relative(at, context["now"])
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), title, words.moment(at))
+
+
+@register.simple_tag(takes_context=True)
+def relative(context: Context, at: datetime | None) -> SafeString | str:
+    """How long until or since then; the exact time with its zone on hover."""
+    if at is None:
+        return "—"
+    text = words.relative(at, context["now"])
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), words.moment(at), text)
+
+
+@register.simple_tag(takes_context=True)
+def due(context: Context, invoice: Invoice) -> str:
+    """When it is due, in words; nothing once nobody waits for the money any more."""
+    if invoice.state not in OPEN:
+        return ""
+    return words.due(invoice.due_date, context["now"])
+
+
+@register.simple_tag
+def chip(text: Any, tone: str = "default", icon: str = "") -> SafeString:
+    """A label. The word is always there, the colour only helps."""
+    mark = format_html('<span class="material-symbols-outlined" aria-hidden="true">{}</span>', icon) if icon else ""
+    return format_html('<span class="bp-chip bp-chip--{}">{}{}</span>', tone, mark, text)
+
+
+@register.simple_tag
+def status(invoice: Invoice) -> SafeString:
+    return chip(invoice.state.label, COLOURS[invoice.state])
+
+
+@register.simple_tag
+def icon(name: str, extra: str = "") -> SafeString:
+    return format_html('<span class="material-symbols-outlined {}" aria-hidden="true">{}</span>', extra, name)

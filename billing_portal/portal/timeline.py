@@ -1,0 +1,113 @@
+"""What happened, newest first, one sentence a fact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q
+from django.utils.dateparse import parse_datetime
+
+from billing_portal.portal import words
+from customers.actors import ActorKind
+from customers.events.models import Event, EventKind, SubjectKind
+from customers.settings.policy import SETTINGS
+from customers.vendor import Vendor
+
+SHOWN = 50
+
+K = EventKind
+
+# Icon and tone of each kind; the rest are plain.
+LOOKS: Mapping[str, tuple[str, str]] = {
+    K.INVOICE_GENERATED: ("note_add", "info"),
+    K.INVOICE_APPROVED: ("check_circle", "primary"),
+    K.INVOICE_ISSUED: ("send", "primary"),
+    K.INVOICE_ISSUING_FAILED: ("error", "danger"),
+    K.INVOICE_PAID: ("paid", "success"),
+    K.INVOICE_PAYMENT_FAILED: ("credit_card_off", "danger"),
+    K.INVOICE_VOIDED: ("block", "default"),
+    K.INVOICE_UNCOLLECTIBLE: ("money_off", "warning"),
+    K.INVOICE_DELETED: ("delete", "default"),
+    K.INVOICE_RESCHEDULED: ("event_repeat", "default"),
+    K.CUSTOMER_NEW: ("person_add", "info"),
+    K.GATEWAY_CUSTOMER_CREATED: ("link", "success"),
+    K.GATEWAY_CUSTOMER_FAILED: ("link_off", "danger"),
+    K.PAYMENT_METHOD_UPDATED: ("credit_card", "info"),
+    K.SUBSCRIPTION_NEW: ("autorenew", "info"),
+    K.SETTINGS_CHANGED: ("tune", "default"),
+    K.OVERRIDE_CHANGED: ("tune", "warning"),
+    K.CLOCK_MOVED: ("schedule", "default"),
+}
+
+LABELS = {setting.name: setting.label for setting in SETTINGS}
+
+
+@dataclass(frozen=True)
+class Entry:
+    icon: str
+    tone: str
+    sentence: str
+    detail: str
+    actor: str
+    at: datetime
+
+
+def timeline_of(vendor: Vendor, kind: SubjectKind, pk: int) -> list[Entry]:
+    rows = Event.objects.of(vendor).filter(subject_kind=kind, subject_id=pk)
+    return [entry(event) for event in rows.order_by("-id")[:SHOWN]]
+
+
+def timeline_of_customer(vendor: Vendor, customer_id: int) -> list[Entry]:
+    mine = Q(customer_id=customer_id) | Q(subject_kind=SubjectKind.CUSTOMER, subject_id=customer_id)
+    return [entry(event) for event in Event.objects.of(vendor).filter(mine).order_by("-id")[:SHOWN]]
+
+
+def entry(event: Event) -> Entry:
+    icon, tone = LOOKS.get(event.kind, ("circle", "default"))
+    return Entry(icon, tone, EventKind(event.kind).label, _detail(event), _actor(event), event.occurred_at)
+
+
+def _actor(event: Event) -> str:
+    return event.actor_label or ActorKind(event.actor_kind).label
+
+
+def _detail(event: Event) -> str:
+    """What the fact's details say, in words: the reason, the error, what moved or changed."""
+    details = {**event.payload, **event.details}
+    parts = [_text(details.get(key)) for key in ("sentence", "note", "reason", "error", "message")]
+    parts += [_moved(details), _changes(details.get("changes"))]
+    return " ".join(dict.fromkeys(part for part in parts if part))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _moved(details: Mapping[str, Any]) -> str:
+    before, after = (parse_datetime(_text(details.get(key))) for key in ("from", "to"))
+    if after is None:
+        return ""
+    return f"From {words.moment(before)} to {words.moment(after)}." if before else f"To {words.moment(after)}."
+
+
+def _changes(changes: Any) -> str:
+    """``{name: {"from": a, "to": b}}`` or ``{name: [a, b]}``, as sentences."""
+    if not isinstance(changes, dict):
+        return ""
+    return " ".join(f"{LABELS.get(name, name)}: {_change(value)}." for name, value in changes.items())
+
+
+def _change(value: Any) -> str:
+    before, after = (value.get("from"), value.get("to")) if isinstance(value, dict) else (value + [None])[:2]
+    return f"{_value(before)} → {_value(after)}"
+
+
+def _value(value: Any) -> str:
+    if value is None or value == "":
+        return "not set"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)
