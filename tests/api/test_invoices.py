@@ -73,7 +73,8 @@ def test_pages_neither_overlap_nor_skip(api: Api, customer, column: str, directi
         when = START + timedelta(days=number // 3)
         made(customer, generated_at=when, issue_date=when, amount_due=100 * (number // 3))
     query = {"sort_column": column, "sort_direction": direction, "limit": 2}
-    seen, offsets = [], {}
+    seen: list[str] = []
+    offsets: dict[str, str] = {}
     while True:
         body = answer(api.get("/invoices", {**query, **offsets}))
         seen += [row["id"] for row in body["invoices"]]
