@@ -9,6 +9,7 @@ from billing_portal.health import healthz
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("admin/", admin.site.urls),
+    path("", include("payments.stripe.urls")),
     path("api/v1/", include("billing_portal.api.urls")),
     path("api", unknown_path),
     path("api/<path:rest>", unknown_path),

@@ -125,7 +125,7 @@ PAYMENT_GATEWAYS = {"stripe": "payments.stripe.gateway.StripeGateway"}
 # A worker that takes a due row owns it for this long; if it dies, the next tick hands the row
 # out again. Overlap is harmless (unique rows and idempotency keys), waiting is not.
 CLAIM_LEASE = timedelta(seconds=env.int("CLAIM_LEASE_SECONDS", default=60))
-CLAIM_BATCH = env.int("CLAIM_BATCH", default=200)
+CLAIM_BATCH = env.int("CLAIM_BATCH", default=100)
 
 # Outgoing webhooks never reach private or loopback addresses unless this says so.
 WEBHOOKS_ALLOW_LOOPBACK = env.bool("WEBHOOKS_ALLOW_LOOPBACK", default=False)
