@@ -10,7 +10,7 @@ from billing_portal.portal.access import OperatorRequest, form_screen, may, open
 from billing_portal.portal.example_cycle import example_steps
 from billing_portal.portal.navigation import show
 from billing_portal.portal.settings_form import SettingsForm, sections_of
-from billing_portal.portal.settings_outcome import saved_sentence
+from billing_portal.portal.settings_outcome import tell_saved
 from customers.customer import Customer
 from customers.errors import Invalid
 from customers.settings import verbs
@@ -37,9 +37,7 @@ def billing_settings(request: OperatorRequest) -> HttpResponse:
         "customer_count": Customer.objects.of(request.vendor).count(),
         "editable": may(request, Permission.CHANGE_SETTINGS),
     }
-    return show(
-        request, "portal/settings/page.html", context, title="Invoicing & Payments", area="billing_settings"
-    )
+    return show(request, "portal/settings/page.html", context, title="Invoicing & Payments", area="billing_settings")
 
 
 def _save(request: OperatorRequest, form: SettingsForm) -> bool:
@@ -51,7 +49,7 @@ def _save(request: OperatorRequest, form: SettingsForm) -> bool:
     except Invalid as refusal:
         form.refuse(refusal)
         return False
-    saved_sentence(request, "The settings are saved.", saved)
+    tell_saved(request, "The settings are saved.", saved)
     return True
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
+from billing_portal.portal.invoice_filters import OUTSTANDING, past_due
 from customers.customer import Customer, MeasurementMapping
 from customers.settings.models import BillingSettingsOverride
 from customers.vendor import Vendor
@@ -18,8 +19,6 @@ from invoicing.invoices.states import InvoiceStatus
 from invoicing.subscriptions.models import Subscription
 from invoicing.usage.models import Measurement
 from payments.stripe.models import StripeCustomer, StripePaymentMethod
-
-from billing_portal.portal.invoice_filters import OUTSTANDING, past_due
 
 
 @dataclass(frozen=True)
@@ -50,10 +49,7 @@ def search(vendor: Vendor, text: str) -> QuerySet[Customer]:
         return rows
     linked = StripeCustomer.objects.of(vendor).filter(external_id=text).values("customer_id")
     return rows.filter(
-        Q(name__istartswith=text)
-        | Q(display_name__icontains=text)
-        | Q(email__istartswith=text)
-        | Q(pk__in=linked)
+        Q(name__istartswith=text) | Q(display_name__icontains=text) | Q(email__istartswith=text) | Q(pk__in=linked)
     )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
@@ -17,14 +16,15 @@ from billing_portal.portal.example_cycle import example_steps
 from billing_portal.portal.invoices import rows_of
 from billing_portal.portal.keyset import newest_first
 from billing_portal.portal.navigation import show
+from billing_portal.portal.running_cycle import running_cycle
 from billing_portal.portal.settings_form import OverrideForm, sections_of
-from billing_portal.portal.settings_outcome import saved_sentence
+from billing_portal.portal.settings_outcome import tell_saved
 from billing_portal.portal.timeline import timeline_of_customer
 from customers.customer import Customer
 from customers.errors import Invalid, Refused
 from customers.settings import verbs
 from customers.settings.models import BillingSettingsOverride
-from customers.settings.policy import BillingPolicy, policy_for, resolve, vendor_policy
+from customers.settings.policy import policy_for, resolve, vendor_policy
 from invoicing.invoices.models import Invoice
 from payments.stripe import customers as stripe_customers
 from payments.stripe.models import StripeConnection
@@ -42,9 +42,7 @@ TABS = (
 def customer_list(request: OperatorRequest) -> HttpResponse:
     text = request.GET.get("q", "").strip()
     found = customer_facts.with_facts(customer_facts.search(request.vendor, text), request.vendor)
-    page = newest_first(
-        found, "created_at", before=request.GET.get("before", ""), after=request.GET.get("after", "")
-    )
+    page = newest_first(found, "created_at", before=request.GET.get("before", ""), after=request.GET.get("after", ""))
     rows = customer_facts.rows_of(request.vendor, page.rows, request.now)
     context = {"page": page, "rows": rows, "search": text}
     return show(request, "portal/customers/list.html", context, title="Customers", area="customers")
@@ -78,6 +76,7 @@ def overview(request: OperatorRequest, name: str) -> HttpResponse:
         "metadata": list(customer.metadata.order_by("property")),
         "mappings": list(customer.measurement_mappings.order_by("label")),
         "totals": customer_facts.totals_of(request.vendor, customer, request.now),
+        **running_cycle(customer_facts.subscription_at(customer, request.now), request.now),
     }
     return _show(request, customer, "customer", context)
 
@@ -86,9 +85,7 @@ def overview(request: OperatorRequest, name: str) -> HttpResponse:
 def invoices(request: OperatorRequest, name: str) -> HttpResponse:
     customer = _get(request, name)
     mine = Invoice.objects.of(request.vendor).filter(customer=customer).select_related("customer")
-    page = newest_first(
-        mine, "generated_at", before=request.GET.get("before", ""), after=request.GET.get("after", "")
-    )
+    page = newest_first(mine, "generated_at", before=request.GET.get("before", ""), after=request.GET.get("after", ""))
     return _show(request, customer, "customer_invoices", {"page": page, "rows": rows_of(request, page.rows)})
 
 
@@ -166,7 +163,7 @@ def _save_override(request: OperatorRequest, customer: Customer, form: OverrideF
         form.refuse(refusal)
         return False
     what = f"The overrides of {customer} are " + ("saved." if form.cleaned_data["enabled"] else "removed.")
-    saved_sentence(request, what, saved)
+    tell_saved(request, what, saved)
     return True
 
 

@@ -15,9 +15,10 @@ from django import forms
 from django.forms.boundfield import BoundField
 
 from billing_portal.portal import words
+from billing_portal.portal.settings_outcome import warnings_in_words
+from customers.errors import Invalid
 from customers.settings.declaration import Section, Setting
 from customers.settings.policy import SETTINGS, BillingPolicy, Source
-from customers.errors import Invalid
 
 UNIT_SUFFIX = "_unit"
 
@@ -229,14 +230,7 @@ class FormRow:
     inherited: str = ""
     differs: bool = False
     default: str = ""
-
-    @property
-    def is_switch(self) -> bool:
-        return self.row.settings[0].type is bool
-
-    @property
-    def is_wide(self) -> bool:
-        return self.row.settings[0].is_text
+    warnings: tuple[str, ...] = ()
 
     @property
     def errors(self) -> list[str]:
@@ -251,15 +245,19 @@ class FormSection:
 
 
 def sections_of(form: SettingsForm) -> list[FormSection]:
+    warnings = warnings_in_words(form.policy)
     return [
-        FormSection(section, INTRODUCTIONS[section], [_form_row(form, row) for row in rows])
+        FormSection(section, INTRODUCTIONS[section], [_form_row(form, row, warnings) for row in rows])
         for section, rows in ROWS.items()
     ]
 
 
-def _form_row(form: SettingsForm, row: Row) -> FormRow:
+def _form_row(form: SettingsForm, row: Row, warnings: Mapping[str, str]) -> FormRow:
     fields = [form[name] for name in row.names()]
+    warned = tuple(warnings[name] for name in row.names() if name in warnings)
     if isinstance(form, OverrideForm):
         inherited = row.in_words(form.vendor_policy)
-        return FormRow(row, fields, form[row.own_switch], inherited, row.differs(form.policy, form.vendor_policy))
-    return FormRow(row, fields, default=row.default_in_words() if row.differs(form.policy, BillingPolicy()) else "")
+        differs = row.differs(form.policy, form.vendor_policy)
+        return FormRow(row, fields, form[row.own_switch], inherited, differs, warnings=warned)
+    default = row.default_in_words() if row.differs(form.policy, BillingPolicy()) else ""
+    return FormRow(row, fields, default=default, warnings=warned)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django import template
@@ -74,3 +75,21 @@ def status(invoice: Invoice) -> SafeString:
 @register.simple_tag
 def icon(name: str, extra: str = "") -> SafeString:
     return format_html('<span class="material-symbols-outlined {}" aria-hidden="true">{}</span>', extra, name)
+
+
+@register.filter
+def quantity(value: Decimal) -> str:
+    """With separators and as many decimals as it has: 1,234.5."""
+    return f"{value.normalize():,f}"
+
+
+@register.filter
+def unit_price(minor: Decimal, currency: str) -> str:
+    return amounts.format_unit_price(minor, currency)
+
+
+@register.simple_tag(takes_context=True)
+def real_relative(context: Context, at: datetime) -> SafeString:
+    """Like ``relative``, for things that happen in real time whatever the vendor's clock says."""
+    text = words.relative(at, context["real_now"])
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), words.moment(at), text)
