@@ -62,10 +62,20 @@ def _operator(password: str, vendor: Vendor) -> Operator:
 
 def _account(vendor: Vendor, webhook_url: str, real_now: datetime) -> str:
     """The vendor's test account at Stripe; in the sandbox one is made and connected."""
-    known = StripeConnection.objects.of(vendor).filter(livemode=False).first()
-    if not apps.is_installed("payments.sandbox"):
-        return known.account_id if known else ""
-    account = "acct_sandbox"
-    if known is None:
-        StripeConnection.objects.create(vendor=vendor, account_id=account, connected_at=real_now)
-    return account
+    connection = StripeConnection.objects.of(vendor).filter(livemode=False).first()
+    if apps.is_installed("payments.sandbox"):
+        connection = _connect(vendor, _sandbox_account(webhook_url), connection, real_now)
+    return connection.account_id if connection else ""
+
+
+def _sandbox_account(webhook_url: str) -> str:
+    """The sandbox's one test account. Its webhooks go to where this start of the portal listens."""
+    from payments.sandbox.seed import ensure_installation  # an app of its own, not installed everywhere
+
+    return ensure_installation(webhook_url=webhook_url).account
+
+
+def _connect(vendor: Vendor, account: str, known: StripeConnection | None, real_now: datetime) -> StripeConnection:
+    if known is not None:
+        return known
+    return StripeConnection.objects.create(vendor=vendor, account_id=account, connected_at=real_now)

@@ -9,7 +9,7 @@ from billing_portal.machine.ports import HOST
 from billing_portal.machine.secrets import Secrets
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
-WEBHOOK_PATH = "/webhooks/stripe"
+WEBHOOK_PATH = "/webhooks/stripe/"
 REAL_STRIPE = ("STRIPE_TEST_SECRET_KEY", "STRIPE_LIVE_SECRET_KEY")
 
 

@@ -1,46 +1,54 @@
-"""Whose request is it? An API key, the account it acts on, and that account's clock."""
+"""Whose request is it? An API key, the account it acts on, and that account's clock: one query."""
 
 import base64
 import binascii
 from datetime import datetime
 
+from django.db import connection
 from django.http import HttpRequest
 
 from payments.sandbox.errors import no_access, unauthenticated
-from payments.sandbox.models import ApiKey, Connection
-from payments.sandbox.moments import now
+from payments.sandbox.moments import at
 from payments.sandbox.scope import Scope
 
 NO_KEY = (
     "You did not provide an API key. You need to provide your API key in the Authorization header, using "
     "Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY')."
 )
+# A test key also reaches accounts that were connected in live mode only.
+KEY_AND_CLOCK = """
+SELECT k.account_id, k.livemode, c.frozen_at, c."offset", EXISTS (
+    SELECT 1 FROM sandbox_connection n
+    WHERE n.platform_id = k.account_id AND n.account_id = %(account)s AND (n.livemode OR NOT k.livemode))
+FROM sandbox_apikey k
+LEFT JOIN sandbox_clock c
+    ON c.account = coalesce(%(account)s, k.account_id) AND c.livemode = k.livemode
+WHERE k.secret = %(secret)s
+"""
 
 
 def scope_of(request: HttpRequest, request_id: str, real_now: datetime) -> Scope:
-    key = _api_key(request)
-    account = request.headers.get("Stripe-Account") or key.account_id
-    if account != key.account_id and not _connected(key, account):
-        raise no_access(key.secret, account)
-    return Scope(
-        account=account,
-        livemode=key.livemode,
-        now=now(account, key.livemode, real_now),
-        real_now=real_now,
-        request=request_id,
-        idempotency_key=request.headers.get("Idempotency-Key"),
-        platform=key.account_id,
-    )
-
-
-def _api_key(request: HttpRequest) -> ApiKey:
     secret = _secret(request.headers.get("Authorization", ""))
     if not secret:
         raise unauthenticated(NO_KEY)
-    key = ApiKey.objects.filter(secret=secret).first()
-    if key is None:
+    asked = request.headers.get("Stripe-Account")
+    with connection.cursor() as cursor:
+        cursor.execute(KEY_AND_CLOCK, {"secret": secret, "account": asked})
+        found = cursor.fetchone()
+    if found is None:
         raise unauthenticated(f"Invalid API Key provided: {secret[:8]}{'*' * 8}{secret[-4:]}")
-    return key
+    platform, livemode, frozen_at, offset, connected = found
+    if asked and asked != platform and not connected:
+        raise no_access(secret, asked)
+    return Scope(
+        account=asked or platform,
+        livemode=livemode,
+        now=at(real_now, frozen_at, offset),
+        real_now=real_now,
+        request=request_id,
+        idempotency_key=request.headers.get("Idempotency-Key"),
+        platform=platform,
+    )
 
 
 def _secret(header: str) -> str:
@@ -53,9 +61,3 @@ def _secret(header: str) -> str:
         except (binascii.Error, UnicodeDecodeError):
             return ""
     return ""
-
-
-def _connected(key: ApiKey, account: str) -> bool:
-    """A test key also reaches accounts that were connected in live mode."""
-    connections = Connection.objects.filter(platform=key.account_id, account=account)
-    return (connections.filter(livemode=True) if key.livemode else connections).exists()

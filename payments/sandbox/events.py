@@ -1,6 +1,7 @@
 """Events: what changed, as it was at that moment, and to whom it must be delivered."""
 
 from django.db import transaction
+from django.db.models import Q
 
 from payments.sandbox import wakeup
 from payments.sandbox.ids import new_id
@@ -55,12 +56,14 @@ def _event(scope: Scope, news: News, receivers: int) -> JSON:
 
 def _endpoints(scope: Scope) -> list[StoredObject]:
     """The account's own endpoints, and the Connect endpoints of the platforms it is connected to."""
-    platforms = Connection.objects.filter(account=scope.account, livemode=scope.livemode)
-    accounts = {scope.account, *platforms.values_list("platform_id", flat=True)}
+    platforms = Connection.objects.filter(account=scope.account, livemode=scope.livemode).values("platform_id")
     rows = StoredObject.objects.filter(
-        account__in=accounts, livemode=scope.livemode, object="webhook_endpoint", status="enabled"
-    ).order_by("pk")
-    return [row for row in rows if row.hidden["connect"] == (row.account != scope.account)]
+        Q(account=scope.account, hidden__connect=False) | Q(account__in=platforms, hidden__connect=True),
+        livemode=scope.livemode,
+        object="webhook_endpoint",
+        status="enabled",
+    )
+    return list(rows.order_by("pk"))
 
 
 def _wants(endpoint: StoredObject, type: str) -> bool:

@@ -12,6 +12,8 @@ from payments.sandbox.models import IdempotentAnswer
 from payments.sandbox.scope import Scope
 
 LONGEST = 255
+BUSY = "pg_advisory_xact_lock_shared(hashtextextended(%s, 1))"
+RUNNING = "pg_try_advisory_xact_lock(hashtextextended(%s, 2))"
 
 
 def fingerprint(what: str, given: dict[str, Any]) -> str:
@@ -23,26 +25,32 @@ def fingerprint(what: str, given: dict[str, Any]) -> str:
 def mark_busy(account: str, livemode: bool) -> None:
     """Until the transaction ends, ``is_busy`` tells other processes that work is going on here."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 1))", [f"{account}/{livemode}"])
+        cursor.execute(f"SELECT {BUSY}", [_account(account, livemode)])
 
 
 def is_busy(account: str, livemode: bool) -> bool:
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 1))", [f"{account}/{livemode}"])
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 1))", [_account(account, livemode)])
         return not cursor.fetchone()[0]
 
 
 def enter(scope: Scope) -> None:
-    """Mark the key as running until the transaction ends; refuse it while it runs elsewhere."""
-    if not scope.idempotency_key:
-        return
-    if len(scope.idempotency_key) > LONGEST:
+    """Mark the account as busy and the key as running until the transaction ends; refuse a key
+    that is running elsewhere."""
+    account, key = _account(scope.account, scope.livemode), scope.idempotency_key
+    if not key:
+        return mark_busy(scope.account, scope.livemode)
+    if len(key) > LONGEST:
         raise bad_request(f"Idempotency keys can be at most {LONGEST} characters long.")
-    name = f"{scope.account}/{scope.livemode}/{scope.idempotency_key}"
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 2))", [name])
-        if not cursor.fetchone()[0]:
-            raise _in_use(scope.idempotency_key)
+        cursor.execute(f"SELECT {BUSY}, {RUNNING}", [account, f"{account}/{key}"])
+        if not cursor.fetchone()[1]:
+            raise _in_use(key)
+    return None
+
+
+def _account(account: str, livemode: bool) -> str:
+    return f"{account}/{livemode}"
 
 
 def stored(scope: Scope, print_: str) -> IdempotentAnswer | None:

@@ -79,7 +79,6 @@ def _write(scope: Scope, endpoint: routing.Endpoint, given: dict[str, Any], ids:
     """The work, its events and its stored answer, all or nothing."""
     print_ = idempotency.fingerprint(what, given)
     with transaction.atomic():
-        idempotency.mark_busy(scope.account, scope.livemode)
         idempotency.enter(scope)
         if answered := idempotency.stored(scope, print_):
             headers = {"Idempotent-Replayed": "true", "Original-Request": answered.request_id}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
@@ -23,8 +25,14 @@ class StripeConnection(VendorOwned):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["account_id", "livemode"], name="account_linked_once"),
-            models.UniqueConstraint(fields=["vendor", "livemode"], name="one_account_per_mode"),
+            models.UniqueConstraint(
+                fields=["account_id", "livemode"],
+                condition=Q(disconnected_at__isnull=True),
+                name="account_linked_once",
+            ),
+            models.UniqueConstraint(
+                fields=["vendor", "livemode"], condition=Q(disconnected_at__isnull=True), name="one_account_per_mode"
+            ),
             models.UniqueConstraint(fields=["vendor"], condition=Q(is_active=True), name="one_acting_connection"),
         ]
 
@@ -50,6 +58,9 @@ class StripeCustomer(VendorOwned, Claimable):
     attempts = models.PositiveIntegerField(default=0)
     last_error = models.TextField(blank=True)
     linked_at = models.DateTimeField(null=True, blank=True)
+    methods_as_of = models.DateTimeField(
+        null=True, blank=True, help_text="Real time at which the payment methods kept here were asked for."
+    )
 
     class Meta:
         constraints = [
@@ -86,7 +97,14 @@ class StripePaymentMethod(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.brand or self.type} ending in {self.last4}"
+        kind = self.brand or self.type
+        return f"{kind} ending in {self.last4}" if self.last4 else kind
+
+    def is_expired(self, today: date) -> bool:
+        """Cards are good through the last day of their month. What has no expiry does not expire."""
+        if self.exp_year is None or self.exp_month is None:
+            return False
+        return (self.exp_year, self.exp_month) < (today.year, today.month)
 
 
 class StripeEvent(Claimable):
@@ -109,6 +127,9 @@ class StripeEvent(Claimable):
     state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
     reason = models.TextField(blank=True, help_text="Why it was ignored, or what went wrong.")
     attempts = models.PositiveIntegerField(default=0)
+    awaits_invoice = models.BooleanField(
+        default=False, help_text="Its invoice is being issued at this moment; it is looked at again afterwards."
+    )
     received_at = models.DateTimeField()
     processed_at = models.DateTimeField(null=True, blank=True)
 
@@ -119,6 +140,9 @@ class StripeEvent(Claimable):
         indexes = [
             models.Index(fields=["id"], condition=Q(state="pending"), name="stripe_event_pending"),
             models.Index(fields=["account_id", "-id"], name="stripe_event_of_account"),
+            models.Index(
+                fields=["account_id", "object_id"], condition=Q(state="pending"), name="stripe_event_of_object"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -7,9 +7,10 @@ from billing_portal.accounts.models import ApiKey, Operator
 from billing_portal.bootstrap import Request, bootstrap
 from customers.models import Vendor
 from payments.models import StripeConnection
+from payments.sandbox.models import StoredObject
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-REQUEST = Request("a-long-password", "bp_key", "http://127.0.0.1:1/webhooks/stripe")
+REQUEST = Request("a-long-password", "bp_key", "http://127.0.0.1:1/webhooks/stripe/")
 
 pytestmark = pytest.mark.django_db
 
@@ -28,6 +29,14 @@ def test_a_second_run_changes_nothing() -> None:
     assert bootstrap(REQUEST, real_now=NOW) == bootstrap(REQUEST, real_now=NOW)
     models = (Vendor, Operator, ApiKey, StripeConnection)
     assert [model._default_manager.count() for model in models] == [1, 1, 1, 1]
+
+
+def test_the_sandboxes_webhooks_follow_the_portals_address() -> None:
+    first = bootstrap(REQUEST, real_now=NOW)
+    second = bootstrap(replace(REQUEST, webhook_url="http://127.0.0.1:2/webhooks/stripe/"), real_now=NOW)
+    assert second.account == first.account
+    endpoint = StoredObject.objects.get(object="webhook_endpoint")
+    assert endpoint.data["url"] == "http://127.0.0.1:2/webhooks/stripe/"
 
 
 def test_a_password_that_a_person_changed_stays() -> None:

@@ -1,0 +1,65 @@
+"""Building blocks for the admin: Stripe's side of things, to look at and not to edit."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from payments.stripe import processing
+from payments.stripe.models import StripeConnection, StripeCustomer, StripeEvent, StripePaymentMethod
+
+
+class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+
+class StripeConnectionAdmin(ReadOnlyAdmin):
+    list_display = ["account_id", "vendor", "livemode", "is_active", "connected_at", "last_webhook_at"]
+    list_filter = ["livemode", "is_active"]
+    list_select_related = ["vendor"]
+    search_fields = ["account_id"]
+
+
+class StripeCustomerAdmin(ReadOnlyAdmin):
+    list_display = ["customer", "external_id", "state", "connection", "linked_at", "last_error"]
+    list_filter = ["state"]
+    list_select_related = ["customer", "connection"]
+    search_fields = ["external_id", "customer__name"]
+
+
+class StripePaymentMethodAdmin(ReadOnlyAdmin):
+    list_display = ["stripe_customer", "type", "brand", "last4", "exp_month", "exp_year", "is_default"]
+    list_filter = ["type", "is_default"]
+    list_select_related = ["stripe_customer__customer"]
+
+
+class StripeEventAdmin(ReadOnlyAdmin):
+    list_display = ["type", "object_id", "account_id", "livemode", "state", "reason", "attempts", "received_at"]
+    list_filter = ["state", "livemode", "type"]
+    search_fields = ["event_id", "object_id"]
+    actions = ["process_again"]
+
+    @admin.action(description="Process again")
+    def process_again(self, request: HttpRequest, queryset: models.QuerySet[StripeEvent]) -> None:
+        for event in queryset:
+            processing.replay(event)
+        self.message_user(request, f"{queryset.count()} events will be processed again.")
+
+
+ADMINS: dict[type[models.Model], type[ReadOnlyAdmin]] = {
+    StripeConnection: StripeConnectionAdmin,
+    StripeCustomer: StripeCustomerAdmin,
+    StripePaymentMethod: StripePaymentMethodAdmin,
+    StripeEvent: StripeEventAdmin,
+}

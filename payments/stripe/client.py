@@ -1,0 +1,168 @@
+"""The only importer of the Stripe SDK.
+
+``client_for(connection)`` is bound to one account in one mode: each of its calls carries the
+``Stripe-Account`` header, waits its turn, has a timeout and the SDK's own retries, gives back plain
+dictionaries and raises only ``GatewayUnavailable`` and ``GatewayRejected``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+from typing import Any
+
+import stripe
+from django.conf import settings
+
+from invoicing.gateways import GatewayRejected
+from payments.stripe import limits
+from payments.stripe.errors import Problem, explain
+from payments.stripe.models import StripeConnection
+
+# Seconds to connect and to wait for an answer. Three tries of the longest call fit into a task's soft time limit.
+TIMEOUT = (3.05, 20)
+RETRIES = 2
+# As many objects as Stripe gives on one page.
+PAGE = 100
+MAX_PAGES = 100
+
+JSON = dict[str, Any]
+Params = Mapping[str, Any]
+
+
+def client_for(connection: StripeConnection) -> AccountClient:
+    return AccountClient(connection.account_id, connection.livemode)
+
+
+class AccountClient:
+    """One account in one mode. Methods are named after Stripe's; ``key`` is the idempotency key."""
+
+    def __init__(self, account_id: str, livemode: bool) -> None:
+        self.account_id = account_id
+        self.livemode = livemode
+
+    # Invoices
+
+    def create_invoice(self, params: Params, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.invoices.create(_sent(params), options), key)
+
+    def add_lines(self, invoice: str, params: Params, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.invoices.add_lines(invoice, _sent(params), options), key)
+
+    def update_invoice(self, invoice: str, params: Params, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.invoices.update(invoice, _sent(params), options), key)
+
+    def finalize_invoice(self, invoice: str, params: Params, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.invoices.finalize_invoice(invoice, _sent(params), options), key)
+
+    def pay_invoice(self, invoice: str, params: Params, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.invoices.pay(invoice, _sent(params), options), key)
+
+    def send_invoice(self, invoice: str, params: Params, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.invoices.send_invoice(invoice, _sent(params), options), key)
+
+    def void_invoice(self, invoice: str, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.invoices.void_invoice(invoice, {}, options), key)
+
+    def delete_draft(self, invoice: str) -> JSON:
+        return self._call(lambda v1, options: v1.invoices.delete(invoice, {}, options))
+
+    def retrieve_invoice(self, invoice: str, *, expand: list[str]) -> JSON:
+        return self._call(lambda v1, options: v1.invoices.retrieve(invoice, {"expand": expand}, options))
+
+    def list_invoices(self, params: Params) -> list[JSON]:
+        return self._all(lambda v1, page, options: v1.invoices.list(page, options), params)
+
+    # Customers and their payment methods
+
+    def create_customer(self, params: Params, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.customers.create(_sent(params), options), key)
+
+    def retrieve_customer(self, customer: str) -> JSON:
+        return self._call(lambda v1, options: v1.customers.retrieve(customer, {}, options))
+
+    def update_customer(self, customer: str, params: Params, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.customers.update(customer, _sent(params), options), key)
+
+    def list_payment_methods(self, customer: str) -> list[JSON]:
+        return self._all(lambda v1, page, options: v1.customers.payment_methods.list(customer, page, options), {})
+
+    # Payments
+
+    def list_charges(self, payment_intent: str) -> list[JSON]:
+        """Every attempt that was made for a payment intent, newest first."""
+        return self._all(lambda v1, page, options: v1.charges.list(page, options), {"payment_intent": payment_intent})
+
+    # How calls are made
+
+    def _post(self, make: Callable[[Any, Any], Any], key: str) -> JSON:
+        return self._call(make, {"idempotency_key": key})
+
+    def _call(self, make: Callable[[Any, Any], Any], extra: Params | None = None) -> JSON:
+        limits.limiter.wait(self.account_id, self.livemode)
+        sdk = _sdk(os.getpid(), secret_key(self.livemode), settings.STRIPE_API_BASE, settings.STRIPE_CONNECT_BASE)
+        try:
+            answer = make(sdk.v1, {"stripe_account": self.account_id, **(extra or {})})
+        except stripe.StripeError as error:
+            raise explain(_problem(error, self.account_id)) from error
+        plain: JSON = answer.to_dict(for_json=True)
+        return plain
+
+    def _all(self, make: Callable[[Any, Any, Any], Any], params: Params) -> list[JSON]:
+        found: list[JSON] = []
+        page: JSON = {**_sent(params), "limit": PAGE}
+        for _ in range(MAX_PAGES):
+            answer = self._call(partial(_page, make, page))
+            found += answer["data"]
+            if not answer["has_more"] or not answer["data"]:
+                break
+            page = {**page, "starting_after": answer["data"][-1]["id"]}
+        return found
+
+
+def _page(make: Callable[[Any, Any, Any], Any], page: JSON, v1: Any, options: Any) -> Any:
+    return make(v1, page, options)
+
+
+def secret_key(livemode: bool) -> str:
+    """The platform's key of that mode, read each time so that a changed environment counts at once."""
+    key: str = settings.STRIPE_LIVE_SECRET_KEY if livemode else settings.STRIPE_TEST_SECRET_KEY
+    if not key:
+        mode, name = ("live", "STRIPE_LIVE_SECRET_KEY") if livemode else ("test", "STRIPE_TEST_SECRET_KEY")
+        raise GatewayRejected(f"There is no Stripe secret key for {mode} mode. Set {name}.", code="no_secret_key")
+    return key
+
+
+@lru_cache(maxsize=8)
+def _sdk(pid: int, key: str, api_base: str, connect_base: str) -> stripe.StripeClient:
+    """One for each process, made on first use: sockets must not be shared across a fork. The HTTP client
+    keeps one session for each thread."""
+    return stripe.StripeClient(
+        key,
+        base_addresses={"api": api_base, "connect": connect_base},
+        max_network_retries=RETRIES,
+        http_client=stripe.RequestsClient(timeout=TIMEOUT),
+    )
+
+
+def _sent(params: Params) -> JSON:
+    """The SDK drops None silently, which would look like a cleared field: nobody may pass it."""
+    empty = [name for name, value in params.items() if value is None]
+    if empty:
+        raise ValueError(f"None cannot be sent to Stripe: {', '.join(empty)}. Leave the field out or send ''.")
+    return dict(params)
+
+
+def _problem(error: stripe.StripeError, account_id: str) -> Problem:
+    detail = error.error.to_dict() if error.error is not None else {}
+    return Problem(
+        kind=type(error).__name__,
+        message=error.user_message or "",
+        status=error.http_status,
+        code=str(detail.get("code") or error.code or ""),
+        decline_code=str(detail.get("decline_code") or ""),
+        param=str(detail.get("param") or ""),
+        request_id=error.request_id or "",
+        account_id=account_id,
+    )

@@ -1,0 +1,107 @@
+"""Stripe behind ``invoicing.gateways.PaymentGateway``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from customers.vendor import Vendor
+from invoicing.gateways import GatewayInvoice, GatewayRejected, GatewayUnavailable, InvoiceOrder
+from invoicing.invoices.models import IssueAttempt
+from payments.stripe import issuing, mapping
+from payments.stripe.client import AccountClient, client_for
+from payments.stripe.connect import acting_connection
+from payments.stripe.models import StripeConnection, StripeCustomer, StripePaymentMethod
+
+NO_CONNECTION = "No Stripe account is connected. Connect one under Settings -> Invoicing & Payments."
+NO_COUNTERPART = "The customer has no Stripe customer. Generate or link one under Integrations -> Payments."
+STILL_MADE = "The Stripe customer is still being made. The invoice follows as soon as it exists."
+
+# Stripe keeps idempotency keys for 24 hours; older ones are treated as new.
+KEYS_LAST = timedelta(hours=23)
+
+
+class StripeGateway:
+    code = "stripe"
+
+    def issue_invoice(
+        self, order: InvoiceOrder, *, idempotency_key: str, remember: Callable[[str], None]
+    ) -> GatewayInvoice:
+        vendor = Vendor.objects.get(pk=order.vendor_id)
+        connection = _connection(vendor.pk)
+        counterpart = _counterpart(order.customer_id, connection)
+        real_now = timezone.now()
+        issue = issuing.Issue(
+            client=client_for(connection),
+            order=order,
+            customer=counterpart.external_id,
+            key=idempotency_key,
+            today=vendor.now(real_now).astimezone(vendor.zone).date(),
+            known_methods=list(StripePaymentMethod.objects.filter(stripe_customer=counterpart).order_by("-is_default")),
+        )
+        return issuing.make(issue, _earlier(issue, real_now), remember)
+
+    def void_invoice(self, vendor_id: int, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
+        client = _client(vendor_id)
+        invoice = _present(client, external_id)
+        if invoice is None:
+            return mapping.deleted_invoice(external_id)
+        if invoice["status"] == "draft":
+            issuing.discard(client, external_id)
+            return mapping.deleted_invoice(external_id)
+        if invoice["status"] == "void":
+            return mapping.gateway_invoice(invoice)
+        return mapping.gateway_invoice(client.void_invoice(external_id, key=f"{idempotency_key}-void"))
+
+    def mark_paid(self, vendor_id: int, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
+        client = _client(vendor_id)
+        invoice = client.retrieve_invoice(external_id, expand=[])
+        if invoice["status"] == "draft":
+            key = f"{idempotency_key}-finalize"
+            invoice = client.finalize_invoice(external_id, {"auto_advance": False}, key=key)
+        if invoice["status"] != "paid":
+            client.pay_invoice(external_id, {"paid_out_of_band": True}, key=f"{idempotency_key}-paid")
+        return issuing.fetch(client, external_id)
+
+    def fetch_invoice(self, vendor_id: int, external_id: str) -> GatewayInvoice:
+        return issuing.fetch(_client(vendor_id), external_id)
+
+
+def _connection(vendor_id: int) -> StripeConnection:
+    connection = acting_connection(vendor_id)
+    if connection is None:
+        raise GatewayRejected(NO_CONNECTION, code="not_connected")
+    return connection
+
+
+def _client(vendor_id: int) -> AccountClient:
+    return client_for(_connection(vendor_id))
+
+
+def _counterpart(customer_id: int, connection: StripeConnection) -> StripeCustomer:
+    row = StripeCustomer.objects.filter(customer_id=customer_id, connection=connection).first()
+    if row is not None and row.state == StripeCustomer.State.PENDING:
+        raise GatewayUnavailable(STILL_MADE, code="customer_pending")
+    if row is None or row.state != StripeCustomer.State.LINKED:
+        raise GatewayRejected(NO_COUNTERPART, code="no_stripe_customer")
+    return row
+
+
+def _present(client: AccountClient, external_id: str) -> dict[str, Any] | None:
+    try:
+        return client.retrieve_invoice(external_id, expand=[])
+    except GatewayRejected as error:
+        if error.code == "resource_missing":
+            return None
+        raise
+
+
+def _earlier(issue: issuing.Issue, real_now: datetime) -> dict[str, Any] | None:
+    """What a former run of this order left at Stripe, asked for only when its key may be forgotten there."""
+    attempt = IssueAttempt.objects.filter(idempotency_key=issue.key).first()
+    if attempt is None or attempt.real_started_at > real_now - KEYS_LAST:
+        return None
+    return issuing.find(issue.client, issue.order, issue.customer, attempt.real_started_at)

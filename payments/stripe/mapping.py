@@ -1,0 +1,193 @@
+"""What do Stripe's words mean? Plain dictionaries from the client in, our values out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from invoicing.gateways import Collection, GatewayInvoice, GatewayPayment, GatewayStatus
+from payments.stripe.errors import decline_words
+
+JSON = Mapping[str, Any]
+
+STATUSES = {
+    "draft": GatewayStatus.DRAFT,
+    "open": GatewayStatus.OPEN,
+    "paid": GatewayStatus.PAID,
+    "void": GatewayStatus.VOID,
+    "uncollectible": GatewayStatus.UNCOLLECTIBLE,
+}
+
+BRANDS = {
+    "amex": "American Express",
+    "cartes_bancaires": "Cartes Bancaires",
+    "diners": "Diners Club",
+    "discover": "Discover",
+    "eftpos_au": "Eftpos",
+    "jcb": "JCB",
+    "link": "Link",
+    "mastercard": "Mastercard",
+    "unionpay": "UnionPay",
+    "unknown": "Card",
+    "visa": "Visa",
+}
+
+METHOD_TYPES = {
+    "acss_debit": "Pre-authorized debit",
+    "au_becs_debit": "BECS debit",
+    "bacs_debit": "Bacs debit",
+    "card": "Card",
+    "customer_balance": "Bank transfer",
+    "link": "Link",
+    "paypal": "PayPal",
+    "sepa_debit": "SEPA debit",
+    "us_bank_account": "Bank account",
+}
+
+# What must be expanded for the payments of an invoice to be told; four levels are Stripe's limit.
+PAYMENTS = "payments.data.payment.payment_intent"
+
+
+def moment(epoch: int | None) -> datetime | None:
+    return None if epoch is None else datetime.fromtimestamp(epoch, UTC)
+
+
+def gateway_invoice(invoice: JSON, *, payments: Iterable[GatewayPayment] = (), note: str = "") -> GatewayInvoice:
+    """The state of an invoice as this product knows it."""
+    return GatewayInvoice(
+        external_id=invoice["id"],
+        status=STATUSES[invoice["status"]],
+        collection=invoice.get("collection_method") or "",
+        number=invoice.get("number") or "",
+        hosted_url=invoice.get("hosted_invoice_url") or "",
+        due_date=moment(invoice.get("due_date")),
+        amount_paid=invoice.get("amount_paid") or 0,
+        payments=tuple(payments),
+        finalized_at=moment((invoice.get("status_transitions") or {}).get("finalized_at")),
+        next_attempt_at=moment(invoice.get("next_payment_attempt")),
+        error=invoice_error(invoice),
+        note=note,
+    )
+
+
+def deleted_invoice(external_id: str) -> GatewayInvoice:
+    """A draft that somebody deleted; Stripe keeps nothing of it."""
+    return GatewayInvoice(
+        external_id=external_id, status=GatewayStatus.VOID, collection="", note="The draft was deleted in Stripe."
+    )
+
+
+def invoice_error(invoice: JSON) -> str:
+    """What stands in the way of an invoice, in Stripe's words: finalization failed, or nothing could be charged."""
+    if problem := invoice.get("last_finalization_error"):
+        return str(problem.get("message") or problem.get("code") or "")
+    if invoice.get("status") == "paid":
+        return ""
+    for intent in payment_intents(invoice):
+        if problem := intent.get("last_payment_error"):
+            return payment_error(problem)
+    return ""
+
+
+def payment_error(problem: JSON) -> str:
+    return decline_words(
+        problem.get("code") or "", problem.get("decline_code") or "", problem.get("message") or "The payment failed"
+    )
+
+
+def payment_intents(invoice: JSON) -> list[JSON]:
+    """The expanded payment intents of an invoice, where there are any."""
+    entries = (invoice.get("payments") or {}).get("data") or []
+    intents = [entry["payment"].get("payment_intent") for entry in entries]
+    return [intent for intent in intents if isinstance(intent, Mapping)]
+
+
+def payment_of_charge(charge: JSON) -> GatewayPayment | None:
+    """One attempt. None while a bank has not decided yet."""
+    if charge["status"] not in ("succeeded", "failed"):
+        return None
+    succeeded = charge["status"] == "succeeded"
+    code = charge.get("failure_code") or ""
+    decline = decline_code(charge)
+    words = decline_words(code, decline, charge.get("failure_message") or "")
+    return GatewayPayment(
+        external_id=charge["id"],
+        succeeded=succeeded,
+        amount=charge["amount"],
+        method=method_words(charge.get("payment_method_details") or {}),
+        occurred_at=datetime.fromtimestamp(charge["created"], UTC),
+        error_code="" if succeeded else decline or code,
+        error="" if succeeded else words,
+    )
+
+
+def decline_code(charge: JSON) -> str:
+    """``outcome.reason`` repeats the decline code of a payment the bank refused."""
+    outcome = charge.get("outcome") or {}
+    return "" if charge["status"] == "succeeded" else outcome.get("reason") or ""
+
+
+def payments_at_once(invoice: JSON, method: JSON | None) -> list[GatewayPayment]:
+    """The payment that a ``pay`` call has just made, without asking for its charge."""
+    made = []
+    for entry in (invoice.get("payments") or {}).get("data") or []:
+        intent = entry["payment"].get("payment_intent")
+        if entry["status"] == "paid" and isinstance(intent, Mapping) and intent.get("latest_charge"):
+            made.append(_paid(entry, intent, method))
+    return made
+
+
+def _paid(entry: JSON, intent: JSON, method: JSON | None) -> GatewayPayment:
+    charge = intent["latest_charge"]
+    paid_at = (entry.get("status_transitions") or {}).get("paid_at") or entry["created"]
+    return GatewayPayment(
+        external_id=charge["id"] if isinstance(charge, Mapping) else charge,
+        succeeded=True,
+        amount=entry.get("amount_paid") or 0,
+        method=method_words(method or {}),
+        occurred_at=datetime.fromtimestamp(paid_at, UTC),
+    )
+
+
+def method_words(method: JSON) -> str:
+    """ "Visa ending in 4242", from a payment method or from a charge's ``payment_method_details``."""
+    kind = method.get("type") or ""
+    detail = method.get(kind) or {}
+    name = METHOD_TYPES.get(kind) or kind.replace("_", " ").capitalize()
+    if kind == "card":
+        name = brand_words(detail.get("brand") or "unknown")
+    last4 = detail.get("last4")
+    return f"{name} ending in {last4}" if last4 else name
+
+
+def brand_words(brand: str) -> str:
+    return BRANDS.get(brand) or brand.replace("_", " ").title()
+
+
+def method_is_expired(method: JSON, today: date) -> bool:
+    """Cards are good through the last day of their month; nothing else expires."""
+    card = method.get("card") or {}
+    if not card.get("exp_year") or not card.get("exp_month"):
+        return False
+    return (int(card["exp_year"]), int(card["exp_month"])) < (today.year, today.month)
+
+
+def method_fields(method: JSON) -> dict[str, Any]:
+    """The columns of ``StripePaymentMethod``."""
+    kind = method.get("type") or "unknown"
+    detail = method.get(kind) or {}
+    brand = brand_words(detail.get("brand") or "unknown") if kind == "card" else METHOD_TYPES.get(kind, "")
+    return {
+        "type": kind[:32],
+        "brand": brand[:32],
+        "last4": (detail.get("last4") or "")[:4],
+        "exp_month": detail.get("exp_month"),
+        "exp_year": detail.get("exp_year"),
+    }
+
+
+def collection_method(collection: str) -> str:
+    return {Collection.CHARGE_AUTOMATICALLY: "charge_automatically", Collection.SEND_INVOICE: "send_invoice"}[
+        Collection(collection)
+    ]

@@ -1,0 +1,147 @@
+"""What does a stored event mean for us? The object's present state is fetched from Stripe and applied.
+
+Events come in bursts, twice and in any order, so all pending events of one object are taken together
+and answered by one look at it. While one worker looks at an object, others leave it alone; it looks
+again for what came in meanwhile. A failure keeps the events, visible, and tries again with growing
+pauses; after the last try they wait for a person (``replay``).
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection as database
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+
+from customers.claims import unclaimed
+from invoicing.gateways import GatewayError
+from payments.stripe.connect import connection_for_event
+from payments.stripe.customers import pause
+from payments.stripe.handlers import Handler, Wait, handler_for
+from payments.stripe.models import StripeConnection, StripeEvent
+
+logger = logging.getLogger(__name__)
+
+State = StripeEvent.State
+
+MOST_ATTEMPTS = 10
+# An event that runs ahead of our own record of its invoice is looked at again at this pace, for so long.
+WAIT = timedelta(seconds=2)
+LONGEST_WAIT = timedelta(hours=24)
+# One worker was told of each event when it came; after this long the sweeper tells another.
+UNTOUCHED = timedelta(seconds=15)
+
+_LOCK_CLASS = 0x737472
+
+
+def process(event_pk: int, *, real_now: datetime) -> bool:
+    """Handle the event and all others that wait for the same object. True when there is more to do at once."""
+    event = StripeEvent.objects.filter(pk=event_pk).defer("body").first()
+    if event is None:
+        return False
+    burst = _claim_burst(event, real_now)
+    if not burst:
+        return False
+    connection = connection_for_event(event.account_id, event.livemode)
+    groups: dict[Handler | None, list[StripeEvent]] = defaultdict(list)
+    for one in burst:
+        groups[handler_for(one.type)].append(one)
+    for handler, events in groups.items():
+        _handle(connection, handler, events, real_now)
+    return _pending_of(event).filter(unclaimed(real_now)).exists()
+
+
+def sweep(*, real_now: datetime, limit: int = 200) -> list[int]:
+    """Events that need a worker: never picked up, held back long enough, or left behind by one that died."""
+    waiting = StripeEvent.objects.filter(unclaimed(real_now), state=State.PENDING)
+    fresh = Q(attempts=0, claimed_until__isnull=True, received_at__gt=real_now - UNTOUCHED)
+    return list(waiting.exclude(fresh).order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+def replay(event: StripeEvent) -> None:
+    """Let an event be processed once more, whatever became of it. The sweeper takes it up."""
+    StripeEvent.objects.filter(pk=event.pk).update(
+        state=State.PENDING, reason="", attempts=0, awaits_invoice=False, processed_at=None,
+        claim_token=None, claimed_until=None,
+    )  # fmt: skip
+
+
+def _pending_of(event: StripeEvent) -> QuerySet[StripeEvent]:
+    """All that waits for the same object; events of no object stand alone."""
+    pending = StripeEvent.objects.filter(state=State.PENDING)
+    if not event.object_id:
+        return pending.filter(pk=event.pk)
+    return pending.filter(account_id=event.account_id, livemode=event.livemode, object_id=event.object_id)
+
+
+def _claim_burst(event: StripeEvent, real_now: datetime) -> list[StripeEvent]:
+    """Take every pending event of the object, or none while somebody else is at it."""
+    token = uuid.uuid4()
+    with transaction.atomic():
+        _lock(f"{event.account_id} {event.livemode} {event.object_id or event.pk}")
+        pending = _pending_of(event)
+        if pending.filter(claim_token__isnull=False, claimed_until__gt=real_now).exists():
+            return []
+        pending.update(claim_token=token, claimed_until=real_now + settings.CLAIM_LEASE)
+    return list(StripeEvent.objects.filter(claim_token=token, state=State.PENDING).order_by("pk"))
+
+
+def _lock(name: str) -> None:
+    """Held to the end of the transaction."""
+    with database.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCK_CLASS, name])
+
+
+def _handle(
+    connection: StripeConnection | None, handler: Handler | None, events: Sequence[StripeEvent], real_now: datetime
+) -> None:
+    if handler is None:
+        return _finish(events, "Events of this type are not used.", real_now)
+    if connection is None:
+        return _finish(events, "The account was disconnected meanwhile.", real_now)
+    try:
+        reason = handler(connection, events, real_now)
+    except Wait as wait:
+        return _wait(events, str(wait), real_now)
+    except GatewayError as error:
+        return _fail(events, error.message, real_now)
+    except Exception as error:
+        logger.exception("Stripe event %s could not be processed", events[0].event_id)
+        return _fail(events, f"{type(error).__name__}: {error}", real_now)
+    return _finish(events, reason, real_now)
+
+
+def _rows(events: Sequence[StripeEvent]) -> QuerySet[StripeEvent]:
+    """Only while the claim is still ours."""
+    return StripeEvent.objects.filter(pk__in=[e.pk for e in events], claim_token=events[0].claim_token)
+
+
+def _finish(events: Sequence[StripeEvent], reason: str, real_now: datetime) -> None:
+    state = State.IGNORED if reason else State.PROCESSED
+    _rows(events).update(
+        state=state, reason=reason, processed_at=real_now, awaits_invoice=False, claim_token=None, claimed_until=None
+    )
+
+
+def _wait(events: Sequence[StripeEvent], reason: str, real_now: datetime) -> None:
+    """Not a failure: what the event is about is being written at this moment."""
+    rows = _rows(events)
+    rows.filter(received_at__lt=real_now - LONGEST_WAIT).update(
+        state=State.FAILED, reason=reason, claim_token=None, claimed_until=None
+    )
+    rows.update(awaits_invoice=True, reason=reason, claim_token=None, claimed_until=real_now + WAIT)
+
+
+def _fail(events: Sequence[StripeEvent], reason: str, real_now: datetime) -> None:
+    tried = min(event.attempts for event in events) + 1
+    rows = _rows(events)
+    rows.filter(attempts__gte=MOST_ATTEMPTS - 1).update(
+        state=State.FAILED, reason=reason, attempts=F("attempts") + 1, claim_token=None, claimed_until=None
+    )
+    rows.update(reason=reason, attempts=F("attempts") + 1, claim_token=None, claimed_until=real_now + pause(tried))

@@ -1,0 +1,55 @@
+"""Where Stripe delivers: ``POST /webhooks/stripe/``. Answered in milliseconds, without a call to anybody."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from payments.stripe import inbox, signature
+from payments.stripe.models import StripeEvent
+
+logger = logging.getLogger(__name__)
+
+
+@csrf_exempt
+@require_POST
+def stripe_webhook(request: HttpRequest) -> JsonResponse:
+    """200 once the event is stored; 400 for a bad signature or body, 413 for a body that is too large."""
+    if _announced_length(request) > inbox.MAX_BODY:
+        return _refused("The body is too large for a Stripe event.", 413)
+    now = timezone.now()
+    try:
+        header = request.headers.get("Stripe-Signature", "")
+        signature.verify(request.body, header, settings.STRIPE_WEBHOOK_SECRETS, at=now.timestamp())
+        incoming = inbox.parse(request.body)
+    except (signature.BadSignature, inbox.Malformed) as error:
+        logger.warning("Refused a Stripe webhook: %s", error)
+        return _refused(str(error), 400)
+    with transaction.atomic():
+        event = inbox.store(incoming, real_now=now)
+        if event.state == StripeEvent.State.PENDING and not event.attempts:
+            # Robust: with the broker out of reach the event is stored all the same, and swept up later.
+            transaction.on_commit(partial(_enqueue, event.pk), robust=True)
+    return JsonResponse({"received": True})
+
+
+def _enqueue(event_pk: int) -> None:
+    from payments.tasks import process_event
+
+    process_event.delay(event_pk)
+
+
+def _announced_length(request: HttpRequest) -> int:
+    length = request.headers.get("Content-Length") or "0"
+    return int(length) if length.isdigit() else 0
+
+
+def _refused(message: str, status: int) -> JsonResponse:
+    return JsonResponse({"code": status, "status": "Refused", "message": message}, status=status)
