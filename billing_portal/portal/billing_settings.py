@@ -15,7 +15,7 @@ from customers.customer import Customer
 from customers.errors import Invalid
 from customers.settings import verbs
 from customers.settings.policy import resolve, vendor_policy
-from payments.stripe.models import StripeConnection
+from payments.stripe.connect import connection_of
 
 OVERRIDING_SHOWN = 12
 
@@ -31,7 +31,7 @@ def billing_settings(request: OperatorRequest) -> HttpResponse:
         "form": form,
         "sections": sections_of(form),
         "steps": example_steps(policy, request.vendor.zone, request.now),
-        "connection": StripeConnection.objects.of(request.vendor).filter(is_active=True).first(),
+        "connection": connection_of(request.vendor),
         "overriding": list(overriding.order_by("display_name", "pk")[:OVERRIDING_SHOWN]),
         "overriding_count": overriding.count(),
         "customer_count": Customer.objects.of(request.vendor).count(),

@@ -16,7 +16,7 @@ from billing_portal.portal.example_cycle import example_steps
 from billing_portal.portal.invoices import rows_of
 from billing_portal.portal.keyset import newest_first
 from billing_portal.portal.navigation import show
-from billing_portal.portal.running_cycle import running_cycle
+from billing_portal.portal.running_cycle import cycle_at, usage_in
 from billing_portal.portal.settings_form import OverrideForm, sections_of
 from billing_portal.portal.settings_outcome import tell_saved
 from billing_portal.portal.timeline import timeline_of_customer
@@ -27,7 +27,7 @@ from customers.settings.models import BillingSettingsOverride
 from customers.settings.policy import policy_for, resolve, vendor_policy
 from invoicing.invoices.models import Invoice
 from payments.stripe import customers as stripe_customers
-from payments.stripe.models import StripeConnection
+from payments.stripe.connect import connection_of
 
 TABS = (
     ("customer", "Overview"),
@@ -71,12 +71,15 @@ def _show(request: OperatorRequest, customer: Customer, tab: str, context: Mappi
 @screen
 def overview(request: OperatorRequest, name: str) -> HttpResponse:
     customer = _get(request, name)
+    subscription = customer_facts.subscription_at(customer, request.now)
+    cycle = cycle_at(subscription, request.now)
     context = {
-        "subscription": customer_facts.subscription_at(customer, request.now),
+        "subscription": subscription,
+        "cycle": cycle,
+        "usage": usage_in(cycle),
         "metadata": list(customer.metadata.order_by("property")),
         "mappings": list(customer.measurement_mappings.order_by("label")),
         "totals": customer_facts.totals_of(request.vendor, customer, request.now),
-        **running_cycle(customer_facts.subscription_at(customer, request.now), request.now),
     }
     return _show(request, customer, "customer", context)
 
@@ -94,7 +97,7 @@ def payments(request: OperatorRequest, name: str) -> HttpResponse:
     customer = _get(request, name)
     stripe = customer_facts.acting_stripe(customer)
     context = {
-        "connection": StripeConnection.objects.of(request.vendor).filter(is_active=True).first(),
+        "connection": connection_of(request.vendor),
         "stripe": stripe,
         "methods": sorted(stripe.payment_methods.all(), key=lambda m: not m.is_default) if stripe else [],
     }
@@ -153,7 +156,7 @@ def billing_settings(request: OperatorRequest, name: str) -> HttpResponse:
 
 def _save_override(request: OperatorRequest, customer: Customer, form: OverrideForm) -> bool:
     """False when the verb refused; the form then says why."""
-    moment = {"actor": request.actor, "now": request.now, "real_now": request.real_now}
+    moment: dict[str, Any] = {"actor": request.actor, "now": request.now, "real_now": request.real_now}
     try:
         if form.cleaned_data["enabled"]:
             saved = verbs.save_override(customer, form.chosen(), **moment)

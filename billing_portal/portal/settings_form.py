@@ -141,11 +141,11 @@ def form_field(setting: Setting) -> forms.Field:
     if setting.type is bool:
         return forms.BooleanField(**common)
     if setting.type is int:
-        limits = {"min_value": setting.minimum or 0, "max_value": setting.maximum}
-        return forms.IntegerField(**{**common, "required": True}, **limits)
+        limits = {"min_value": setting.minimum or 0, "max_value": setting.maximum, "required": True}
+        return forms.IntegerField(**{**common, **limits})
     if setting.type is Decimal:
-        limits = {"min_value": setting.minimum, "max_value": setting.maximum}
-        return forms.DecimalField(**{**common, "required": True}, **limits, max_digits=7, decimal_places=4)
+        limits = {"min_value": setting.minimum, "max_value": setting.maximum, "required": True}
+        return forms.DecimalField(**{**common, **limits}, max_digits=7, decimal_places=4)
     if setting.type is tuple:
         return DayList(**common, limit=setting.maximum or 0)
     return _text_field(setting, common)
@@ -233,8 +233,12 @@ class FormRow:
     warnings: tuple[str, ...] = ()
 
     @property
+    def is_switch(self) -> bool:
+        return self.switch is None and self.row.settings[0].type is bool
+
+    @property
     def errors(self) -> list[str]:
-        return [problem for field in self.fields for problem in field.errors]
+        return [str(problem) for field in self.fields for problem in field.errors]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ def icon(request: HttpRequest) -> str:
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Billing Portal",
     "SITE_HEADER": "Billing Portal",
+    "SITE_URL": "",
     "SITE_SYMBOL": "receipt_long",
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,

@@ -22,6 +22,7 @@ from tests.factories import (
     InvoiceFactory,
     LineItemFactory,
     MappingFactory,
+    MeasurementFactory,
     MeteredComponentFactory,
     MeterFactory,
     PricePlanFactory,
@@ -153,6 +154,15 @@ def _linked(scene: Scene, customer: Customer, brand: str) -> None:
 def _subscribed(scene: Scene, customer: Customer) -> Subscription | None:
     if customer.name == "wonka":
         return None
+    meter = scene.plan.metered_components.get().meter
+    for day in (1, 2, 3):
+        MeasurementFactory(
+            vendor=scene.vendor,
+            customer=customer,
+            meter=meter,
+            value=412 * day,
+            time=datetime(2026, 3, day, 8, tzinfo=UTC),
+        )
     subscription: Subscription = SubscriptionFactory(
         customer=customer, price_plan=scene.plan, effective_at=datetime(2025, 9, 1, tzinfo=UTC)
     )
@@ -205,7 +215,8 @@ def _invoices(scene: Scene) -> None:
 
 def make_invoice(scene: Scene, key: str, customer: str, number: int, amount: int, **fields: Any) -> Invoice:
     status = fields.get("status", "INVOICE_GENERATED")
-    known = {"period_start": FEBRUARY, "period_end": MARCH, "generated_at": NOW - timedelta(hours=36), **fields}
+    known = {"period_start": FEBRUARY, "period_end": MARCH, **fields}
+    known.setdefault("generated_at", known["period_end"] + timedelta(days=1))
     known.setdefault("issue_date", known["generated_at"] + timedelta(days=2))
     if status not in ("INVOICE_GENERATED", "INVOICING_FAILED"):
         known |= {"next_action": "", "next_action_at": None}

@@ -15,6 +15,7 @@ from billing_portal.portal import words
 from customers import money as amounts
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.states import COLOURS, OPEN
+from payments.stripe.models import StripePaymentMethod
 
 register = template.Library()
 
@@ -93,3 +94,14 @@ def real_relative(context: Context, at: datetime) -> SafeString:
     """Like ``relative``, for things that happen in real time whatever the vendor's clock says."""
     text = words.relative(at, context["real_now"])
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), words.moment(at), text)
+
+
+BRANDS = {"amex": "American Express", "diners": "Diners Club", "jcb": "JCB", "unionpay": "UnionPay"}
+
+
+@register.filter
+def method_name(method: StripePaymentMethod) -> str:
+    """Visa •••• 4242"""
+    kind = method.brand or method.type
+    name = BRANDS.get(kind, kind.replace("_", " ").capitalize())
+    return f"{name} •••• {method.last4}" if method.last4 else name
