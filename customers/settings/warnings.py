@@ -1,0 +1,88 @@
+"""Settings that are stored but have no effect, each with the reason. Nothing is refused for it: separate
+calls must be possible in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from customers.settings.policy import SETTINGS, BillingPolicy
+
+# Honest until something acts on them; a name leaves this list in the change that makes it work.
+NOT_YET = frozenset(
+    {
+        "customer_invoice_detail_level",
+        "invoice_logo_url",
+        "send_receipts",
+        "align_billing_cycles_to_calendar",
+        "sync_customer_data_to_payment_gateway",
+        "auto_update_stripe_default_payment_method",
+        "tax_via_payment_provider",
+        "invoice_fixed_components_at_start",
+        "invoice_metered_components_at_start",
+        "invoice_overages",
+        "should_minimum_charge_override_line_items",
+        "communicate_payment_failures",
+        "upcoming_reminder_days_array",
+        "past_due_reminder_days_array",
+    }
+)
+
+DELIVERY_OFF = "Has no effect while should_send_invoice_to_customers is off: nothing leaves the building."
+BY_EMAIL = "Has no effect while invoice_via_octane is on: it concerns Stripe invoices."
+NOT_CHARGED_BY_EMAIL = (
+    "Invoices that we e-mail are not charged by themselves yet. Turn invoice_via_octane off to have Stripe charge them."
+)
+NOT_CHARGED_IN_DRAFT = "Draft Mode (stripe_auto_advance is off): nothing is charged until somebody acts in Stripe."
+NOT_FINALIZED_IN_DRAFT = "Draft Mode (stripe_auto_advance is off) keeps the Stripe invoice a draft."
+NO_BANK_DETAILS = "There is nothing to print: no account number is given."
+
+
+def warnings_for(policy: BillingPolicy) -> dict[str, str]:
+    """By field, why its present value does nothing."""
+    found = {name: text for name, why in _CHECKS.items() if (text := why(policy))}
+    idle = {setting.name for setting in SETTINGS if getattr(policy, setting.name) != setting.default} & NOT_YET
+    return found | dict.fromkeys(sorted(idle), "Stored; nothing acts on it yet.")
+
+
+def _about_stripe(policy: BillingPolicy) -> str:
+    """Why nothing becomes a Stripe invoice; empty where invoices do."""
+    if not policy.should_send_invoice_to_customers:
+        return DELIVERY_OFF
+    return BY_EMAIL if policy.invoice_via_octane else ""
+
+
+def _via_provider(policy: BillingPolicy) -> str:
+    return DELIVERY_OFF if not policy.invoice_via_octane and not policy.should_send_invoice_to_customers else ""
+
+
+def _draft_mode(policy: BillingPolicy) -> str:
+    return "" if policy.stripe_auto_advance else _about_stripe(policy)
+
+
+def _immediate_finalization(policy: BillingPolicy) -> str:
+    if not policy.stripe_immediate_finalization:
+        return ""
+    return _about_stripe(policy) or ("" if policy.stripe_auto_advance else NOT_FINALIZED_IN_DRAFT)
+
+
+def _auto_charge(policy: BillingPolicy) -> str:
+    if not policy.charges_enabled:
+        return ""
+    if not policy.should_send_invoice_to_customers:
+        return DELIVERY_OFF
+    if policy.invoice_via_octane:
+        return NOT_CHARGED_BY_EMAIL
+    return "" if policy.stripe_auto_advance else NOT_CHARGED_IN_DRAFT
+
+
+def _bank_details(policy: BillingPolicy) -> str:
+    return NO_BANK_DETAILS if policy.include_ach_instructions and not policy.ach_account_number else ""
+
+
+_CHECKS: dict[str, Callable[[BillingPolicy], str]] = {
+    "invoice_via_octane": _via_provider,
+    "stripe_auto_advance": _draft_mode,
+    "stripe_immediate_finalization": _immediate_finalization,
+    "charges_enabled": _auto_charge,
+    "include_ach_instructions": _bank_details,
+}
