@@ -46,6 +46,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "billing_portal.portal.csp.ContentSecurityPolicyMiddleware",
 ]
 
 ROOT_URLCONF = "billing_portal.urls"
@@ -79,8 +80,8 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-LOGIN_URL = "admin:login"
-LOGIN_REDIRECT_URL = "/"
+LOGIN_URL = "portal:sign_in"
+LOGIN_REDIRECT_URL = "portal:dashboard"
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
