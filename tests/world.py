@@ -8,12 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
-from invoicing.subscriptions.verbs import subscribe
 
 from customers import clock
 from customers.actors import SCHEDULE, Actor, ActorKind
 from customers.models import BillingSettings, BillingSettingsOverride, Customer, Vendor
 from invoicing.models import Invoice, Measurement, Meter, PricePlan, Subscription
+from invoicing.subscriptions.verbs import subscribe
 from tests.factories import CustomerFactory, MeteredComponentFactory, MeterFactory, PricePlanFactory, VendorFactory
 
 OPERATOR = Actor(ActorKind.OPERATOR, "olivia@example.com", "1")

@@ -1,14 +1,22 @@
-"""What happens elsewhere when the catalog changes. The room above fills these in when the app is ready.
-
-Each runs in the transaction of the change.
-"""
+"""Where rooms above take part in what happens here. They fill these lists in ``AppConfig.ready``; each
+entry is called in the transaction of the change (``docs/architecture.md`` lists them)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
+from typing import Protocol
 
 from customers.vendor import Vendor
 
-meter_created: list[Callable[[Vendor, datetime], object]] = []
-"""Called with the vendor and real time: measurements may have been waiting for this meter."""
+
+class MeterCreated(Protocol):
+    def __call__(self, vendor: Vendor, *, real_now: datetime) -> object:
+        """Measurements that wait for their meter may have found one."""
+
+
+on_meter_created: list[MeterCreated] = []
+
+
+def meter_created(vendor: Vendor, *, real_now: datetime) -> None:
+    for hook in on_meter_created:
+        hook(vendor, real_now=real_now)

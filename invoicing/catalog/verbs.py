@@ -48,8 +48,7 @@ def create_meter(vendor: Vendor, values: Mapping[str, Any], *, now: datetime, re
     _check_shared_event(meter)
     with transaction.atomic():
         _insert(meter)
-        for hook in hooks.meter_created:
-            hook(vendor, real_now)
+        hooks.meter_created(vendor, real_now=real_now)
     return meter
 
 

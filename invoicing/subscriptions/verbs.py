@@ -1,0 +1,243 @@
+"""Starting, changing and ending subscriptions. A customer has one at a time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+
+from customers.actors import Actor
+from customers.customer import Customer
+from customers.errors import Conflict, Invalid, Missing
+from customers.events.models import EventKind, SubjectKind
+from customers.events.record import Fact, record
+from customers.settings.policy import policy_for
+from invoicing.catalog.models import PricePlan
+from invoicing.subscriptions.models import BillingCycle, CycleAction, Subscription
+from invoicing.subscriptions.rules import current_bounds, cut, cycle_rule, planned_cycle
+
+# Outside these a date is a slip of the keyboard, and its cycles would be thousands.
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+_FURTHEST_AHEAD = timedelta(days=36_525)
+
+
+class When(StrEnum):
+    """When a change of plan takes effect."""
+
+    NOW = "now"
+    CYCLE_START = "at_cycle_start"
+    CYCLE_END = "at_cycle_end"
+
+
+def subscribe(
+    customer: Customer,
+    plan: PricePlan,
+    *,
+    effective_at: datetime | None = None,
+    align_to_calendar: bool | None = None,
+    actor: Actor,
+    now: datetime,
+    real_now: datetime,
+) -> Subscription:
+    """From ``effective_at`` (now) on. In the past is allowed: the schedule ends its cycles one after the other.
+
+    The first subscription fixes the customer's currency. Raises ``Invalid``, or ``Conflict`` on overlap.
+    """
+    start = effective_at or now
+    _check_start(start, now)
+    with transaction.atomic():
+        customer = _lock(customer)
+        _check_plan(plan, customer)
+        _check_overlap(customer, start)
+        _fix_currency(customer, plan)
+        subscription = Subscription.objects.create(
+            vendor=customer.vendor,
+            customer=customer,
+            price_plan=plan,
+            align_to_calendar=_alignment(customer, align_to_calendar),
+            effective_at=start,
+            created_at=now,
+        )
+        planned_cycle(subscription, customer.vendor.zone, 0).save(force_insert=True)
+        _tell(subscription, EventKind.SUBSCRIPTION_NEW, actor=actor, now=now, real_now=real_now)
+    return subscription
+
+
+def _lock(customer: Customer) -> Customer:
+    """Two subscriptions of one customer are made or ended one after the other."""
+    locked = Customer.objects.of(customer.vendor).select_for_update(no_key=True).filter(pk=customer.pk).first()
+    if locked is None:
+        raise Missing(f"There is no customer {customer.name!r} any more.")
+    locked.vendor = customer.vendor
+    return locked
+
+
+def _check_start(start: datetime, now: datetime) -> None:
+    if not _EARLIEST <= start <= now + _FURTHEST_AHEAD:
+        raise Invalid({"effective_at": f"Give a time from {_EARLIEST:%Y-%m-%d} to a hundred years from now."})
+
+
+def _check_plan(plan: PricePlan, customer: Customer) -> None:
+    if plan.vendor_id != customer.vendor_id or plan.archived_at:
+        raise Invalid({"price_plan_name": f"There is no price plan {plan.name!r} to subscribe to."})
+
+
+def _check_overlap(customer: Customer, start: datetime) -> None:
+    others = _lasting(customer).filter(Q(expired_at__isnull=True) | Q(expired_at__gt=start))
+    if other := others.order_by("effective_at").first():
+        raise Conflict(
+            f"{customer.name} has a subscription from {other.effective_at.isoformat()}"
+            f" {_until(other)}. End it, or start the new one when it has ended.",
+            code="subscription_overlap",
+        )
+
+
+def _until(subscription: Subscription) -> str:
+    return f"to {subscription.expired_at.isoformat()}" if subscription.expired_at else "on"
+
+
+def _lasting(customer: Customer) -> QuerySet[Subscription]:
+    """Without those that were called off before they began."""
+    rows = Subscription.objects.of(customer.vendor).filter(customer=customer)
+    return rows.filter(Q(expired_at__isnull=True) | Q(expired_at__gt=F("effective_at")))
+
+
+def _fix_currency(customer: Customer, plan: PricePlan) -> None:
+    if not customer.currency:
+        customer.currency = plan.currency
+        customer.save(update_fields=["currency"])
+    elif customer.currency != plan.currency:
+        raise Invalid(
+            {
+                "price_plan_name": f"{customer.name} is billed in {customer.currency} and the plan {plan.name!r} is in "
+                f"{plan.currency}: choose a plan in {customer.currency}."
+            }
+        )
+
+
+def _alignment(customer: Customer, wanted: bool | None) -> bool:
+    return policy_for(customer).align_billing_cycles_to_calendar if wanted is None else wanted
+
+
+def find_active(customer: Customer, now: datetime) -> Subscription:
+    running = (
+        _lasting(customer).filter(effective_at__lte=now).filter(Q(expired_at__isnull=True) | Q(expired_at__gt=now))
+    )
+    subscription = running.select_related("price_plan", "customer").first()
+    if subscription is None:
+        raise Missing(f"{customer.name} has no active subscription.")
+    return subscription
+
+
+def scheduled(customer: Customer, now: datetime) -> QuerySet[Subscription]:
+    """Those that are still to start, the next one first."""
+    rows = _lasting(customer).filter(effective_at__gt=now)
+    return rows.select_related("price_plan", "customer").order_by("effective_at")
+
+
+def history(customer: Customer) -> QuerySet[Subscription]:
+    """All that began or will, oldest first."""
+    return _lasting(customer).select_related("price_plan", "customer").order_by("effective_at")
+
+
+def end_subscription(
+    customer: Customer,
+    *,
+    at_cycle_end: bool = False,
+    expire_at: datetime | None = None,
+    actor: Actor,
+    now: datetime,
+    real_now: datetime,
+) -> Subscription:
+    """Now, at the end of the running cycle, or at ``expire_at``. Where none runs, the one to come is called off.
+
+    The cycle it ends in is cut there and billed for its share. Raises ``Invalid``, ``Conflict``, ``Missing``.
+    """
+    if at_cycle_end and expire_at:
+        raise Invalid({"expire_at": "Give either 'expire_at' or 'at_cycle_end', not both."})
+    with transaction.atomic():
+        customer = _lock(customer)
+        subscription = _to_end(customer, now)
+        subscription.vendor, subscription.customer = customer.vendor, customer
+        if subscription.effective_at > now:
+            end = subscription.effective_at
+        else:
+            end = expire_at or (current_bounds(subscription, customer.vendor.zone, now)[1] if at_cycle_end else now)
+        _end_at(subscription, end)
+        _tell(subscription, EventKind.SUBSCRIPTION_ENDED, actor=actor, now=now, real_now=real_now)
+    return subscription
+
+
+def _to_end(customer: Customer, now: datetime) -> Subscription:
+    try:
+        return find_active(customer, now)
+    except Missing:
+        coming = scheduled(customer, now).first()
+        if coming is None:
+            raise
+        return coming
+
+
+def _end_at(subscription: Subscription, end: datetime) -> None:
+    """Sets the end and cuts the open cycle. The subscription's row is locked first, as when cycles end."""
+    locked = Subscription.objects.of(subscription.vendor).select_for_update(no_key=True).get(pk=subscription.pk)
+    if locked.expired_at and end > locked.expired_at:
+        raise Conflict(f"It ends at {locked.expired_at.isoformat()} already and can only be ended earlier.")
+    cycle = BillingCycle.objects.filter(subscription=locked, next_action=CycleAction.END).first()
+    earliest = cycle.start if cycle else locked.expired_at
+    if earliest is not None and end < earliest:
+        raise Invalid({"expire_at": f"Earlier billing cycles have ended: give a time from {earliest.isoformat()} on."})
+    subscription.expired_at = end
+    subscription.save(update_fields=["expired_at"])
+    if cycle:
+        _cut_cycle(cycle, subscription)
+
+
+def _cut_cycle(cycle: BillingCycle, subscription: Subscription) -> None:
+    end = cut(cycle_rule(subscription, subscription.vendor.zone).bounds(cycle.index)[1], subscription.expired_at)
+    if end <= cycle.start:
+        cycle.delete()
+        return
+    cycle.end = cycle.next_action_at = end
+    cycle.save(update_fields=["end", "next_action_at"])
+
+
+def change_plan(
+    customer: Customer,
+    plan: PricePlan,
+    *,
+    when: When = When.NOW,
+    align_to_calendar: bool | None = None,
+    actor: Actor,
+    now: datetime,
+    real_now: datetime,
+) -> Subscription:
+    """Ends the running subscription and starts one on ``plan`` at the same moment. Answers the new one."""
+    with transaction.atomic():
+        current = find_active(customer, now)
+        start, end = current_bounds(current, customer.vendor.zone, now)
+        moment = {When.NOW: now, When.CYCLE_START: start, When.CYCLE_END: end}[when]
+        end_subscription(customer, expire_at=moment, actor=actor, now=now, real_now=real_now)
+        return subscribe(
+            customer,
+            plan,
+            effective_at=moment,
+            align_to_calendar=current.align_to_calendar if align_to_calendar is None else align_to_calendar,
+            actor=actor,
+            now=now,
+            real_now=real_now,
+        )
+
+
+def _tell(subscription: Subscription, kind: EventKind, *, actor: Actor, now: datetime, real_now: datetime) -> None:
+    customer = subscription.customer
+    payload = {
+        "customer_name": customer.name,
+        "subscription_effective_at": subscription.effective_at.isoformat(),
+    }
+    if subscription.expired_at:
+        payload["subscription_expired_at"] = subscription.expired_at.isoformat()
+    fact = Fact(kind, SubjectKind.SUBSCRIPTION, subscription.pk, customer.pk, payload=payload)
+    record(subscription.vendor, fact, actor=actor, now=now, real_now=real_now)
