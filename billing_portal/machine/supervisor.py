@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 from billing_portal.machine.log import Log
@@ -49,6 +50,7 @@ class Supervisor:
         self.children: list[Child] = []
         self.stop_requested = False
         self._on_change = on_change
+        self._launcher: int | None = None
         self._selector = selectors.DefaultSelector()
 
     @property
@@ -58,6 +60,12 @@ class Supervisor:
     def listen_to_signals(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._request_stop)
+
+    def follow_launcher(self) -> None:
+        """``uv run`` stays our parent and passes signals on. Killed, it cannot: then we stop with it."""
+        parent = os.getppid()
+        if launcher_name(parent) == "uv":
+            self._launcher = parent
 
     def start(self, child: Child) -> None:
         self.children.append(child)
@@ -91,7 +99,7 @@ class Supervisor:
         """One look at everything: output, deaths, what is due to start again."""
         self._read_output(seconds)
         self._restart_what_died()
-        if self.stop_requested:
+        if self.stop_requested or self._launcher_is_gone():
             raise Stopped
 
     def stop_all(self, last: tuple[str, ...] = ()) -> None:
@@ -99,6 +107,9 @@ class Supervisor:
         self._stop([child for child in self.children if child.name not in last])
         self._stop([child for child in self.children if child.name in last])
         self._read_output(0)
+
+    def _launcher_is_gone(self) -> bool:
+        return self._launcher is not None and os.getppid() != self._launcher
 
     def _request_stop(self, *_: object) -> None:
         self.stop_requested = True
@@ -172,6 +183,14 @@ class Supervisor:
             if time.monotonic() > deadline:
                 return
             self._read_output(0.05)
+
+
+def launcher_name(pid: int) -> str:
+    """The program behind a process; empty where that cannot be known."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _ask_to_stop(child: Child, number: signal.Signals | None) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, ClassVar, Protocol, TypeVar, cast
+from uuid import UUID
 
 from django.db import models
 from django.utils import timezone
@@ -97,8 +98,15 @@ class VendorView(APIView):
         """One row, or ``Missing``. ``rows`` starts with ``Model.objects.of(self.vendor)``."""
         row = rows.filter(**lookup).first()
         if row is None:
-            raise Missing(f"There is no {what} {' '.join(str(value) for value in lookup.values())!r}.")
+            raise Missing(f"There is no {what} {', '.join(str(value) for value in lookup.values())!r}.")
         return row
+
+    def find_uuid(self, rows: models.QuerySet[O], what: str, text: str) -> O:
+        """By ``uuid``, in any of its spellings."""
+        try:
+            return self.find(rows, what, uuid=UUID(text))
+        except ValueError:
+            raise Missing(f"There is no {what} {text!r}.") from None
 
     def find_named(self, rows: models.QuerySet[O], what: str, name: str) -> O:
         """By name as it stands in the address. The Python client library writes spaces as plus signs."""

@@ -32,7 +32,14 @@ class Measurement(VendorOwned):
                 fields=["meter", "customer", "time", "stream", "external_id"], name="measurement_replaces"
             ),
         ]
-        indexes = [models.Index(fields=["vendor", "-received_at", "-id"], name="measurement_newest")]
+        indexes = [
+            models.Index(fields=["vendor", "-received_at", "-id"], name="measurement_newest"),
+            models.Index(
+                fields=["meter", "customer", "stream", "time"],
+                condition=models.Q(reset_total=True),
+                name="measurement_resets",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.value} at {self.time}"
@@ -44,6 +51,8 @@ class UnattributedMeasurement(VendorOwned):
     class Reason(models.TextChoices):
         NO_METER = "no_meter", "No meter has this name or event name"
         NO_CUSTOMER = "no_customer", "No customer has this name or a mapping that matches its labels"
+        SEVERAL_CUSTOMERS = "ambiguous", "Mappings of several customers match its labels"
+        MISSING_LABEL = "missing_label", "It lacks a primary label of its meter"
 
     reason = models.CharField(max_length=16, choices=Reason.choices)
     meter_name = models.CharField(max_length=128, blank=True)

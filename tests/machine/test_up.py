@@ -1,6 +1,5 @@
 """``manage.py up`` itself, as a person starts it: real processes, real signals."""
 
-import fcntl
 import json
 import os
 import signal
@@ -18,7 +17,9 @@ import pytest
 import requests
 
 from billing_portal.machine.environment import PROJECT
+from billing_portal.machine.installation import only_run
 from billing_portal.machine.ports import free_port
+from billing_portal.machine.supervisor import Failed
 
 # One after the other on the same worker: each is a dozen processes.
 pytestmark = pytest.mark.xdist_group("up")
@@ -151,17 +152,18 @@ def test_killed_it_takes_its_children_along_and_the_next_start_finds_the_data(st
         assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
 
 
-def test_refuses_a_taken_port_and_a_folder_in_use(start: Callable[[], Up], tmp_path: Path) -> None:
+def test_refuses_a_taken_port(tmp_path: Path) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
-        taken = Up(tmp_path / "other", holder.getsockname()[1])
-        assert taken.process.wait(60) == 1
-    assert "--port" in taken.log.read_text()
+        up = Up(tmp_path / "data", holder.getsockname()[1])
+        assert up.process.wait(60) == 1
+    assert "--port" in up.log.read_text()
 
-    (tmp_path / "used").mkdir()
-    with (tmp_path / "used" / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        used = Up(tmp_path / "used", free_port())
-        assert used.process.wait(60) == 1
-    assert "in use by another run" in used.log.read_text()
+
+def test_refuses_a_folder_in_use(tmp_path: Path) -> None:
+    in_use = only_run(tmp_path, patience=0.2)
+    with only_run(tmp_path), pytest.raises(Failed, match="in use by another run"), in_use:
+        pass
+    with only_run(tmp_path, patience=0):  # the lock has fallen
+        pass

@@ -1,0 +1,153 @@
+"""Measurements come in: read, attributed and written, a whole batch or nothing, in a constant number of queries.
+
+The same meter, customer, time, primary labels and id replaces what was there: sending twice counts once,
+sending again corrects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from customers.errors import Invalid
+from customers.vendor import Vendor
+from invoicing.catalog.models import Meter
+from invoicing.usage.attribution import Directory, Reason, Unattributed, stream_of
+from invoicing.usage.models import Measurement, UnattributedMeasurement
+from invoicing.usage.readings import Reading, read_batch, read_one
+
+_KEY = ("meter", "customer", "time", "stream", "external_id")
+_REPLACED = ("value", "labels", "reset_total", "received_at")
+_CHUNK = 1000
+
+
+def take_in(vendor: Vendor, items: Sequence[Any], *, now: datetime, real_now: datetime) -> list[Reading]:
+    """Store a batch of measurements as they were sent. Raises ``Invalid`` naming place and reason: ``0.value``.
+
+    What matches no customer or meter yet is kept and attributed when one appears.
+    """
+    return _store(vendor, read_batch(items, now=now), real_now)
+
+
+def take_in_one(vendor: Vendor, item: Any, *, now: datetime, real_now: datetime) -> Reading:
+    """A batch of one, whose refusals name no place."""
+    return _store(vendor, [read_one(item, now=now)], real_now)[0]
+
+
+def _store(vendor: Vendor, readings: list[Reading], real_now: datetime) -> list[Reading]:
+    with transaction.atomic():
+        directory = Directory(vendor, readings)
+        attributed: dict[tuple[Any, ...], Measurement] = {}
+        waiting: list[UnattributedMeasurement] = []
+        for reading in readings:
+            try:
+                # Of two with the same key in one batch the later one counts.
+                attributed.update((_key(row), row) for row in _rows(vendor, directory, reading, real_now))
+            except Unattributed as reason:
+                waiting.append(_waiting(vendor, reading, reason.reason, real_now))
+        _write(attributed)
+        UnattributedMeasurement.objects.bulk_create(waiting)
+    return readings
+
+
+def _rows(vendor: Vendor, directory: Directory, reading: Reading, received_at: datetime) -> list[Measurement]:
+    found = directory.attribute(reading)
+    return [_row(vendor, found.customer_id, meter, reading, received_at) for meter in found.meters]
+
+
+def _row(vendor: Vendor, customer_id: int, meter: Meter, reading: Reading, received_at: datetime) -> Measurement:
+    return Measurement(
+        vendor=vendor,
+        meter_id=meter.pk,
+        customer_id=customer_id,
+        time=reading.time,
+        value=reading.value,
+        stream=stream_of(meter, reading),
+        external_id=reading.external_id,
+        labels=reading.labels,
+        reset_total=reading.reset_total,
+        received_at=received_at,
+    )
+
+
+def _key(row: Measurement) -> tuple[Any, ...]:
+    return (row.meter_id, row.customer_id, row.time, row.stream, row.external_id)
+
+
+def _write(rows: dict[tuple[Any, ...], Measurement]) -> None:
+    """In one order everywhere, so that two batches with the same rows wait for each other instead of deadlocking."""
+    ordered = [rows[key] for key in sorted(rows)]
+    Measurement.objects.bulk_create(ordered, update_conflicts=True, unique_fields=_KEY, update_fields=_REPLACED)
+
+
+def _waiting(vendor: Vendor, reading: Reading, reason: Reason, received_at: datetime) -> UnattributedMeasurement:
+    return UnattributedMeasurement(
+        vendor=vendor,
+        reason=reason,
+        meter_name=reading.meter_name,
+        event_name=reading.event_name,
+        customer_name=reading.customer_name,
+        time=reading.time,
+        value=reading.value,
+        external_id=reading.external_id,
+        labels=reading.labels,
+        reset_total=reading.reset_total,
+        received_at=received_at,
+    )
+
+
+def attribute_pending(vendor: Vendor, *, real_now: datetime) -> int:
+    """A meter, customer or mapping is new: give it what was waiting. Answers how many found their place.
+
+    Newest first, and never over what is there already: what was received later has replaced the earlier.
+    """
+    rows = UnattributedMeasurement.objects.of(vendor).order_by("-received_at", "-pk")
+    ids = list(rows.values_list("pk", flat=True))
+    found = 0
+    for start in range(0, len(ids), _CHUNK):
+        with transaction.atomic():
+            chunk = list(rows.filter(pk__in=ids[start : start + _CHUNK]).select_for_update())
+            found += _attribute(vendor, chunk)
+    return found
+
+
+def _attribute(vendor: Vendor, chunk: Sequence[UnattributedMeasurement]) -> int:
+    directory = Directory(vendor, [_reading(row) for row in chunk])
+    attributed: dict[tuple[Any, ...], Measurement] = {}
+    placed: list[int] = []
+    still: dict[Reason, list[int]] = {}
+    for row in chunk:
+        try:
+            for measurement in _rows(vendor, directory, _reading(row), row.received_at):
+                attributed.setdefault(_key(measurement), measurement)
+            placed.append(row.pk)
+        except Unattributed as reason:
+            still.setdefault(reason.reason, []).append(row.pk)
+        except Invalid:
+            still.setdefault(Reason.MISSING_LABEL, []).append(row.pk)
+    Measurement.objects.bulk_create(attributed.values(), ignore_conflicts=True)
+    UnattributedMeasurement.objects.filter(pk__in=placed).delete()
+    _note_reasons(still.items())
+    return len(placed)
+
+
+def _note_reasons(reasons: Iterable[tuple[Reason, list[int]]]) -> None:
+    for reason, ids in reasons:
+        UnattributedMeasurement.objects.filter(pk__in=ids).exclude(reason=reason).update(reason=reason)
+
+
+def _reading(row: UnattributedMeasurement) -> Reading:
+    return Reading(
+        at="",
+        value=row.value,
+        time=row.time,
+        meter_name=row.meter_name,
+        event_name=row.event_name,
+        customer_name=row.customer_name,
+        labels=row.labels,
+        external_id=row.external_id,
+        reset_total=row.reset_total,
+    )
