@@ -167,9 +167,7 @@ def stripe_sandbox(transactional_db: None) -> Iterator[StripeSandbox]:
     base = f"http://127.0.0.1:{server.server_port}"
     with override_settings(STRIPE_API_BASE=base, STRIPE_CONNECT_BASE=base):
         made = seed.ensure_installation(webhook_url=NOWHERE)
-        yield StripeSandbox(
-            base, made.secret_key, made.account, made.webhook_secret, made.client_id, server.traffic
-        )
+        yield StripeSandbox(base, made.secret_key, made.account, made.webhook_secret, made.client_id, server.traffic)
     server.shutdown()
     server.server_close()
     thread.join()

@@ -108,4 +108,3 @@ def test_concurrent_payments_of_one_invoice_charge_once(client, customer, draft)
         outcomes = sorted(pool.map(pay, range(4)))
     assert outcomes == ["Invoice is already paid"] * 3 + ["paid"]
     assert len(client.v1.charges.list().data) == 1
-

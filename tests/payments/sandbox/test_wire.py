@@ -9,7 +9,7 @@ from payments.sandbox.models import Account, Connection
 
 
 def test_the_api_version_is_the_one_the_sdk_pins():
-    assert events.API_VERSION == stripe.api_version
+    assert stripe.api_version == events.API_VERSION
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer sk_test_wrong"}, {"Authorization": "Basic !"}])
