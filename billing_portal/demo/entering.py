@@ -54,10 +54,15 @@ def enter(vendor: Vendor, person: Person, months: Months, actor: Actor) -> Custo
     if person.card:
         save_card(customer, person.card)
     if not Subscription.objects.filter(customer=customer).exists():
-        plan = find_plan(vendor, person.plan)
-        start, aligned = billed_from(person, months), person.cycle_ended is None
-        terms = {"effective_at": start, "align_to_calendar": aligned}
-        subscribe(customer, plan, **terms, actor=actor, now=now, real_now=real_now)
+        subscribe(
+            customer,
+            find_plan(vendor, person.plan),
+            effective_at=billed_from(person, months),
+            align_to_calendar=person.cycle_ended is None,
+            actor=actor,
+            now=now,
+            real_now=real_now,
+        )
     return customer
 
 

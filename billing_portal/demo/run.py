@@ -12,7 +12,7 @@ from django.utils import timezone
 from billing_portal.accounts.models import Membership
 from billing_portal.demo.months import Months
 from billing_portal.demo.story import Story
-from billing_portal.demo.travel import arrive, begin_at, settle, travel
+from billing_portal.demo.travel import arrive, begin_at, travel
 from customers.actors import Actor
 from customers.customer import Customer
 from customers.money import format_money
