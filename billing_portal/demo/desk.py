@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from customers.actors import Actor
@@ -43,7 +44,7 @@ class Desk:
         if row.subscriptions.filter(expired_at__isnull=True).exists():
             end_subscription(row, at_cycle_end=True, actor=self.actor, **self._times())
 
-    def _invoices(self, customer: str, *, before: datetime):
+    def _invoices(self, customer: str, *, before: datetime) -> QuerySet[Invoice]:
         rows = Invoice.objects.of(self.vendor).select_related("vendor", "customer")
         return rows.filter(customer__name=customer, period_start__lt=before).order_by("period_start")
 
