@@ -109,10 +109,10 @@ class Installation:
             "BOOTSTRAP_OPERATOR_PASSWORD": self.kept.operator_password,
             "BOOTSTRAP_API_KEY": self.kept.api_key,
         }
-        command = processes.manage(
-            {**self.env, **secrets}, "bootstrap", "--output", str(output), "--webhook-url", self.addresses.webhook_url
-        )
-        self.supervisor.run_once("prepare", command)
+        arguments = ["--output", str(output), "--webhook-url", self.addresses.webhook_url]
+        if self.options.demo:
+            arguments.append("--demo")
+        self.supervisor.run_once("prepare", processes.manage({**self.env, **secrets}, "bootstrap", *arguments))
         return Bootstrapped.read(output)
 
     def _start_processes(self) -> None:
