@@ -48,6 +48,11 @@ def unclaimed(real_now: datetime) -> Q:
     return Q(claimed_until__isnull=True) | Q(claimed_until__lte=real_now)
 
 
+def in_hand(rows: models.QuerySet[C], real_now: datetime) -> int:
+    """How many of ``rows`` workers hold, or have been handed, at this moment."""
+    return rows.filter(claim_token__isnull=False, claimed_until__gt=real_now).count()
+
+
 def claim(rows: models.QuerySet[C], *, real_now: datetime, lease: timedelta, limit: int) -> tuple[uuid.UUID, list[int]]:
     """Take up to ``limit`` unclaimed rows, oldest first as ``rows`` orders them.
 

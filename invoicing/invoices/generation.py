@@ -109,7 +109,7 @@ def _build(
 def _invoice(
     cycle: BillingCycle, plan: PlanTerms, lines: Sequence[RatedLine], policy: BillingPolicy, now: datetime
 ) -> Invoice:
-    sums = totals(lines, policy.tax_rate)
+    sums = totals([line.amount for line in lines], policy.tax_rate)
     issue_at = issue_time(now, policy)
     action, action_at = first_action(policy, issue_at)
     invoice = Invoice(
