@@ -8,6 +8,8 @@ from django.apps import apps
 from django.db import transaction
 
 from billing_portal.accounts.models import ApiKey, Membership, Operator, Role, hash_key
+from billing_portal.demo.company import VENDOR as DEMO_VENDOR
+from billing_portal.demo.run import is_in_use
 from customers.vendor import Vendor
 from payments.models import StripeConnection
 
@@ -20,6 +22,7 @@ class Request:
     operator_password: str
     api_key: str
     webhook_url: str
+    demo: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Result:
 
 @transaction.atomic
 def bootstrap(request: Request, *, real_now: datetime) -> Result:
-    vendor = _vendor(real_now)
+    vendor = _vendor(real_now, demo=request.demo)
     operator = _operator(request.operator_password, vendor)
     if not ApiKey.objects.of(vendor).filter(hash=hash_key(request.api_key)).exists():
         ApiKey.issue(vendor, "First key", now=real_now, key=request.api_key)
@@ -46,10 +49,16 @@ def bootstrap(request: Request, *, real_now: datetime) -> Result:
     )
 
 
-def _vendor(real_now: datetime) -> Vendor:
+def _vendor(real_now: datetime, *, demo: bool) -> Vendor:
     """The one that was made at the first start, or else whichever an existing database has had longest."""
     vendor = Vendor.objects.order_by("id").first()
-    return vendor or Vendor.objects.create(name=VENDOR, display_name="My Company", is_test=True, created_at=real_now)
+    if vendor is None:
+        vendor = Vendor.objects.create(name=VENDOR, display_name="My Company", is_test=True, created_at=real_now)
+    if demo and vendor.name == VENDOR and not is_in_use(vendor):
+        for name, value in DEMO_VENDOR.items():
+            setattr(vendor, name, value)
+        vendor.save()
+    return vendor
 
 
 def _operator(password: str, vendor: Vendor) -> Operator:

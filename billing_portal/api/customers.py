@@ -14,6 +14,12 @@ from customers.api.base import VendorView, done
 from customers.api.serializers import CustomerInput, MetadataInput, customer_shape, metadata_values
 from customers.customer import Customer
 from customers.directory import NewCustomer, create_customer
+from customers.errors import Invalid, Missing
+from invoicing.catalog.verbs import find_plan
+from invoicing.subscriptions.verbs import subscribe
+from payments.stripe.connect import connection_of
+from payments.stripe.customers import generate
+from payments.stripe.models import StripeCustomer
 
 
 class CreateCustomerInput(CustomerInput):
@@ -44,34 +50,30 @@ class CustomersView(VendorView):
 
     def post(self, request: Request) -> Response:
         given = self.read(CreateCustomerInput)
+        wants_counterpart = given["autogenerate_payment_gateway_customer"]
+        if wants_counterpart:
+            self._check_gateway()
         with transaction.atomic():
             customer = create_customer(
                 self.vendor, _new_customer(given), actor=self.actor, now=self.now, real_now=self.real_now
             )
-            self._subscribe(customer, given)
-        if given["autogenerate_payment_gateway_customer"]:
-            self._make_counterpart(customer)
-        return done(customer_shape(customer))
+            if "price_plan_name" in given:
+                self._subscribe(customer, given["price_plan_name"], given.get("price_plan_tag", ""))
+        # The customer is committed before Stripe is asked; out of reach, the schedule makes the counterpart later.
+        counterpart = generate(customer, actor=self.actor, real_now=self.real_now) if wants_counterpart else None
+        return done({**customer_shape(customer), **_counterpart_shape(counterpart)})
 
-    def _subscribe(self, customer: Customer, given: dict[str, Any]) -> None:
-        if "price_plan_name" not in given:
-            return
-        from invoicing.subscriptions.verbs import subscribe
+    def _check_gateway(self) -> None:
+        if connection_of(self.vendor) is None:
+            refusal = "No Stripe account is connected. Connect one, or leave this field out."
+            raise Invalid({"autogenerate_payment_gateway_customer": refusal})
 
-        subscribe(
-            customer,
-            price_plan_name=given["price_plan_name"],
-            price_plan_tag=given.get("price_plan_tag", ""),
-            actor=self.actor,
-            now=self.now,
-            real_now=self.real_now,
-        )
-
-    def _make_counterpart(self, customer: Customer) -> None:
-        """After the customer is committed: where Stripe is out of reach the schedule makes it later."""
-        from payments.stripe.customers import generate
-
-        generate(customer, actor=self.actor, real_now=self.real_now)
+    def _subscribe(self, customer: Customer, plan_name: str, tag: str) -> None:
+        try:
+            plan = find_plan(self.vendor, plan_name, tag)
+        except Missing as error:
+            raise Invalid({"price_plan_tag" if tag else "price_plan_name": error.message}) from None
+        subscribe(customer, plan, actor=self.actor, now=self.now, real_now=self.real_now)
 
 
 def _new_customer(given: dict[str, Any]) -> NewCustomer:
@@ -84,6 +86,18 @@ def _new_customer(given: dict[str, Any]) -> NewCustomer:
         metadata=metadata_values(given.get("customer_metadata", [])),
         created_at=given.get("created_at"),
     )
+
+
+def _counterpart_shape(counterpart: StripeCustomer | None) -> dict[str, Any]:
+    """How it went in Stripe, for who asked for it."""
+    if counterpart is None:
+        return {}
+    made = {
+        "account_id": counterpart.external_id or None,
+        "state": counterpart.state,
+        "problem": counterpart.last_error or None,
+    }
+    return {"payment_gateway_customer": made}
 
 
 class CustomerStatusView(VendorView):

@@ -126,7 +126,7 @@ PAYMENT_GATEWAYS = {"stripe": "payments.stripe.gateway.StripeGateway"}
 # A worker that takes a due row owns it for this long; if it dies, the next tick hands the row
 # out again. Overlap is harmless (unique rows and idempotency keys), waiting is not.
 CLAIM_LEASE = timedelta(seconds=env.int("CLAIM_LEASE_SECONDS", default=60))
-CLAIM_BATCH = env.int("CLAIM_BATCH", default=200)
+CLAIM_BATCH = env.int("CLAIM_BATCH", default=100)
 
 # Outgoing webhooks never reach private or loopback addresses unless this says so.
 WEBHOOKS_ALLOW_LOOPBACK = env.bool("WEBHOOKS_ALLOW_LOOPBACK", default=False)
@@ -152,6 +152,9 @@ LOGGING = {
     "formatters": {"line": {"format": "{levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-    # One line for every tick, and one for every task that went well, would bury the rest.
-    "loggers": {name: {"level": "WARNING"} for name in ("celery.app.trace", "celery.beat", "celery.worker.strategy")},
+    # One line for every tick, task that went well and call to Stripe would bury the rest.
+    "loggers": {
+        name: {"level": "WARNING"}
+        for name in ("celery.app.trace", "celery.beat", "celery.worker.strategy", "stripe")
+    },
 }

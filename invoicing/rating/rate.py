@@ -15,6 +15,8 @@ from invoicing.rating.terms import ComponentTerms, LineKind, PlanTerms, RatedLin
 from invoicing.rating.wording import describe_steps, plain
 from invoicing.usage.values import NO_USAGE, Usage
 
+__all__ = ["RatedLine", "rate_cycle"]
+
 # As many decimals as the column of a unit price holds.
 _UNIT_PRICE_STEP = Decimal("1e-12")
 

@@ -8,7 +8,6 @@ from decimal import Decimal
 from fractions import Fraction
 
 from invoicing.rating.rounding import half_up
-from invoicing.rating.terms import RatedLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +19,8 @@ class Totals:
     amount_due: int
 
 
-def totals(lines: Iterable[RatedLine], tax_rate_percent: Decimal) -> Totals:
-    sub_total = sum(line.amount for line in lines)
+def totals(amounts: Iterable[int], tax_rate_percent: Decimal) -> Totals:
+    """``amounts`` are those of the lines."""
+    sub_total = sum(amounts)
     tax = half_up(Fraction(sub_total) * Fraction(tax_rate_percent) / 100)
     return Totals(sub_total, tax, sub_total + tax)

@@ -17,6 +17,8 @@ from django.db import connection
 from invoicing.catalog.models import Aggregation, DataType, Meter
 from invoicing.usage.values import NO_USAGE, Usage, Window
 
+__all__ = ["NO_USAGE", "Usage", "Window", "usage_of"]
+
 
 def usage_of(windows: Sequence[Window]) -> dict[Hashable, Usage]:
     """By the windows' keys; a window without measurements has ``NO_USAGE``."""

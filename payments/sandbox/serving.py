@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 from django.db import connections
-from gunicorn.app.base import BaseApplication
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from payments.sandbox import pump
 
@@ -27,7 +27,7 @@ def keep_database_connections() -> None:
     database["CONN_HEALTH_CHECKS"] = True
 
 
-class Server(BaseApplication):
+class Server(BaseApplication):  # type: ignore[misc]
     def __init__(self, host: str, port: int) -> None:
         self.bind = f"{host}:{port}"
         super().__init__()

@@ -88,6 +88,9 @@ class AccountClient:
     def list_payment_methods(self, customer: str) -> list[JSON]:
         return self._all(lambda v1, page, options: v1.customers.payment_methods.list(customer, page, options), {})
 
+    def attach_payment_method(self, method: str, params: Params, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.payment_methods.attach(method, _sent(params), options), key)
+
     # Payments
 
     def list_charges(self, payment_intent: str) -> list[JSON]:

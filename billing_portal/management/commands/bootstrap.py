@@ -25,6 +25,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--webhook-url", required=True, help="Where the sandbox sends its webhooks.")
+        parser.add_argument("--demo", action="store_true", help="The vendor is to be the demonstration's.")
         parser.add_argument("--output", type=Path, required=True, help="A file for the result, as JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -34,6 +35,7 @@ class Command(BaseCommand):
             operator_password=env.str("BOOTSTRAP_OPERATOR_PASSWORD"),
             api_key=env.str("BOOTSTRAP_API_KEY"),
             webhook_url=options["webhook_url"],
+            demo=options["demo"],
         )
         result = bootstrap(request, real_now=timezone.now())
         write_private(options["output"], json.dumps(asdict(result)) + "\n")

@@ -55,7 +55,7 @@ def _compile(document: InvoiceDocument, paper: Paper) -> bytes:
         font_paths=_fonts(),
         ignore_system_fonts=True,
         sys_inputs={"data": data},
-        timestamp=(document.issue_date or document.period_end or EPOCH).astimezone(UTC),
+        timestamp=(document.issue_date or document.period_end or EPOCH).astimezone(UTC).replace(microsecond=0),
     )
 
 

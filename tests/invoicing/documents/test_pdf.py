@@ -56,6 +56,10 @@ def test_an_ordinary_invoice_says_everything_on_one_page():
     )
 
 
+def test_the_moment_of_issue_may_have_any_fraction_of_a_second():
+    assert read(an_invoice(issue_date=ISSUED.replace(microsecond=123_456))).pages
+
+
 def test_a_line_names_its_period_where_it_is_not_the_invoices():
     in_advance = replace(PLAN, period_start=DECEMBER, period_end=datetime(2026, 1, 1, tzinfo=UTC))
     assert "Team plan Dec 1, 2025 – Dec 31, 2025 $99.00" in words(an_invoice(lines=(in_advance,)))
