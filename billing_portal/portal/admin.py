@@ -21,9 +21,13 @@ from payments.stripe.admin import ADMINS
 admin.site.unregister(Group)
 
 
+HTTPS = {models.URLField: {"assume_scheme": "https"}}
+
+
 class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
     show_full_result_count = False
     list_per_page = 50
+    formfield_overrides = HTTPS
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -69,6 +73,7 @@ class VendorAdmin(ModelAdmin):  # type: ignore[misc]
 
     list_display = ("display_name", "name", "currency", "time_zone", "is_test")
     search_fields = ("name", "display_name")
+    formfield_overrides = HTTPS
     readonly_fields = ("name", "is_test", "clock_offset", "clock_target", "clock_frozen_at", "created_at")
 
     def has_add_permission(self, request: HttpRequest) -> bool:

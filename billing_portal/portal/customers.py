@@ -21,7 +21,7 @@ from billing_portal.portal.settings_form import OverrideForm, sections_of
 from billing_portal.portal.settings_outcome import tell_saved
 from billing_portal.portal.timeline import timeline_of_customer
 from customers.customer import Customer
-from customers.errors import Invalid, Refused
+from customers.errors import Invalid, Missing, Refused
 from customers.settings import verbs
 from customers.settings.models import BillingSettingsOverride
 from customers.settings.policy import policy_for, resolve, vendor_policy
@@ -165,6 +165,9 @@ def _save_override(request: OperatorRequest, customer: Customer, form: OverrideF
     except Invalid as refusal:
         form.refuse(refusal)
         return False
+    except Missing:
+        messages.info(request, f"{customer} is billed by the vendor's settings already.")
+        return True
     what = f"The overrides of {customer} are " + ("saved." if form.cleaned_data["enabled"] else "removed.")
     tell_saved(request, what, saved)
     return True
