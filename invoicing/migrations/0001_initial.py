@@ -79,7 +79,7 @@ class Migration(migrations.Migration):
                 ('external_invoice_number', models.CharField(blank=True, max_length=64)),
                 ('external_payment_id', models.CharField(blank=True, max_length=255)),
                 ('hosted_url', models.URLField(blank=True, max_length=1000)),
-                ('delivery', models.CharField(blank=True, help_text='How it was issued, in one word.', max_length=24)),
+                ('delivery', models.CharField(blank=True, help_text='How it was issued, in words.', max_length=255)),
                 ('customer_snapshot', models.JSONField(default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder)),
                 ('policy_snapshot', models.JSONField(default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder, help_text='The settings that produced the last step and deadline.')),
                 ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='invoices', to='customers.customer')),
