@@ -14,7 +14,7 @@ THREADS = 16
 
 
 def refuse_where_unsafe() -> None:
-    if not settings.SANDBOX:
+    if not getattr(settings, "SANDBOX", False):
         raise CommandError("The sandbox is switched off here. Set SANDBOX=true to use it.")
     if settings.STRIPE_LIVE_SECRET_KEY:
         raise CommandError("The sandbox does not start beside a live Stripe key. Remove STRIPE_LIVE_SECRET_KEY first.")

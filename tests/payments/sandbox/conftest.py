@@ -79,6 +79,7 @@ class Inbox:
     status: int = 200
     received: list[Received] = field(default_factory=list)
     open: Event = field(default_factory=Event)
+    arrived: Event = field(default_factory=Event)
 
 
 @pytest.fixture
@@ -90,6 +91,7 @@ def inbox() -> Iterator[Inbox]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             box.received.append(Received(body, self.headers["Stripe-Signature"]))
+            box.arrived.set()
             box.open.wait(10)
             self.send_response(box.status)
             self.send_header("Content-Length", "0")

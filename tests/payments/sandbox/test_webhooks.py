@@ -113,8 +113,7 @@ def test_a_delivery_under_way_elsewhere_is_waited_for_and_not_doubled(hooked, in
 
     pumping = Thread(target=pump)
     pumping.start()
-    while not inbox.received:
-        pass
+    assert inbox.arrived.wait(10)
     assert hooked.settle() is True
     inbox.open.set()
     pumping.join()
