@@ -1,5 +1,8 @@
 """Seeding, and starting the server."""
 
+import subprocess
+import sys
+
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
@@ -46,3 +49,12 @@ def test_the_server_is_one_process_with_threads(settings):
     assert server.cfg.address == [("127.0.0.1", 8123)]
     assert (server.cfg.workers, server.cfg.threads) == (1, serving.THREADS)
     assert server.load() is wsgi.application
+
+
+def test_a_process_that_only_settles_knows_what_to_do():
+    """The worker that moves the clock serves no requests, and still finalizes invoices."""
+    program = (
+        "import django; django.setup(); from payments.sandbox import clock, schedule;"
+        "assert set(schedule.HANDLERS) == {'invoice', 'refund'}, schedule.HANDLERS"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

@@ -16,6 +16,7 @@ from django.utils import timezone
 from customers.actors import Actor, ActorKind
 from customers.models import Customer, Event, Vendor
 from invoicing.gateways import Advance, Collection, GatewayInvoice, InvoiceOrder, OrderLine
+from invoicing.models import Invoice
 from payments.models import StripeConnection, StripeCustomer, StripeEvent
 from payments.sandbox.models import Delivery, Fault
 from payments.stripe import connect, customers, methods, signature
@@ -145,6 +146,37 @@ def an_event(owner: str, kind: str = "invoice.paid", **changes: Any) -> dict[str
 
 def stored() -> list[tuple[str, str]]:
     return list(StripeEvent.objects.order_by("pk").values_list("type", "state"))
+
+
+def our_invoice(
+    customer: Customer, order: InvoiceOrder, external_id: str = "", status: str = "INVOICE_ISSUED"
+) -> Invoice:
+    """The row as it stands after the issue step."""
+    now = timezone.now()
+    return Invoice.objects.create(
+        uuid=order.invoice_uuid,
+        vendor=customer.vendor,
+        customer=customer,
+        status=status,
+        number="INV-00001",
+        currency=order.currency,
+        sub_total=order.total,
+        amount_due=order.total,
+        period_start=now,
+        period_end=now,
+        min_item_start_time=now,
+        max_item_end_time=now,
+        issue_date=now,
+        generated_at=now,
+        issued_at=now,
+        gateway="stripe" if external_id else "",
+        external_invoice_id=external_id,
+    )
+
+
+def issued(shop: Shop, customer: Customer, *amounts: int, **terms: Any) -> Invoice:
+    order = order_for(customer, *amounts, **terms)
+    return our_invoice(customer, order, shop.issue(order, order.invoice_uuid).external_id)
 
 
 @pytest.fixture

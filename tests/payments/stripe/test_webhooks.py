@@ -11,49 +11,17 @@ import pytest
 from django.utils import timezone
 
 from customers.claims import hold
-from customers.models import Customer
-from invoicing.gateways import Advance, Collection, InvoiceOrder
+from invoicing.gateways import Advance, Collection
 from invoicing.models import Invoice, IssueAttempt
 from payments.models import StripeEvent
 from payments.stripe import processing
 from payments.stripe.clock import StripeClock, settle_account
 from payments.tasks import process_event
-from tests.payments.stripe.conftest import Shop, an_event, order_for, post, stored
+from tests.payments.stripe.conftest import Shop, an_event, issued, order_for, our_invoice, post, stored
 
 pytestmark = pytest.mark.urls("payments.stripe.urls")
 
 NOW = timezone.now
-
-
-def our_invoice(
-    customer: Customer, order: InvoiceOrder, external_id: str = "", status: str = "INVOICE_ISSUED"
-) -> Invoice:
-    """The row as it stands after the issue step."""
-    now = NOW()
-    return Invoice.objects.create(
-        uuid=order.invoice_uuid,
-        vendor=customer.vendor,
-        customer=customer,
-        status=status,
-        number="INV-00001",
-        currency=order.currency,
-        sub_total=order.total,
-        amount_due=order.total,
-        period_start=now,
-        period_end=now,
-        min_item_start_time=now,
-        max_item_end_time=now,
-        issue_date=now,
-        generated_at=now,
-        issued_at=now,
-        gateway="stripe" if external_id else "",
-        external_invoice_id=external_id,
-    )
-
-
-def issued(shop: Shop, customer: Customer, *amounts: int, **terms: Any) -> Invoice:
-    order = order_for(customer, *amounts, **terms)
-    return our_invoice(customer, order, shop.issue(order, order.invoice_uuid).external_id)
 
 
 def reason() -> str:
