@@ -5,7 +5,10 @@ import shutil
 from collections.abc import Generator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from billing_portal.accounts.models import Role
+from tests.portal.scene import PASSWORD, Scene, make_scene
 
 CANDIDATES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -28,3 +31,34 @@ def browser() -> Generator[Browser, None, None]:
         running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield running
         running.close()
+
+
+@pytest.fixture
+def scene(transactional_db: None) -> Scene:
+    return make_scene()
+
+
+def sign_in(page: Page, scene: Scene, role: Role) -> None:
+    page.goto("/")
+    page.get_by_label("E-mail address").fill(scene.operators[role].email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+
+
+class Watch:
+    """What must not happen on any page."""
+
+    def __init__(self, context: BrowserContext, home: str) -> None:
+        self.complaints: list[str] = []
+        context.on("console", lambda message: self._console(message.type, message.text))
+        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+        context.on("request", lambda request: self._request(request.url, home))
+
+    def _console(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning"):
+            self.complaints.append(text)
+
+    def _request(self, url: str, home: str) -> None:
+        if not url.startswith((home, "data:", "blob:")):
+            self.complaints.append(f"request to another host: {url}")
