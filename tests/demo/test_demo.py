@@ -139,4 +139,3 @@ def check_a_second_run(story: Told) -> None:
     after = (Event.objects.count(), Invoice.objects.count(), Measurement.objects.count(), story.vendor.clock_offset)
     assert after == before
     assert ApiKey.objects.count() == StripeConnection.objects.count() == 1
-
