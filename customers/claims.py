@@ -30,9 +30,15 @@ class QueuedWork(Claimable):
     next_action = models.CharField(max_length=24, blank=True)
     next_action_at = models.DateTimeField(null=True, blank=True)
     last_error = models.TextField(blank=True)
+    failures = models.PositiveSmallIntegerField(default=0, editable=False, help_text="Times in a row its step raised.")
 
     class Meta:
         abstract = True
+
+
+def retry_delay(failures: int) -> timedelta:
+    """After the ``failures``-th time in a row that a step raised: an hour, two, four... at most a week."""
+    return min(timedelta(hours=2 ** min(failures - 1, 10)), timedelta(days=7))
 
 
 C = TypeVar("C", bound=Claimable)
@@ -40,6 +46,11 @@ C = TypeVar("C", bound=Claimable)
 
 def unclaimed(real_now: datetime) -> Q:
     return Q(claimed_until__isnull=True) | Q(claimed_until__lte=real_now)
+
+
+def in_hand(rows: models.QuerySet[C], real_now: datetime) -> int:
+    """How many of ``rows`` workers hold, or have been handed, at this moment."""
+    return rows.filter(claim_token__isnull=False, claimed_until__gt=real_now).count()
 
 
 def claim(rows: models.QuerySet[C], *, real_now: datetime, lease: timedelta, limit: int) -> tuple[uuid.UUID, list[int]]:

@@ -1,4 +1,13 @@
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
 from django.apps import AppConfig
+
+if TYPE_CHECKING:
+    from customers.customer import Customer
+    from customers.vendor import Vendor
 
 
 class InvoicingConfig(AppConfig):
@@ -8,9 +17,19 @@ class InvoicingConfig(AppConfig):
         """Take part in what happens in the rooms below (``docs/architecture.md`` lists the hooks)."""
         import customers.hooks
         import invoicing.catalog.hooks
-        from invoicing.subscriptions.advance import reschedule
+        from customers import clock
+        from invoicing.clock import InvoicingClock
         from invoicing.usage.intake import attribute_pending
 
         customers.hooks.on_attribution_changed.append(attribute_pending)
         invoicing.catalog.hooks.on_meter_created.append(attribute_pending)
         customers.hooks.on_policy_changed.append(reschedule)
+        clock.register(InvoicingClock())
+
+
+def reschedule(vendor: Vendor, customer: Customer | None, *, now: datetime, real_now: datetime) -> int:
+    """Billing settings were saved: what is not issued yet moves. Answers how many invoices moved."""
+    from invoicing.invoices.reschedule import reschedule_invoices
+    from invoicing.subscriptions import advance
+
+    return advance.reschedule(vendor, customer) + reschedule_invoices(vendor, customer, real_now=real_now)

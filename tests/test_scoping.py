@@ -16,6 +16,9 @@ MANAGERS = {"objects", "_default_manager", "_base_manager"}
 # Where a query may start otherwise, and why.
 ALLOWED = {
     ("billing_portal/api/authentication.py", "ApiKey.objects.valid"): "This is where the vendor is found.",
+    ("invoicing/invoices/api/views.py", "Invoice.objects.select_related"): (
+        "A PDF link is signed for one invoice, by which its vendor is known."
+    ),
     ("billing_portal/portal/access.py", "Membership.objects.filter"): "An operator's own: here the vendor is found.",
     ("billing_portal/portal/customer_facts.py", "MeasurementMapping.objects.filter"): (
         "A mapping has no vendor of its own; it is asked about customers found within the vendor."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -78,7 +79,8 @@ class World:
         self.move_to(self.now + timedelta(**delta))
 
     def settle(self, meanwhile: Callable[[], None] | None = None) -> None:
-        for _ in range(2000):
+        patience = time.monotonic() + 60
+        while time.monotonic() < patience:
             clock.drive(self.vendor.pk, real_now=timezone.now())
             if meanwhile:
                 meanwhile()

@@ -1,7 +1,5 @@
 """The addresses of the API below ``/api/v1``, written without a trailing slash (see ``paths.py``)."""
 
-from importlib.util import find_spec
-
 from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView
 
@@ -19,15 +17,10 @@ ROOMS = (
     "payments.stripe",
 )
 
-
-def _has_endpoints(room: str) -> bool:
-    return find_spec(f"{room}.api") is not None and find_spec(f"{room}.api.urls") is not None
-
-
 urlpatterns = [
     path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
     path("customers", CustomersView.as_view(), name="customers"),
     path("customers/<str:name>/status", CustomerStatusView.as_view(), name="customer-status"),
-    *[path("", include(f"{room}.api.urls")) for room in ROOMS if _has_endpoints(room)],
+    *[path("", include(f"{room}.api.urls")) for room in ROOMS],
     path("<path:rest>", unknown_path),
 ]

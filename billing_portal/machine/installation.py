@@ -76,11 +76,11 @@ class Installation:
         made = self._bootstrap()
         self._start_processes()
         self._wait_until_it_serves()
-        if self.options.demo:
-            self.supervisor.run_once("demo", processes.manage(self.env, "demo"))
         content = ready_content(self.addresses, self.kept, made, self.env)
         self.ready.publish(content, self.supervisor.pids)
         self._greet(content)
+        if self.options.demo:
+            self._fill_demonstration()
 
     def _find_addresses(self) -> Addresses:
         """Start the servers that the environment does not name."""
@@ -128,6 +128,16 @@ class Installation:
         port = self.addresses.sandbox_port
         if self._runs_sandbox and port:
             self.supervisor.wait_for("Starting the sandbox", partial(is_open, port), SERVE_SECONDS)
+
+    def _fill_demonstration(self) -> None:
+        """It lives through half a year with the processes that run by now, so people may watch."""
+        self.log.say("up", "Filling in the demonstration; the portal can be used meanwhile.")
+        try:
+            self.supervisor.run_once("demo", processes.manage(self.env, "demo"))
+        except Failed as error:
+            self.log.say("up", f"The demonstration is incomplete: {error}")
+        else:
+            self.log.say("up", "The demonstration is complete.")
 
     @property
     def _runs_sandbox(self) -> bool:

@@ -19,7 +19,8 @@ def manage(env: Mapping[str, str], *arguments: str) -> Command:
 
 def web(env: Mapping[str, str], addresses: Addresses) -> Command:
     where = ("--bind", f"{HOST}:{addresses.port}", "--no-control-socket")
-    how = ("--worker-class", "gthread", "--workers", "2", "--threads", WEB_THREADS)
+    # Loaded once and shared: a quicker start, and half the memory.
+    how = ("--preload", "--worker-class", "gthread", "--workers", "2", "--threads", WEB_THREADS)
     time_limits = ("--timeout", "60", "--graceful-timeout", "2", "--keep-alive", "5")
     return _python(env, "-m", "gunicorn", "billing_portal.wsgi", *where, *how, *time_limits)
 

@@ -18,7 +18,7 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 15.0
 YOUNG = 30.0
 # Seconds given to the polite and to the firm signal. Two rounds of stopping fit into ten seconds.
-STOP_STEPS = ((None, 3.0), (signal.SIGQUIT, 0.7), (signal.SIGKILL, 0.8))
+STOP_STEPS = ((None, 2.5), (signal.SIGQUIT, 0.7), (signal.SIGKILL, 0.8))
 
 
 class Stopped(Exception):

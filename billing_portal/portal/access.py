@@ -56,8 +56,13 @@ def form_screen(permission: Permission) -> Callable[[View], View]:
     return lambda view: _guarded(view, {"GET": None, "HEAD": None, "POST": permission})
 
 
+def own_screen(view: View) -> View:
+    """A page on which every role changes what is theirs alone."""
+    return _guarded(view, {"GET": None, "HEAD": None, "POST": None})
+
+
 def open_verb(view: View) -> View:
-    """A POST that every role may send: it changes nothing but the session."""
+    """A POST that every role may send: it changes nothing, or only the session."""
     return _guarded(view, {"POST": None})
 
 

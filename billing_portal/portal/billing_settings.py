@@ -10,12 +10,12 @@ from billing_portal.portal.access import OperatorRequest, form_screen, may, open
 from billing_portal.portal.example_cycle import example_steps
 from billing_portal.portal.navigation import show
 from billing_portal.portal.settings_form import SettingsForm, sections_of
-from billing_portal.portal.settings_outcome import saved_sentence
+from billing_portal.portal.settings_outcome import tell_saved
 from customers.customer import Customer
 from customers.errors import Invalid
 from customers.settings import verbs
 from customers.settings.policy import resolve, vendor_policy
-from payments.stripe.models import StripeConnection
+from payments.stripe.connect import connection_of
 
 OVERRIDING_SHOWN = 12
 
@@ -31,15 +31,13 @@ def billing_settings(request: OperatorRequest) -> HttpResponse:
         "form": form,
         "sections": sections_of(form),
         "steps": example_steps(policy, request.vendor.zone, request.now),
-        "connection": StripeConnection.objects.of(request.vendor).filter(is_active=True).first(),
+        "connection": connection_of(request.vendor),
         "overriding": list(overriding.order_by("display_name", "pk")[:OVERRIDING_SHOWN]),
         "overriding_count": overriding.count(),
         "customer_count": Customer.objects.of(request.vendor).count(),
         "editable": may(request, Permission.CHANGE_SETTINGS),
     }
-    return show(
-        request, "portal/settings/page.html", context, title="Invoicing & Payments", area="billing_settings"
-    )
+    return show(request, "portal/settings/page.html", context, title="Invoicing & Payments", area="billing_settings")
 
 
 def _save(request: OperatorRequest, form: SettingsForm) -> bool:
@@ -51,7 +49,7 @@ def _save(request: OperatorRequest, form: SettingsForm) -> bool:
     except Invalid as refusal:
         form.refuse(refusal)
         return False
-    saved_sentence(request, "The settings are saved.", saved)
+    tell_saved(request, "The settings are saved.", saved)
     return True
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
+from billing_portal.portal.invoice_filters import OUTSTANDING, past_due
 from customers.customer import Customer, MeasurementMapping
 from customers.settings.models import BillingSettingsOverride
 from customers.vendor import Vendor
@@ -18,8 +19,6 @@ from invoicing.invoices.states import InvoiceStatus
 from invoicing.subscriptions.models import Subscription
 from invoicing.usage.models import Measurement
 from payments.stripe.models import StripeCustomer, StripePaymentMethod
-
-from billing_portal.portal.invoice_filters import OUTSTANDING, past_due
 
 
 @dataclass(frozen=True)
@@ -50,16 +49,14 @@ def search(vendor: Vendor, text: str) -> QuerySet[Customer]:
         return rows
     linked = StripeCustomer.objects.of(vendor).filter(external_id=text).values("customer_id")
     return rows.filter(
-        Q(name__istartswith=text)
-        | Q(display_name__icontains=text)
-        | Q(email__istartswith=text)
-        | Q(pk__in=linked)
+        Q(name__istartswith=text) | Q(display_name__icontains=text) | Q(email__istartswith=text) | Q(pk__in=linked)
     )
 
 
 def with_facts(rows: QuerySet[Customer], vendor: Vendor) -> QuerySet[Customer]:
     mine = OuterRef("pk")
-    stripe = StripeCustomer.objects.of(vendor).filter(connection__is_active=True)
+    stripe: Any = StripeCustomer.objects.of(vendor).filter(connection__is_active=True)
+    plans: Any = Subscription.objects.of(vendor).select_related("price_plan")
     invoices = Invoice.objects.of(vendor).filter(customer=mine)
     return rows.annotate(
         invoicing_failed=Exists(invoices.filter(status=InvoiceStatus.INVOICING_FAILED)),
@@ -69,7 +66,7 @@ def with_facts(rows: QuerySet[Customer], vendor: Vendor) -> QuerySet[Customer]:
         has_override=Exists(BillingSettingsOverride.objects.of(vendor).filter(customer=mine)),
     ).prefetch_related(
         Prefetch("stripe_customers", stripe.prefetch_related("payment_methods"), to_attr="acting_stripe"),
-        Prefetch("subscriptions", Subscription.objects.of(vendor).select_related("price_plan"), to_attr="all_plans"),
+        Prefetch("subscriptions", plans, to_attr="all_plans"),
     )
 
 
@@ -142,15 +139,11 @@ def outstanding_of(vendor: Vendor, ids: Sequence[int]) -> Mapping[int, list[tupl
 def totals_of(vendor: Vendor, customer: Customer, now: datetime) -> list[dict[str, Any]]:
     """Open, past due and paid, for each currency."""
     remaining = F("amount_due") - F("amount_paid")
-    return list(
-        Invoice.objects.of(vendor)
-        .filter(customer=customer)
-        .values("currency")
-        .annotate(
-            open=Coalesce(Sum(remaining, filter=OUTSTANDING), 0),
-            late=Coalesce(Sum(remaining, filter=past_due(now)), 0),
-            paid=Coalesce(Sum("amount_paid"), 0),
-            count=Count("pk"),
-        )
-        .order_by("currency")
+    by_currency = Invoice.objects.of(vendor).filter(customer=customer).values("currency").order_by("currency")
+    rows = by_currency.annotate(
+        open=Coalesce(Sum(remaining, filter=OUTSTANDING), 0),
+        late=Coalesce(Sum(remaining, filter=past_due(now)), 0),
+        paid=Coalesce(Sum("amount_paid"), 0),
+        count=Count("pk"),
     )
+    return [dict(row) for row in rows]

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
@@ -17,17 +16,18 @@ from billing_portal.portal.example_cycle import example_steps
 from billing_portal.portal.invoices import rows_of
 from billing_portal.portal.keyset import newest_first
 from billing_portal.portal.navigation import show
+from billing_portal.portal.running_cycle import cycle_at, usage_in
 from billing_portal.portal.settings_form import OverrideForm, sections_of
-from billing_portal.portal.settings_outcome import saved_sentence
+from billing_portal.portal.settings_outcome import tell_saved
 from billing_portal.portal.timeline import timeline_of_customer
 from customers.customer import Customer
-from customers.errors import Invalid, Refused
+from customers.errors import Invalid, Missing, Refused
 from customers.settings import verbs
 from customers.settings.models import BillingSettingsOverride
-from customers.settings.policy import BillingPolicy, policy_for, resolve, vendor_policy
+from customers.settings.policy import policy_for, resolve, vendor_policy
 from invoicing.invoices.models import Invoice
 from payments.stripe import customers as stripe_customers
-from payments.stripe.models import StripeConnection
+from payments.stripe.connect import connection_of
 
 TABS = (
     ("customer", "Overview"),
@@ -42,9 +42,7 @@ TABS = (
 def customer_list(request: OperatorRequest) -> HttpResponse:
     text = request.GET.get("q", "").strip()
     found = customer_facts.with_facts(customer_facts.search(request.vendor, text), request.vendor)
-    page = newest_first(
-        found, "created_at", before=request.GET.get("before", ""), after=request.GET.get("after", "")
-    )
+    page = newest_first(found, "created_at", before=request.GET.get("before", ""), after=request.GET.get("after", ""))
     rows = customer_facts.rows_of(request.vendor, page.rows, request.now)
     context = {"page": page, "rows": rows, "search": text}
     return show(request, "portal/customers/list.html", context, title="Customers", area="customers")
@@ -73,8 +71,12 @@ def _show(request: OperatorRequest, customer: Customer, tab: str, context: Mappi
 @screen
 def overview(request: OperatorRequest, name: str) -> HttpResponse:
     customer = _get(request, name)
+    subscription = customer_facts.subscription_at(customer, request.now)
+    cycle = cycle_at(subscription, request.now)
     context = {
-        "subscription": customer_facts.subscription_at(customer, request.now),
+        "subscription": subscription,
+        "cycle": cycle,
+        "usage": usage_in(cycle),
         "metadata": list(customer.metadata.order_by("property")),
         "mappings": list(customer.measurement_mappings.order_by("label")),
         "totals": customer_facts.totals_of(request.vendor, customer, request.now),
@@ -86,9 +88,7 @@ def overview(request: OperatorRequest, name: str) -> HttpResponse:
 def invoices(request: OperatorRequest, name: str) -> HttpResponse:
     customer = _get(request, name)
     mine = Invoice.objects.of(request.vendor).filter(customer=customer).select_related("customer")
-    page = newest_first(
-        mine, "generated_at", before=request.GET.get("before", ""), after=request.GET.get("after", "")
-    )
+    page = newest_first(mine, "generated_at", before=request.GET.get("before", ""), after=request.GET.get("after", ""))
     return _show(request, customer, "customer_invoices", {"page": page, "rows": rows_of(request, page.rows)})
 
 
@@ -97,7 +97,7 @@ def payments(request: OperatorRequest, name: str) -> HttpResponse:
     customer = _get(request, name)
     stripe = customer_facts.acting_stripe(customer)
     context = {
-        "connection": StripeConnection.objects.of(request.vendor).filter(is_active=True).first(),
+        "connection": connection_of(request.vendor),
         "stripe": stripe,
         "methods": sorted(stripe.payment_methods.all(), key=lambda m: not m.is_default) if stripe else [],
     }
@@ -156,7 +156,7 @@ def billing_settings(request: OperatorRequest, name: str) -> HttpResponse:
 
 def _save_override(request: OperatorRequest, customer: Customer, form: OverrideForm) -> bool:
     """False when the verb refused; the form then says why."""
-    moment = {"actor": request.actor, "now": request.now, "real_now": request.real_now}
+    moment: dict[str, Any] = {"actor": request.actor, "now": request.now, "real_now": request.real_now}
     try:
         if form.cleaned_data["enabled"]:
             saved = verbs.save_override(customer, form.chosen(), **moment)
@@ -165,8 +165,11 @@ def _save_override(request: OperatorRequest, customer: Customer, form: OverrideF
     except Invalid as refusal:
         form.refuse(refusal)
         return False
+    except Missing:
+        messages.info(request, f"{customer} is billed by the vendor's settings already.")
+        return True
     what = f"The overrides of {customer} are " + ("saved." if form.cleaned_data["enabled"] else "removed.")
-    saved_sentence(request, what, saved)
+    tell_saved(request, what, saved)
     return True
 
 

@@ -76,7 +76,8 @@ def cards(vendor: Vendor, now: datetime) -> list[Card]:
     for name, (condition, amount) in questions.items():
         wanted[f"{name}_count"] = Count("pk", filter=condition)
         wanted[f"{name}_sum"] = Coalesce(Sum(amount, filter=condition), 0)
-    rows = list(Invoice.objects.of(vendor).values("currency").annotate(**wanted).order_by("currency"))
+    by_currency = Invoice.objects.of(vendor).values("currency").annotate(**wanted).order_by("currency")
+    rows: list[dict[str, Any]] = [dict(row) for row in by_currency]
     made = {
         "outstanding": Card("Outstanding", "account_balance_wallet", "issued"),
         "late": Card("Past due", "alarm", "past-due", tone="warning"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -16,18 +17,25 @@ from billing_portal.portal.invoice_verbs import BUTTONS, offered, press
 from billing_portal.portal.keyset import newest_first
 from billing_portal.portal.navigation import show
 from billing_portal.portal.timeline import timeline_of
+from customers.contact import CONTACT_FIELDS
+from customers.customer import Customer
 from customers.errors import Refused
 from customers.events.models import SubjectKind
 from customers.settings.policy import policies_for, policy_for
 from invoicing.invoices.lifecycle import InvoiceVerb
 from invoicing.invoices.models import Invoice, InvoiceDocument
 from invoicing.invoices.schedule import NextStep, next_step
+from invoicing.invoices.states import TERMINAL
 
 
 @dataclass(frozen=True)
 class Row:
     invoice: Invoice
     next_step: NextStep
+
+    @property
+    def is_finished(self) -> bool:
+        return self.invoice.state in TERMINAL and not self.invoice.next_action
 
 
 @screen
@@ -71,6 +79,7 @@ def invoice_page(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
     context = {
         "invoice": invoice,
         "customer": invoice.customer,
+        "bill_to": bill_to(invoice),
         "lines": list(invoice.line_items.all()),
         "next_step": next_step(invoice, policy_for(invoice.customer)),
         "primary": buttons[0] if buttons else None,
@@ -87,6 +96,16 @@ def invoice_page(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
 
 def title_of(invoice: Invoice) -> str:
     return invoice.number or f"Draft {str(invoice.uuid)[:8]}"
+
+
+def bill_to(invoice: Invoice) -> dict[str, Any]:
+    """Who is billed, as it was frozen with the invoice."""
+    frozen = invoice.customer_snapshot
+    names = [name for name in ("display_name", *CONTACT_FIELDS) if name in frozen]
+    person = Customer(**{name: frozen[name] for name in names}) if names else invoice.customer
+    extra = [person.legal_name if person.legal_name != person.display_name else "", *person.address_lines]
+    extra += [person.email, f"VAT id {person.vat_id}" if person.vat_id else ""]
+    return {"name": person.display_name or person.legal_name, "lines": [text for text in extra if text]}
 
 
 def _get(request: OperatorRequest, uuid: uuid.UUID) -> Invoice:

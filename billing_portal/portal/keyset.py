@@ -23,7 +23,9 @@ class Page(Generic[M]):
     older: str = ""
 
 
-def newest_first(rows: QuerySet[M], moment: str, *, before: str = "", after: str = "", size: int = PAGE_SIZE) -> Page[M]:
+def newest_first(
+    rows: QuerySet[M], moment: str, *, before: str = "", after: str = "", size: int = PAGE_SIZE
+) -> Page[M]:
     """One page of ``rows`` by ``moment`` and id. A position that makes no sense shows the first page.
 
     ``before`` asks for rows older than a position, ``after`` for newer ones.

@@ -6,14 +6,16 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.contrib.auth.views import LoginView
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 
-from billing_portal.portal.access import SESSION_KEY, OperatorRequest, open_verb
+from billing_portal.portal.access import SESSION_KEY, OperatorRequest, open_verb, own_screen
+from billing_portal.portal.navigation import show
 
 
 class SignInForm(AuthenticationForm):
@@ -39,6 +41,16 @@ class SignIn(LoginView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         shell = admin.site.each_context(self.request)
         return super().get_context_data(**{**shell, "title": "Sign in", **kwargs})
+
+
+@own_screen
+def change_password(request: OperatorRequest) -> HttpResponse:
+    form = PasswordChangeForm(request.user, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        update_session_auth_hash(request, form.save())
+        messages.success(request, "Your password is changed. You stay signed in here, and are signed out elsewhere.")
+        return redirect("portal:dashboard")
+    return show(request, "portal/change_password.html", {"form": form}, title="Change password", area="")
 
 
 @open_verb

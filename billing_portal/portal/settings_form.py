@@ -15,9 +15,10 @@ from django import forms
 from django.forms.boundfield import BoundField
 
 from billing_portal.portal import words
+from billing_portal.portal.settings_outcome import warnings_in_words
+from customers.errors import Invalid
 from customers.settings.declaration import Section, Setting
 from customers.settings.policy import SETTINGS, BillingPolicy, Source
-from customers.errors import Invalid
 
 UNIT_SUFFIX = "_unit"
 
@@ -140,11 +141,11 @@ def form_field(setting: Setting) -> forms.Field:
     if setting.type is bool:
         return forms.BooleanField(**common)
     if setting.type is int:
-        limits = {"min_value": setting.minimum or 0, "max_value": setting.maximum}
-        return forms.IntegerField(**{**common, "required": True}, **limits)
+        limits = {"min_value": setting.minimum or 0, "max_value": setting.maximum, "required": True}
+        return forms.IntegerField(**{**common, **limits})
     if setting.type is Decimal:
-        limits = {"min_value": setting.minimum, "max_value": setting.maximum}
-        return forms.DecimalField(**{**common, "required": True}, **limits, max_digits=7, decimal_places=4)
+        limits = {"min_value": setting.minimum, "max_value": setting.maximum, "required": True}
+        return forms.DecimalField(**{**common, **limits}, max_digits=7, decimal_places=4)
     if setting.type is tuple:
         return DayList(**common, limit=setting.maximum or 0)
     return _text_field(setting, common)
@@ -229,18 +230,15 @@ class FormRow:
     inherited: str = ""
     differs: bool = False
     default: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_switch(self) -> bool:
-        return self.row.settings[0].type is bool
-
-    @property
-    def is_wide(self) -> bool:
-        return self.row.settings[0].is_text
+        return self.switch is None and self.row.settings[0].type is bool
 
     @property
     def errors(self) -> list[str]:
-        return [problem for field in self.fields for problem in field.errors]
+        return [str(problem) for field in self.fields for problem in field.errors]
 
 
 @dataclass(frozen=True)
@@ -251,15 +249,19 @@ class FormSection:
 
 
 def sections_of(form: SettingsForm) -> list[FormSection]:
+    warnings = warnings_in_words(form.policy)
     return [
-        FormSection(section, INTRODUCTIONS[section], [_form_row(form, row) for row in rows])
+        FormSection(section, INTRODUCTIONS[section], [_form_row(form, row, warnings) for row in rows])
         for section, rows in ROWS.items()
     ]
 
 
-def _form_row(form: SettingsForm, row: Row) -> FormRow:
+def _form_row(form: SettingsForm, row: Row, warnings: Mapping[str, str]) -> FormRow:
     fields = [form[name] for name in row.names()]
+    warned = tuple(warnings[name] for name in row.names() if name in warnings)
     if isinstance(form, OverrideForm):
         inherited = row.in_words(form.vendor_policy)
-        return FormRow(row, fields, form[row.own_switch], inherited, row.differs(form.policy, form.vendor_policy))
-    return FormRow(row, fields, default=row.default_in_words() if row.differs(form.policy, BillingPolicy()) else "")
+        differs = row.differs(form.policy, form.vendor_policy)
+        return FormRow(row, fields, form[row.own_switch], inherited, differs, warnings=warned)
+    default = row.default_in_words() if row.differs(form.policy, BillingPolicy()) else ""
+    return FormRow(row, fields, default=default, warnings=warned)

@@ -94,14 +94,14 @@ def _moved(details: Mapping[str, Any]) -> str:
 
 
 def _changes(changes: Any) -> str:
-    """``{name: {"from": a, "to": b}}`` or ``{name: [a, b]}``, as sentences."""
+    """``{name: {"before": a, "after": b}}``, as sentences."""
     if not isinstance(changes, dict):
         return ""
     return " ".join(f"{LABELS.get(name, name)}: {_change(value)}." for name, value in changes.items())
 
 
 def _change(value: Any) -> str:
-    before, after = (value.get("from"), value.get("to")) if isinstance(value, dict) else (value + [None])[:2]
+    before, after = (value.get("before"), value.get("after")) if isinstance(value, dict) else (None, value)
     return f"{_value(before)} → {_value(after)}"
 
 

@@ -12,6 +12,7 @@ app_name = "portal"
 urlpatterns = [
     path("sign-in/", session.SignIn.as_view(), name="sign_in"),
     path("sign-out/", LogoutView.as_view(next_page="portal:sign_in"), name="sign_out"),
+    path("change-password/", session.change_password, name="change_password"),
     path("vendor/", session.choose_vendor, name="choose_vendor"),
     path("", dashboard.dashboard, name="dashboard"),
     path("invoices/", invoices.invoice_list, name="invoices"),

@@ -46,6 +46,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "billing_portal.portal.csp.ContentSecurityPolicyMiddleware",
 ]
 
 ROOT_URLCONF = "billing_portal.urls"
@@ -79,8 +80,8 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-LOGIN_URL = "admin:login"
-LOGIN_REDIRECT_URL = "/"
+LOGIN_URL = "portal:sign_in"
+LOGIN_REDIRECT_URL = "portal:dashboard"
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
@@ -125,7 +126,7 @@ PAYMENT_GATEWAYS = {"stripe": "payments.stripe.gateway.StripeGateway"}
 # A worker that takes a due row owns it for this long; if it dies, the next tick hands the row
 # out again. Overlap is harmless (unique rows and idempotency keys), waiting is not.
 CLAIM_LEASE = timedelta(seconds=env.int("CLAIM_LEASE_SECONDS", default=60))
-CLAIM_BATCH = env.int("CLAIM_BATCH", default=200)
+CLAIM_BATCH = env.int("CLAIM_BATCH", default=100)
 
 # Outgoing webhooks never reach private or loopback addresses unless this says so.
 WEBHOOKS_ALLOW_LOOPBACK = env.bool("WEBHOOKS_ALLOW_LOOPBACK", default=False)
@@ -153,7 +154,6 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     # One line for every tick, task that went well and call to Stripe would bury the rest.
     "loggers": {
-        name: {"level": "WARNING"}
-        for name in ("celery.app.trace", "celery.beat", "celery.worker.strategy", "stripe")
+        name: {"level": "WARNING"} for name in ("celery.app.trace", "celery.beat", "celery.worker.strategy", "stripe")
     },
 }

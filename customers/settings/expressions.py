@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.db.models import Case, DurationField, ExpressionWrapper, OuterRef, Subquery, Value, When
 from django.db.models.functions import Coalesce
@@ -19,7 +20,7 @@ _LENGTH_OF_UNIT = {
 }
 
 
-def grace_period(name: str, policy: BillingPolicy) -> ExpressionWrapper:
+def grace_period(name: str, policy: BillingPolicy) -> ExpressionWrapper[Any]:
     """The grace period of the customer of each updated row.
 
     ``name`` is ``invoice_grace_period`` or ``payment_grace_period``, ``policy`` the vendor's own policy.

@@ -83,13 +83,18 @@ def _check_shared_event(meter: Meter) -> None:
             raise Invalid({"primary_labels": why})
 
 
+_TEXTS = ("display_name", "description")
+
+
 def update_meter(vendor: Vendor, name: str, values: Mapping[str, Any]) -> Meter:
-    """Only the texts: what a meter measures is fixed, because invoices stand on it."""
+    """Only the texts: what a meter measures is fixed, because invoices stand on it. Raises ``Invalid``."""
     meter = find_meter(vendor, name)
-    changed = [field for field in ("display_name", "description") if values.get(field) is not None]
-    for field in changed:
-        setattr(meter, field, values[field])
-    meter.save(update_fields=changed)
+    for field, value in values.items():
+        if field in _TEXTS:
+            setattr(meter, field, value or "")
+        elif value is not None and value != getattr(meter, field):
+            raise Invalid({field: "What a meter measures cannot be changed: create another meter."})
+    meter.save(update_fields=_TEXTS)
     return meter
 
 

@@ -15,7 +15,7 @@ from functools import partial
 from django.conf import settings
 from django.db.models import Q
 
-from customers.claims import claim, release, renew
+from customers.claims import claim, in_hand, release, renew, retry_delay
 from customers.settings.policy import policies_for
 from customers.vendor import Vendor
 from invoicing.gateways import GatewayError, GatewayUnavailable, get_gateway
@@ -31,7 +31,6 @@ from invoicing.subscriptions.models import BillingCycle, CycleAction
 logger = logging.getLogger(__name__)
 
 CHUNK = 500
-FAILED_STEP_DELAY = timedelta(hours=1)
 
 HandOver = Callable[[int, uuid.UUID], None]
 
@@ -46,9 +45,15 @@ def advance(due: Q, *, real_now: datetime, hand_over: HandOver) -> None:
 
 
 def hand_out(due: Q, *, real_now: datetime, hand_over: HandOver) -> None:
-    """Claim due invoices in bounded batches, number those about to be issued, give each to a worker."""
+    """Claim due invoices, number those about to be issued, give each to a worker.
+
+    Never more than a batch is in hand: what waits longer in the broker than its lease is done twice over.
+    """
     rows = Invoice.objects.filter(due).order_by("next_action_at", "pk")
-    token, ids = claim(rows, real_now=real_now, lease=settings.CLAIM_LEASE, limit=settings.CLAIM_BATCH)
+    free = settings.CLAIM_BATCH - in_hand(rows, real_now)
+    if free <= 0:
+        return
+    token, ids = claim(rows, real_now=real_now, lease=settings.CLAIM_LEASE, limit=free)
     _number(ids)
     for pk in ids:
         hand_over(pk, token)
@@ -79,7 +84,8 @@ def perform(pk: int, token: uuid.UUID, *, real_now: datetime) -> None:
         logger.exception("The step %s of invoice %s failed", invoice.next_action, invoice.uuid)
         Invoice.objects.filter(pk=pk).update(
             last_error=f"{type(error).__name__}: {error}",
-            next_action_at=invoice.vendor.now(real_now) + FAILED_STEP_DELAY,
+            failures=invoice.failures + 1,
+            next_action_at=invoice.vendor.now(real_now) + retry_delay(invoice.failures + 1),
         )
         release(Invoice, pk)
 

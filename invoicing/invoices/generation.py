@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from customers.actors import SCHEDULE
-from customers.claims import unclaimed
+from customers.claims import retry_delay, unclaimed
 from customers.events.models import Event, EventKind
 from customers.events.record import build_event
 from customers.settings.policy import BillingPolicy, policies_for
@@ -21,17 +21,15 @@ from invoicing.invoices.lifecycle import invoice_fact
 from invoicing.invoices.models import Invoice, LineItem
 from invoicing.invoices.schedule import first_action, issue_time
 from invoicing.invoices.snapshot import snapshot_of
-from invoicing.rating.rate import RatedLine, rate_cycle
-from invoicing.rating.terms import PlanTerms
+from invoicing.rating.rate import rate_cycle
+from invoicing.rating.terms import PlanTerms, RatedLine
 from invoicing.rating.totals import totals
 from invoicing.subscriptions.models import BillingCycle, CycleAction
-from invoicing.subscriptions.terms import load_terms
-from invoicing.usage.aggregation import Usage, Window, usage_of
+from invoicing.subscriptions.terms import terms_for, usage_windows
+from invoicing.usage.aggregation import usage_of
+from invoicing.usage.values import Usage
 
 logger = logging.getLogger(__name__)
-
-# A cycle whose generation raised is tried again after this long, in the vendor's time.
-POISON_DELAY = timedelta(hours=1)
 
 
 def generate_due(due: QuerySet[BillingCycle], *, limit: int, real_now: datetime) -> int:
@@ -60,29 +58,30 @@ def _generate_alone(ready: QuerySet[BillingCycle], pk: int, real_now: datetime) 
         logger.exception("Cycle %s could not be generated", pk)
         cycle = BillingCycle.objects.select_related("vendor").get(pk=pk)
         cycle.last_error = f"{type(error).__name__}: {error}"
-        cycle.next_action_at = cycle.vendor.now(real_now) + POISON_DELAY
-        cycle.save(update_fields=["last_error", "next_action_at"])
+        cycle.failures += 1
+        cycle.next_action_at = cycle.vendor.now(real_now) + retry_delay(cycle.failures)
+        cycle.save(update_fields=["last_error", "failures", "next_action_at"])
 
 
 def _generate_chunk(ready: QuerySet[BillingCycle], limit: int, real_now: datetime) -> int:
     with transaction.atomic():
-        locked = ready.select_for_update(skip_locked=True, of=("self",)).select_related("vendor", "customer")
-        cycles = list(locked.select_related("vendor", "customer", "subscription")[:limit])
+        locked = ready.select_for_update(skip_locked=True, of=("self",))
+        cycles = list(locked.select_related("vendor", "customer", "subscription__price_plan")[:limit])
         if cycles:
             _write(cycles, real_now)
     return len(cycles)
 
 
 def _write(cycles: Sequence[BillingCycle], real_now: datetime) -> None:
-    terms = load_terms({cycle.subscription.price_plan_id for cycle in cycles})
+    terms = terms_for(cycles)
     policies = _policies(cycles)
-    usage = usage_of([window for cycle in cycles for window in _windows(cycle, terms)])
+    usage = usage_of([window for cycle in cycles for window in usage_windows(cycle, terms[cycle.pk])])
     pairs = [_build(cycle, terms, usage, policies[cycle.customer_id], real_now) for cycle in cycles]
     Invoice.objects.bulk_create([invoice for invoice, _ in pairs])
     LineItem.objects.bulk_create([_line(invoice, i, line) for invoice, lines in pairs for i, line in enumerate(lines)])
     Event.objects.bulk_create([_event(invoice, real_now) for invoice, _ in pairs])
     BillingCycle.objects.filter(pk__in=[cycle.pk for cycle in cycles]).update(
-        next_action=CycleAction.NONE, next_action_at=None, last_error=""
+        next_action=CycleAction.NONE, next_action_at=None, last_error="", failures=0
     )
 
 
@@ -93,14 +92,6 @@ def _policies(cycles: Sequence[BillingCycle]) -> dict[int, BillingPolicy]:
     return {pk: policy for vendor, ids in by_vendor.items() for pk, policy in policies_for(vendor, ids).items()}
 
 
-def _windows(cycle: BillingCycle, terms: Mapping[int, PlanTerms]) -> list[Window]:
-    plan = terms[cycle.subscription.price_plan_id]
-    return [
-        Window((cycle.pk, component.key), cycle.customer_id, component.meter_id, cycle.start, cycle.end)
-        for component in plan.components
-    ]
-
-
 def _build(
     cycle: BillingCycle,
     terms: Mapping[int, PlanTerms],
@@ -108,7 +99,7 @@ def _build(
     policy: BillingPolicy,
     real_now: datetime,
 ) -> tuple[Invoice, list[RatedLine]]:
-    plan = terms[cycle.subscription.price_plan_id]
+    plan = terms[cycle.pk]
     used = {c.key: usage[cycle.pk, c.key] for c in plan.components if (cycle.pk, c.key) in usage}
     lines = rate_cycle(plan, used, cycle.start, cycle.end)
     now = cycle.vendor.now(real_now)

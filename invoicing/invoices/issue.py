@@ -197,6 +197,7 @@ def _at_rest() -> dict[str, object]:
         "next_action": InvoiceAction.NONE,
         "next_action_at": None,
         "last_error": "",
+        "failures": 0,
         "claim_token": None,
         "claimed_until": None,
     }

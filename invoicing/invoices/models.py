@@ -72,7 +72,7 @@ class Invoice(VendorOwned, QueuedWork):
     external_invoice_number = models.CharField(max_length=64, blank=True)
     external_payment_id = models.CharField(max_length=255, blank=True)
     hosted_url = models.URLField(max_length=1000, blank=True)
-    delivery = models.CharField(max_length=24, blank=True, help_text="How it was issued, in one word.")
+    delivery = models.CharField(max_length=255, blank=True, help_text="How it was issued, in words.")
 
     customer_snapshot = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     policy_snapshot = models.JSONField(

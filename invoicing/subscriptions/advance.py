@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from customers.customer import Customer
-from customers.settings.policy import BillingPolicy, policies_for
+from customers.settings.expressions import grace_period
+from customers.settings.policy import BillingPolicy, policies_for, vendor_policy
 from customers.vendor import Vendor
 from invoicing.subscriptions.models import BillingCycle, CycleAction
 from invoicing.subscriptions.rules import planned_cycle
@@ -65,7 +66,7 @@ def _successors(ended: Iterable[BillingCycle]) -> list[BillingCycle]:
     ]
 
 
-def reschedule(vendor: Vendor, customer: Customer | None, *, now: datetime, real_now: datetime) -> int:
+def reschedule(vendor: Vendor, customer: Customer | None) -> int:
     """Billing settings were saved: invoices not generated yet move with the invoice grace period.
 
     One statement, in the transaction of the saving. Answers how many moved. A moment that has passed by
@@ -74,21 +75,5 @@ def reschedule(vendor: Vendor, customer: Customer | None, *, now: datetime, real
     waiting = BillingCycle.objects.of(vendor).filter(next_action=CycleAction.GENERATE)
     if customer is not None:
         waiting = waiting.filter(customer=customer)
-    customer_ids = list(waiting.order_by().values_list("customer_id", flat=True).distinct())
-    graces = {pk: policy.invoice_grace_period for pk, policy in policies_for(vendor, customer_ids).items()}
-    return _move(vendor, graces)
-
-
-def _move(vendor: Vendor, graces: dict[int, timedelta]) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(_MOVE, [list(graces), list(graces.values()), vendor.pk])
-        return int(cursor.rowcount)
-
-
-_MOVE = """
-    UPDATE invoicing_billingcycle AS cycle
-    SET next_action_at = cycle."end" + moved.grace
-    FROM unnest(%s::bigint[], %s::interval[]) AS moved(customer_id, grace)
-    WHERE cycle.vendor_id = %s AND cycle.next_action = 'generate' AND cycle.customer_id = moved.customer_id
-      AND cycle.next_action_at IS DISTINCT FROM cycle."end" + moved.grace
-"""
+    planned = F("end") + grace_period("invoice_grace_period", vendor_policy(vendor))
+    return waiting.exclude(next_action_at=planned).update(next_action_at=planned)

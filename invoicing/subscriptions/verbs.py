@@ -209,16 +209,20 @@ def change_plan(
     plan: PricePlan,
     *,
     when: When = When.NOW,
+    effective_at: datetime | None = None,
     align_to_calendar: bool | None = None,
     actor: Actor,
     now: datetime,
     real_now: datetime,
 ) -> Subscription:
-    """Ends the running subscription and starts one on ``plan`` at the same moment. Answers the new one."""
+    """Ends the running subscription and starts one on ``plan`` at the same moment. Answers the new one.
+
+    ``effective_at`` names a moment instead of ``when``. A cycle cut by it is billed for its share.
+    """
     with transaction.atomic():
         current = find_active(customer, now)
         start, end = current_bounds(current, customer.vendor.zone, now)
-        moment = {When.NOW: now, When.CYCLE_START: start, When.CYCLE_END: end}[when]
+        moment = effective_at or {When.NOW: now, When.CYCLE_START: start, When.CYCLE_END: end}[when]
         end_subscription(customer, expire_at=moment, actor=actor, now=now, real_now=real_now)
         return subscribe(
             customer,

@@ -24,7 +24,7 @@ _REPLACED = ("value", "labels", "reset_total", "received_at")
 _CHUNK = 1000
 
 
-def take_in(vendor: Vendor, items: Sequence[Any], *, now: datetime, real_now: datetime) -> list[Reading]:
+def take_in(vendor: Vendor, items: Any, *, now: datetime, real_now: datetime) -> list[Reading]:
     """Store a batch of measurements as they were sent. Raises ``Invalid`` naming place and reason: ``0.value``.
 
     What matches no customer or meter yet is kept and attributed when one appears.

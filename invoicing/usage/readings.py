@@ -20,6 +20,7 @@ _STEP = Decimal("1e-12")
 _ROOM = Context(prec=40)
 _NAME_LENGTH = 128
 _ID_LENGTH = 255
+_ARRIVAL = "arrival:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,11 @@ class Reading:
     labels: Mapping[str, str] = field(default_factory=dict)
     external_id: str = ""
     reset_total: bool = False
+
+    @property
+    def given_id(self) -> str:
+        """The id that was sent; ours is nobody's business."""
+        return "" if self.external_id.startswith(_ARRIVAL) else self.external_id
 
 
 def read_batch(items: Any, *, now: datetime) -> list[Reading]:
@@ -76,7 +82,7 @@ def _read(item: Any, at: str, now: datetime) -> Reading:
         customer_name=_text(item, "customer_name", at),
         labels=_labels(item.get("labels"), f"{at}labels"),
         # Two that arrive without a time must not replace each other because they arrived together.
-        external_id=external_id or ("" if time else f"arrival-{uuid.uuid4()}"),
+        external_id=external_id or ("" if time else f"{_ARRIVAL}{uuid.uuid4()}"),
         reset_total=_flag(item, "reset_total", at),
     )
 

@@ -24,7 +24,8 @@ def charge(scope: Scope, intent: StoredObject, method: StoredObject, *, off_sess
     nobody attends is declined."""
     card = card_of(method)
     if card.authentication and not off_session:
-        return _ask_for_confirmation(scope, intent, method)
+        _ask_for_confirmation(scope, intent, method)
+        return None
     decline = AUTHENTICATION if card.authentication else card.declines_charge
     if decline:
         return _fail(scope, intent, method, decline)

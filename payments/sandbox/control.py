@@ -36,8 +36,8 @@ def faults(request: HttpRequest) -> JsonResponse:
 
 
 def _order(given: Any) -> dict[str, Any]:
-    if not isinstance(given, dict) or (unknown := set(given) - FIELDS):
-        raise ValueError(f"Give a JSON object with some of {sorted(FIELDS)}, not {sorted(unknown)}.")
+    if not isinstance(given, dict) or set(given) - FIELDS:
+        raise ValueError(f"Give a JSON object with some of {', '.join(sorted(FIELDS))}, and nothing else.")
     if given.get("kind") not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}.")
     times = given.get("times", 1)

@@ -9,6 +9,7 @@ import json
 import threading
 import time
 from datetime import datetime, timedelta
+from typing import Any
 
 import requests
 from django.db import transaction
@@ -71,7 +72,12 @@ def _claim(real_now: datetime, account: str | None, livemode: bool, first_attemp
 
 def _attempt(delivery: Delivery, real_now: datetime) -> None:
     status, error = _send(delivery)
-    tried = {"attempts": F("attempts") + 1, "leased_until": None, "last_status": status, "last_error": error}
+    tried: dict[str, Any] = {
+        "attempts": F("attempts") + 1,
+        "leased_until": None,
+        "last_status": status,
+        "last_error": error,
+    }
     if status is not None and 200 <= status < 300:
         tried["state"] = Delivery.State.DELIVERED
     elif delivery.attempts < len(RETRY_AFTER):

@@ -72,7 +72,7 @@ def store(scope: Scope, print_: str, status: int, body: str) -> None:
             livemode=scope.livemode,
             key=scope.idempotency_key,
             fingerprint=print_,
-            request_id=scope.request,
+            request_id=scope.request or "",
             status=status,
             body=body,
             stored_at=scope.real_now,

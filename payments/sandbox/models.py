@@ -6,6 +6,8 @@ from datetime import timedelta
 from django.db import models
 from django.db.models import Q
 
+from payments.sandbox.scope import JSON
+
 
 class Account(models.Model):
     """A Stripe account. A platform has API keys and connects other accounts."""
@@ -83,8 +85,8 @@ class StoredObject(models.Model):
     object = models.CharField(max_length=40)
     stripe_id = models.CharField(max_length=255)
     created = models.BigIntegerField()
-    data = models.JSONField()
-    hidden = models.JSONField(default=dict)
+    data: "models.Field[JSON, JSON]" = models.JSONField()
+    hidden: "models.Field[JSON, JSON]" = models.JSONField(default=dict)
     deleted = models.BooleanField(default=False)
     due_at = models.DateTimeField(null=True)
     customer = models.CharField(max_length=64, default="")

@@ -118,13 +118,13 @@ def _token(scope: Scope, given: dict[str, str]) -> dict[str, object]:
 
 
 def _valid(scope: Scope, code: OAuthCode) -> bool:
-    ours = code.connection_platform_id == scope.account and code.livemode == scope.livemode
+    ours = code.connection_platform_id == scope.platform and code.livemode == scope.livemode
     return ours and scope.real_now - code.issued_at <= LIFETIME
 
 
 def _deauthorize(scope: Scope, given: dict[str, str]) -> dict[str, object]:
     account = given.get("stripe_user_id", "")
-    platform = Account.objects.get(pk=scope.account)
+    platform = Account.objects.get(pk=scope.platform)
     if given.get("client_id") != platform.client_id:
         raise OAuthError("invalid_client", f"No such application: '{given.get('client_id')}'", 401)
     connection = Connection.objects.filter(platform=platform, account=account, livemode=scope.livemode).first()

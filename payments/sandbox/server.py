@@ -11,7 +11,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from payments.sandbox import auth, events, faults, forms, idempotency, resources, routing
+from payments.sandbox import auth, events, faults, forms, idempotency, routing
 from payments.sandbox.errors import StripeError, server_error, unrecognized_url
 from payments.sandbox.expand import expand
 from payments.sandbox.ids import request_id
@@ -19,7 +19,6 @@ from payments.sandbox.params import Params, read
 from payments.sandbox.scope import JSON, Scope
 
 logger = logging.getLogger(__name__)
-resources.load()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -36,7 +35,7 @@ def stripe_webhook(request: HttpRequest) -> JsonResponse:
         event = inbox.store(incoming, real_now=now)
         if event.state == StripeEvent.State.PENDING and not event.attempts:
             # Robust: with the broker out of reach the event is stored all the same, and swept up later.
-            transaction.on_commit(partial(_enqueue, event.pk), robust=True)
+            transaction.on_commit(lambda: _enqueue(event.pk), robust=True)
     return JsonResponse({"received": True})
 
 

@@ -169,8 +169,8 @@ def test_the_rooms_above_reschedule_and_their_count_is_answered(api: Api, vendor
         return 3
 
     monkeypatch.setattr(hooks, "on_policy_changed", [reschedule])
-    assert answer(api.put("/billing_settings", {"days_until_due": 5}))["rescheduled_invoices"] == 3
-    assert answer(api.put("/billing_settings", {"days_until_due": 5}))["rescheduled_invoices"] == 0
+    assert answer(api.put("/billing_settings", {"days_until_due": 5}))["rescheduled"] == 3
+    assert answer(api.put("/billing_settings", {"days_until_due": 5}))["rescheduled"] == 0
     api.put("/customers/acme/billing_settings", {"days_until_due": 6})
     assert asked == [(vendor, None), (vendor, "acme")]
 

@@ -21,11 +21,8 @@ from billing_portal.machine.installation import only_run
 from billing_portal.machine.ports import free_port
 from billing_portal.machine.supervisor import Failed
 
-# One after the other on the same worker: each is a dozen processes.
-pytestmark = pytest.mark.xdist_group("up")
-
 START_SECONDS = 120
-PROGRAMS = {"postgres", "valkey", "web", "worker", "beat"}
+PROGRAMS = {"postgres", "valkey", "web", "worker", "beat", "sandbox"}
 
 
 class Up:
@@ -104,52 +101,71 @@ def start(tmp_path: Path) -> Iterator[Callable[[], Up]]:
             run.process.wait(20)
 
 
-def test_serves_restarts_what_dies_and_leaves_nothing_behind(start: Callable[[], Up]) -> None:
-    up = start()
-    ready = up.wait_until_ready()
-
-    assert stat.S_IMODE((up.data / "ready.json").stat().st_mode) == 0o600
-    assert ready["url"] == f"http://127.0.0.1:{up.port}"
-    assert ready["stripe"]["webhook_url"].startswith(ready["url"])
-    assert set(ready["pids"]) >= PROGRAMS
-    assert up.answers()
-
-    for name in ("worker", "postgres"):
-        os.kill(ready["pids"][name], signal.SIGKILL)
-    up.wait_for(
-        lambda: all(up.ready["pids"].get(n) not in (None, ready["pids"][n]) for n in ("worker", "postgres")), 30
-    )
-    up.wait_for(up.answers, 30)
-    assert "worker was started again" in up.log.read_text()
-
-    pids = up.ready["pids"]
-    stopped_at = time.monotonic()
-    up.process.send_signal(signal.SIGTERM)
-    assert up.process.wait(15) == 0
-    assert time.monotonic() - stopped_at < 10
-    assert sessions_alive(pids) == []
-    assert not (up.data / "ready.json").exists()
-
-
-def test_killed_it_takes_its_children_along_and_the_next_start_finds_the_data(start: Callable[[], Up]) -> None:
+def test_the_life_of_an_installation(start: Callable[[], Up]) -> None:
     first = start()
     before = first.wait_until_ready()
+    tells_where_it_is_and_how_to_sign_in(first)
+    restarts_what_dies(first)
     with psycopg.connect(before["database_url"]) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
 
+    orphans = first.ready["pids"]
     first.process.kill()
     first.process.wait()
     second = start()
     after = second.wait_until_ready()
+    assert sessions_alive(orphans) == []
+    finds_everything_again(before, after)
 
-    assert sessions_alive(before["pids"]) == []
+    ends_in_time_and_leaves_nothing_behind(second)
+
+
+def tells_where_it_is_and_how_to_sign_in(up: Up) -> None:
+    ready = up.ready
+    assert stat.S_IMODE((up.data / "ready.json").stat().st_mode) == 0o600
+    assert ready["url"] == f"http://127.0.0.1:{up.port}"
+    assert ready["stripe"]["webhook_url"].startswith(ready["url"])
+    assert set(ready["pids"]) == PROGRAMS
+    assert up.answers()
+    assert reaches_the_account(ready["stripe"])
+
+
+def reaches_the_account(stripe: dict[str, str]) -> bool:
+    headers = {"Authorization": f"Bearer {stripe['secret_key']}", "Stripe-Account": stripe["account"]}
+    answer = requests.get(stripe["api_base"] + "/v1/customers", headers=headers, timeout=10)
+    return answer.status_code == 200 and answer.json()["data"] == []
+
+
+def restarts_what_dies(up: Up) -> None:
+    killed = {name: up.ready["pids"][name] for name in ("worker", "postgres")}
+    for pid in killed.values():
+        os.kill(pid, signal.SIGKILL)
+    up.wait_for(lambda: all(up.ready["pids"].get(name) not in (None, pid) for name, pid in killed.items()), 60)
+    up.wait_for(up.answers, 60)
+    assert "worker was started again" in up.log.read_text()
+
+
+def finds_everything_again(before: dict[str, Any], after: dict[str, Any]) -> None:
     assert after["url"] != before["url"]
     same = ("operator", "password", "vendor", "api_key")
     assert [after[name] for name in same] == [before[name] for name in same]
     assert after["stripe"]["account"] == before["stripe"]["account"]
-    assert after["stripe"]["webhook_url"].startswith(after["url"])
     with psycopg.connect(after["database_url"]) as connection:
         assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+        endpoints = connection.execute(
+            "SELECT data ->> 'url' FROM sandbox_storedobject WHERE object = 'webhook_endpoint'"
+        ).fetchall()
+    assert endpoints == [(after["stripe"]["webhook_url"],)]
+
+
+def ends_in_time_and_leaves_nothing_behind(up: Up) -> None:
+    pids = up.ready["pids"]
+    stopped_at = time.monotonic()
+    up.process.send_signal(signal.SIGTERM)
+    assert up.process.wait(20) == 0
+    assert time.monotonic() - stopped_at < 10
+    assert sessions_alive(pids) == []
+    assert not (up.data / "ready.json").exists()
 
 
 def test_refuses_a_taken_port(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django import template
@@ -14,6 +15,7 @@ from billing_portal.portal import words
 from customers import money as amounts
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.states import COLOURS, OPEN
+from payments.stripe.models import StripePaymentMethod
 
 register = template.Library()
 
@@ -74,3 +76,32 @@ def status(invoice: Invoice) -> SafeString:
 @register.simple_tag
 def icon(name: str, extra: str = "") -> SafeString:
     return format_html('<span class="material-symbols-outlined {}" aria-hidden="true">{}</span>', extra, name)
+
+
+@register.filter
+def quantity(value: Decimal) -> str:
+    """With separators and as many decimals as it has: 1,234.5."""
+    return f"{value.normalize():,f}"
+
+
+@register.filter
+def unit_price(minor: Decimal, currency: str) -> str:
+    return amounts.format_unit_price(minor, currency)
+
+
+@register.simple_tag(takes_context=True)
+def real_relative(context: Context, at: datetime) -> SafeString:
+    """Like ``relative``, for things that happen in real time whatever the vendor's clock says."""
+    text = words.relative(at, context["real_now"])
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), words.moment(at), text)
+
+
+BRANDS = {"amex": "American Express", "diners": "Diners Club", "jcb": "JCB", "unionpay": "UnionPay"}
+
+
+@register.filter
+def method_name(method: StripePaymentMethod) -> str:
+    """Visa •••• 4242"""
+    kind = method.brand or method.type
+    name = BRANDS.get(kind, kind.replace("_", " ").capitalize())
+    return f"{name} •••• {method.last4}" if method.last4 else name

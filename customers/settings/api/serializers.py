@@ -13,7 +13,7 @@ from customers.settings.policy import SETTINGS, BillingPolicy
 from customers.settings.warnings import warnings_for
 
 # Fields of answers that may be sent back without effect.
-ANSWER_ONLY = frozenset({"alternate_sendgrid_template_id", "warnings", "overridden", "rescheduled_invoices"})
+ANSWER_ONLY = frozenset({"alternate_sendgrid_template_id", "warnings", "overridden", "rescheduled"})
 
 
 def settings_shape(policy: BillingPolicy) -> dict[str, Any]:

@@ -65,4 +65,4 @@ class CustomerBillingSettingsView(VendorView):
 
 
 def _saved_shape(saved: Saved) -> dict[str, object]:
-    return {**settings_shape(saved.policy), "rescheduled_invoices": saved.moved}
+    return {**settings_shape(saved.policy), "rescheduled": saved.moved}

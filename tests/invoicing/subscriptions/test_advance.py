@@ -143,9 +143,9 @@ def test_saved_settings_move_what_is_not_generated_yet(vendor, plan):
     waiting, running = subscribe(plan), subscribe(plan, start=utc(2026, 1, 20))
     other = subscribe(PricePlanFactory())
     end_due(utc(2026, 2, 1))
-    assert reschedule(vendor, None, now=utc(2026, 2, 1), real_now=START) == 0
+    assert reschedule(vendor, None) == 0
     BillingSettings.objects.create(vendor=vendor, invoice_grace_period_length=5, updated_at=START)
-    assert reschedule(vendor, None, now=utc(2026, 2, 1), real_now=START) == 1
+    assert reschedule(vendor, None) == 1
     assert waiting.cycles.get(index=0).next_action_at == utc(2026, 2, 6)
     assert running.cycles.get().next_action_at == utc(2026, 2, 20)
     assert other.cycles.get(index=0).next_action_at == utc(2026, 2, 1)
@@ -155,7 +155,7 @@ def test_one_customers_override_moves_only_that_customer(vendor, plan):
     subject, neighbour = subscribe(plan), subscribe(plan)
     end_due(utc(2026, 2, 1))
     BillingSettings.objects.create(vendor=vendor, invoice_grace_period_length=5, updated_at=START)
-    assert reschedule(vendor, subject.customer, now=utc(2026, 2, 1), real_now=START) == 1
+    assert reschedule(vendor, subject.customer) == 1
     assert subject.cycles.get(index=0).next_action_at == utc(2026, 2, 6)
     assert neighbour.cycles.get(index=0).next_action_at == utc(2026, 2, 1)
 

@@ -8,22 +8,21 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-import stripe
 
 from payments.sandbox import clock
 from tests.sandbox_server import StripeSandbox
 
 
 @pytest.fixture
-def client(stripe_sandbox: StripeSandbox) -> stripe.StripeClient:
+def client(stripe_sandbox: StripeSandbox) -> Any:
     return stripe_sandbox.client()
 
 
 @pytest.fixture
-def customer(client: stripe.StripeClient) -> Callable[..., stripe.Customer]:
+def customer(client: Any) -> Callable[..., Any]:
     """A customer; with ``card`` that test method is attached and is the default."""
 
-    def make(card: str | None = None, **fields: Any) -> stripe.Customer:
+    def make(card: str | None = None, **fields: Any) -> Any:
         made = client.v1.customers.create({"email": "billing@example.com", **fields})
         if card is None:
             return made
@@ -35,10 +34,10 @@ def customer(client: stripe.StripeClient) -> Callable[..., stripe.Customer]:
 
 
 @pytest.fixture
-def draft(client: stripe.StripeClient) -> Callable[..., stripe.Invoice]:
+def draft(client: Any) -> Callable[..., Any]:
     """A draft of one line over ``amount``."""
 
-    def make(customer: stripe.Customer, amount: int = 2500, **fields: Any) -> stripe.Invoice:
+    def make(customer: Any, amount: int = 2500, **fields: Any) -> Any:
         made = client.v1.invoices.create({"customer": customer.id, "currency": "usd", **fields})
         return client.v1.invoices.add_lines(made.id, {"lines": [{"amount": amount, "description": "Usage"}]})
 
@@ -57,7 +56,7 @@ def time_at(stripe_sandbox: StripeSandbox) -> Callable[[datetime], None]:
 
 
 @pytest.fixture
-def event_types(client: stripe.StripeClient) -> Callable[[], list[str]]:
+def event_types(client: Any) -> Callable[[], list[str]]:
     """The types of all events so far, oldest first."""
 
     def types() -> list[str]:
@@ -80,6 +79,7 @@ class Inbox:
     status: int = 200
     received: list[Received] = field(default_factory=list)
     open: Event = field(default_factory=Event)
+    arrived: Event = field(default_factory=Event)
 
 
 @pytest.fixture
@@ -91,6 +91,7 @@ def inbox() -> Iterator[Inbox]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             box.received.append(Received(body, self.headers["Stripe-Signature"]))
+            box.arrived.set()
             box.open.wait(10)
             self.send_response(box.status)
             self.send_header("Content-Length", "0")

@@ -1,12 +1,16 @@
 """Charging: which card, what a decline leaves behind, when it is tried again, what is given back."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import stripe
 
 from payments.sandbox import clock
 from payments.sandbox.collect import RETRY_AFTER_DAYS
+from tests.sandbox_server import SANDBOX_ONLY
+
+pytestmark = SANDBOX_ONLY
 
 
 def at(timestamp: int) -> datetime:
@@ -38,7 +42,7 @@ def test_a_decline_leaves_the_invoice_open_and_explains(client, customer, draft,
     invoice = client.v1.invoices.finalize_invoice(draft(customer("pm_card_chargeCustomerFail")).id)
     with pytest.raises(stripe.CardError) as decline:
         client.v1.invoices.pay(invoice.id)
-    error = decline.value.error
+    error: Any = decline.value.error
     assert (decline.value.http_status, error.code, error.decline_code) == (402, "card_declined", "generic_decline")
     assert error.payment_intent.status == "requires_payment_method"
     assert error.payment_intent.payment_method is None
@@ -70,7 +74,8 @@ def test_declining_cards_cannot_be_saved_and_cannot_be_charged(client, customer,
     owner = customer()
     with pytest.raises(stripe.CardError) as decline:
         client.v1.payment_methods.attach(card, {"customer": owner.id})
-    assert (decline.value.code, decline.value.error.decline_code) == (code, decline_code)
+    error: Any = decline.value.error
+    assert (error.code, error.decline_code) == (code, decline_code)
     assert client.v1.customers.payment_methods.list(owner.id).data == []
     with pytest.raises(stripe.CardError) as decline:
         client.v1.payment_intents.create(
@@ -248,9 +253,7 @@ def test_refunds_add_up_and_never_exceed_the_charge(client, customer, draft, eve
     [("pm_card_pendingRefund", "pending", "succeeded"), ("pm_card_refundFail", "succeeded", "failed")],
 )
 def test_some_refunds_are_decided_later(stripe_sandbox, client, customer, time_at, card, first, last):
-    paid = client.v1.payment_intents.create(
-        {"amount": 900, "currency": "usd", "payment_method": card, "confirm": True}
-    )
+    paid = client.v1.payment_intents.create({"amount": 900, "currency": "usd", "payment_method": card, "confirm": True})
     refund = client.v1.refunds.create({"payment_intent": paid.id})
     assert refund.status == first
     time_at(clock.next_due(stripe_sandbox.account, False))

@@ -1,11 +1,16 @@
 """The rules every request meets: keys, parameters, pages, expansion, errors."""
 
+from typing import Any
+
 import pytest
 import requests
 import stripe
 
 from payments.sandbox import events
 from payments.sandbox.models import Account, Connection
+from tests.sandbox_server import SANDBOX_ONLY
+
+pytestmark = SANDBOX_ONLY
 
 
 def test_the_api_version_is_the_one_the_sdk_pins():
@@ -29,7 +34,8 @@ def test_basic_authentication_is_accepted(stripe_sandbox):
 def test_an_account_that_is_not_connected_is_refused(stripe_sandbox):
     with pytest.raises(stripe.PermissionError) as refusal:
         stripe_sandbox.client(stripe_account="acct_other").v1.customers.list()
-    assert refusal.value.error.code == "account_invalid"
+    error: Any = refusal.value.error
+    assert error.code == "account_invalid"
 
 
 def test_a_revoked_connection_is_refused(stripe_sandbox, client):

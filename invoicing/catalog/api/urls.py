@@ -1,0 +1,21 @@
+from django.urls import path
+
+from invoicing.catalog.api.views import (
+    MeterArchiveView,
+    MetersView,
+    MeterView,
+    PricePlanArchiveView,
+    PricePlansView,
+    PricePlanVersionView,
+    PricePlanView,
+)
+
+urlpatterns = [
+    path("meters", MetersView.as_view(), name="meters"),
+    path("meters/<str:name>", MeterView.as_view(), name="meter"),
+    path("meters/<str:name>/archive", MeterArchiveView.as_view(), name="meter-archive"),
+    path("price_plans", PricePlansView.as_view(), name="price-plans"),
+    path("price_plans/<str:name>", PricePlanView.as_view(), name="price-plan"),
+    path("price_plans/<str:name>/archive", PricePlanArchiveView.as_view(), name="price-plan-archive"),
+    path("price_plans/<str:name>/<str:tag>", PricePlanVersionView.as_view(), name="price-plan-version"),
+]

@@ -1,0 +1,87 @@
+"""/meters and /price_plans."""
+
+from __future__ import annotations
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from customers.api.base import VendorView, done
+from invoicing.catalog import verbs
+from invoicing.catalog.api.serializers import MeterInput, PricePlanInput, meter_shape, plan_shape, with_components
+from invoicing.catalog.models import Meter, PricePlan
+
+
+class MetersView(VendorView):
+    def get(self, request: Request) -> Response:
+        rows = Meter.objects.of(self.vendor).filter(archived_at__isnull=True)
+        return done([meter_shape(meter) for meter in rows])
+
+    def post(self, request: Request) -> Response:
+        given = self.read(MeterInput)
+        meter = verbs.create_meter(self.vendor, given, now=self.now, real_now=self.real_now)
+        return done(meter_shape(meter))
+
+
+class MeterView(VendorView):
+    def get(self, request: Request, name: str) -> Response:
+        return done(meter_shape(self.meter(name)))
+
+    def put(self, request: Request, name: str) -> Response:
+        meter = self.meter(name)
+        return done(meter_shape(verbs.update_meter(self.vendor, meter.name, self.read(MeterInput))))
+
+    def delete(self, request: Request, name: str) -> Response:
+        verbs.delete_meter(self.vendor, self.meter(name).name)
+        return done()
+
+    def meter(self, name: str) -> Meter:
+        return self.find_named(Meter.objects.of(self.vendor), "meter", name)
+
+
+class MeterArchiveView(VendorView):
+    def post(self, request: Request, name: str) -> Response:
+        meter = self.find_named(Meter.objects.of(self.vendor), "meter", name)
+        verbs.archive_meter(self.vendor, meter.name, now=self.now)
+        return done()
+
+
+class PricePlansView(VendorView):
+    def get(self, request: Request) -> Response:
+        return done([plan_shape(plan) for plan in with_components(verbs.latest_plans(self.vendor))])
+
+    def post(self, request: Request) -> Response:
+        given = self.read(PricePlanInput)
+        return done(plan_shape(verbs.create_price_plan(self.vendor, given, now=self.now)))
+
+
+class PricePlanView(VendorView):
+    """The newest version. A PUT makes the next one."""
+
+    def get(self, request: Request, name: str) -> Response:
+        return done(plan_shape(verbs.find_plan(self.vendor, self.plan_name(name))))
+
+    def put(self, request: Request, name: str) -> Response:
+        name, given = self.plan_name(name), self.read(PricePlanInput)
+        return done(plan_shape(verbs.update_price_plan(self.vendor, name, given, now=self.now)))
+
+    def delete(self, request: Request, name: str) -> Response:
+        verbs.delete_price_plan(self.vendor, self.plan_name(name), now=self.now)
+        return done()
+
+    def plan_name(self, name: str) -> str:
+        return self.find_named(PricePlan.objects.of(self.vendor), "price plan", name).name
+
+
+class PricePlanVersionView(PricePlanView):
+    http_method_names = ("get", "head", "options")
+
+    def get(self, request: Request, name: str, tag: str = "") -> Response:
+        return done(plan_shape(verbs.find_plan(self.vendor, self.plan_name(name), tag)))
+
+
+class PricePlanArchiveView(PricePlanView):
+    http_method_names = ("post", "options")
+
+    def post(self, request: Request, name: str) -> Response:
+        verbs.archive_price_plan(self.vendor, self.plan_name(name), now=self.now)
+        return done()

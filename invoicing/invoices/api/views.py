@@ -1,0 +1,132 @@
+"""/invoices, and a customer's invoices. The verbs are the lifecycle's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse, HttpResponseBase
+from rest_framework import serializers
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from customers.api.base import StrictSerializer, VendorView, done
+from customers.errors import Conflict, Missing
+from invoicing.invoices import lifecycle
+from invoicing.invoices.api.paging import LIMIT, InvoiceQuery, matching, page_of
+from invoicing.invoices.api.shapes import invoice_shape, past_invoice_shape
+from invoicing.invoices.documents.model import DocumentError
+from invoicing.invoices.models import Invoice
+from invoicing.invoices.pdf import pdf_of, read_token
+from invoicing.invoices.states import InvoiceStatus
+
+BY_API = "Set over the API."
+
+
+class InvoiceVendorView(VendorView):
+    def invoice(self, uuid: str) -> Invoice:
+        rows = Invoice.objects.of(self.vendor).select_related("customer", "vendor")
+        return self.find_uuid(rows, "invoice", uuid)
+
+    @property
+    def by(self) -> dict[str, Any]:
+        """Who acts, and when, as the verbs take it."""
+        return {"actor": self.actor, "now": self.now, "real_now": self.real_now}
+
+
+class InvoicesView(InvoiceVendorView):
+    def get(self, request: Request) -> Response:
+        query = self.read_query(InvoiceQuery)
+        page = page_of(matching(Invoice.objects.of(self.vendor), query), query)
+        return done(
+            {
+                "invoices": [past_invoice_shape(invoice) for invoice in page.invoices],
+                "limit": query.get("limit", LIMIT),
+                "sort_column": query["sort_column"],
+                "sort_direction": query["sort_direction"],
+                **page.offsets,
+            }
+        )
+
+
+class InvoiceView(InvoiceVendorView):
+    def get(self, request: Request, uuid: str) -> Response:
+        return done(invoice_shape(self.invoice(uuid)))
+
+    def delete(self, request: Request, uuid: str) -> Response:
+        """Only before it was issued."""
+        lifecycle.delete(self.invoice(uuid), **self.by)
+        return done()
+
+
+class RetryView(InvoiceVendorView):
+    def post(self, request: Request, uuid: str) -> Response:
+        """Push the invoice to its next step now, without waiting for its time."""
+        invoice = self.invoice(uuid)
+        self.read(StrictSerializer)
+        lifecycle.push(invoice, **self.by)
+        return done({"success": True}, status=202)
+
+
+class StatusInput(StrictSerializer):
+    status = serializers.ChoiceField(
+        choices=[InvoiceStatus.PAID.value, InvoiceStatus.VOIDED.value],
+        default=InvoiceStatus.PAID.value,
+        help_text="Paid: the money arrived elsewhere.",
+    )
+
+
+class StatusView(InvoiceVendorView):
+    def post(self, request: Request, uuid: str) -> Response:
+        """Mirror a fact from outside: paid by other means, or void."""
+        invoice = self.invoice(uuid)
+        if self.read(StatusInput)["status"] == InvoiceStatus.VOIDED:
+            lifecycle.void(invoice, reason=BY_API, **self.by)
+        else:
+            lifecycle.mark_paid(invoice, **self.by)
+        return done()
+
+
+class LinkOrKey(BasePermission):
+    """A PDF's own link opens it; its plain id needs an API key."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return read_token(view.kwargs["token"]) is not None or bool(request.user and request.user.is_authenticated)
+
+
+class PdfView(InvoiceVendorView):
+    permission_classes = (LinkOrKey,)
+
+    def perform_authentication(self, request: Request) -> None:
+        """A link is enough; what else the browser sends along is not looked at."""
+        if read_token(self.kwargs["token"]) is None:
+            super().perform_authentication(request)
+
+    def get(self, request: Request, token: str) -> HttpResponseBase:
+        invoice = self._invoice(token)
+        try:
+            pdf = pdf_of(invoice)
+        except DocumentError as error:
+            raise Conflict(f"The PDF cannot be made: {error}", code="document") from error
+        name = invoice.number or f"draft-{str(invoice.uuid)[:8]}"
+        disposition = {"Content-Disposition": f'inline; filename="{name}.pdf"'}
+        return HttpResponse(pdf, content_type="application/pdf", headers=disposition)
+
+    def _invoice(self, token: str) -> Invoice:
+        if (uuid := read_token(token)) is None:
+            return self.invoice(token)
+        # The link's signature names one invoice, whose vendor is thereby known.
+        found = Invoice.objects.select_related("customer", "vendor").filter(uuid=uuid).first()
+        if found is None:
+            raise Missing("This invoice was deleted.")
+        return found
+
+
+class CustomerInvoicesView(InvoiceVendorView):
+    def get(self, request: Request, name: str) -> Response:
+        """All of them unless ``limit`` says otherwise, newest first."""
+        customer = self.customer(name)
+        query = self.read_query(InvoiceQuery)
+        rows = matching(Invoice.objects.of(self.vendor).filter(customer=customer), query)
+        rows = rows.prefetch_related("line_items")[: query.get("limit")]
+        return done([invoice_shape(invoice) for invoice in rows])

@@ -1,0 +1,125 @@
+"""How subscriptions are written on the wire."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db.models import QuerySet
+from rest_framework import serializers
+
+from customers.api.base import StrictSerializer
+from invoicing.catalog.api.serializers import plan_shape
+from invoicing.catalog.checks import refuse_unsupported
+from invoicing.subscriptions.models import Subscription
+from invoicing.subscriptions.rules import current_bounds
+
+# Known to the API, and refused as long as they would have no effect.
+_NOT_YET = (
+    "add_ons",
+    "discounts",
+    "discount_override",
+    "coupon_override_name",
+    "trial_override",
+    "features_override",
+    "limits_override",
+    "credit_plan",
+)
+
+
+def _time(help_text: str = "") -> serializers.DateTimeField:
+    return serializers.DateTimeField(required=False, allow_null=True, help_text=help_text)
+
+
+def _flag(help_text: str = "") -> serializers.BooleanField:
+    return serializers.BooleanField(required=False, allow_null=True, help_text=help_text)
+
+
+class SubscriptionInput(StrictSerializer):
+    ignored = frozenset({"customer_id", "vendor_id"})
+
+    price_plan_uuid = serializers.UUIDField(required=False, allow_null=True)
+    price_plan_name = serializers.CharField(required=False, allow_null=True)
+    price_plan_tag = serializers.CharField(required=False, allow_null=True, allow_blank=True)
+    effective_at = _time("Left out: now. Without an offset: UTC.")
+    align_to_calendar = _flag("Left out: as the billing settings say.")
+    add_ons = serializers.JSONField(required=False, allow_null=True)
+    discounts = serializers.JSONField(required=False, allow_null=True)
+    discount_override = serializers.JSONField(required=False, allow_null=True)
+    coupon_override_name = serializers.JSONField(required=False, allow_null=True)
+    trial_override = serializers.JSONField(required=False, allow_null=True)
+    features_override = serializers.JSONField(required=False, allow_null=True)
+    limits_override = serializers.JSONField(required=False, allow_null=True)
+    credit_plan = serializers.JSONField(required=False, allow_null=True)
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        refuse_unsupported(given, dict.fromkeys(_NOT_YET, ""))
+        if bool(given.get("price_plan_uuid")) == bool(given.get("price_plan_name")):
+            raise serializers.ValidationError({"price_plan_name": "Give either price_plan_name or price_plan_uuid."})
+        return given
+
+
+class UpdateSubscriptionInput(SubscriptionInput):
+    at_cycle_start = _flag("Back to the start of the running cycle.")
+    at_cycle_end = _flag("At the end of the running cycle.")
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        given = super().validate(given)
+        moments = [name for name in ("effective_at", "at_cycle_start", "at_cycle_end") if given.get(name)]
+        if len(moments) > 1:
+            raise serializers.ValidationError({moments[1]: f"Give only one of {', '.join(moments)}."})
+        return given
+
+
+class EndSubscriptionInput(StrictSerializer):
+    ignored = frozenset({"customer_id", "vendor_id"})
+
+    at_cycle_end = _flag("At the end of the running cycle.")
+    expire_at = _time("At this moment. Left out both: now.")
+
+
+class UsageQuery(StrictSerializer):
+    meter_name = serializers.CharField()
+    start_time = _time("Left out: the start of the running billing cycle.")
+    end_time = _time("Left out: now; with start_time left out too, the end of the running billing cycle.")
+
+
+def with_plans(rows: QuerySet[Subscription]) -> QuerySet[Subscription]:
+    """What ``subscription_shape`` touches, loaded in a fixed number of queries."""
+    return rows.select_related("price_plan", "customer").prefetch_related(
+        "price_plan__metered_components__meter",
+        "price_plan__metered_components__price_scheme",
+        "price_plan__metered_components__price_scheme__tiers",
+    )
+
+
+def subscription_shape(subscription: Subscription) -> dict[str, Any]:
+    plan = subscription.price_plan
+    return {
+        "uuid": str(subscription.uuid),
+        "customer_name": subscription.customer.name,
+        "price_plan_name": plan.name,
+        "price_plan_uuid": str(plan.external_uuid),
+        "price_plan": plan_shape(plan),
+        "align_to_calendar": subscription.align_to_calendar,
+        "discounts": [],
+        "add_ons": [],
+        "trial_override": None,
+        "base_price_override": None,
+        "features_override": [],
+        "limits_override": [],
+        "effective_at": subscription.effective_at,
+        "expired_at": subscription.expired_at,
+        "credit_plan": None,
+    }
+
+
+def active_subscription_shape(subscription: Subscription, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
+    start, end = current_bounds(subscription, zone, now)
+    return {
+        **subscription_shape(subscription),
+        "current_billing_cycle": {"cycle_start": start, "cycle_end": end},
+        "total_fixed_price": subscription.price_plan.base_price,
+        "discounted_fixed_price": subscription.price_plan.base_price,
+    }

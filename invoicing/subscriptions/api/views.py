@@ -1,0 +1,131 @@
+"""A customer's subscriptions, and what the customer used."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from customers.api.base import VendorView, done
+from customers.customer import Customer
+from customers.errors import Invalid, Missing
+from invoicing.catalog.api.serializers import number
+from invoicing.catalog.models import Meter, PricePlan
+from invoicing.catalog.verbs import find_plan
+from invoicing.subscriptions import verbs
+from invoicing.subscriptions.api.serializers import (
+    EndSubscriptionInput,
+    SubscriptionInput,
+    UpdateSubscriptionInput,
+    UsageQuery,
+    active_subscription_shape,
+    subscription_shape,
+    with_plans,
+)
+from invoicing.subscriptions.rules import current_bounds
+from invoicing.usage.aggregation import Window, usage_of
+
+
+class SubscriptionsView(VendorView):
+    def get(self, request: Request, name: str) -> Response:
+        return done([subscription_shape(row) for row in with_plans(verbs.history(self.customer(name)))])
+
+    def post(self, request: Request, name: str) -> Response:
+        customer, given = self.customer(name), self.read(SubscriptionInput)
+        subscription = verbs.subscribe(
+            customer,
+            chosen_plan(self, given),
+            effective_at=given.get("effective_at"),
+            align_to_calendar=given.get("align_to_calendar"),
+            actor=self.actor,
+            now=self.now,
+            real_now=self.real_now,
+        )
+        return done(subscription_shape(subscription))
+
+
+class SubscriptionView(VendorView):
+    """The running subscription: change its plan, or end it."""
+
+    def put(self, request: Request, name: str) -> Response:
+        customer, given = self.customer(name), self.read(UpdateSubscriptionInput)
+        subscription = verbs.change_plan(
+            customer,
+            chosen_plan(self, given),
+            when=_when(given),
+            effective_at=given.get("effective_at"),
+            align_to_calendar=given.get("align_to_calendar"),
+            actor=self.actor,
+            now=self.now,
+            real_now=self.real_now,
+        )
+        return done(subscription_shape(subscription))
+
+    def delete(self, request: Request, name: str) -> Response:
+        customer = self.customer(name)
+        given = self.read(EndSubscriptionInput) or self.read_query(EndSubscriptionInput)
+        verbs.end_subscription(
+            customer,
+            at_cycle_end=bool(given.get("at_cycle_end")),
+            expire_at=given.get("expire_at"),
+            actor=self.actor,
+            now=self.now,
+            real_now=self.real_now,
+        )
+        return done()
+
+
+class ActiveSubscriptionView(VendorView):
+    def get(self, request: Request, name: str) -> Response:
+        subscription = verbs.find_active(self.customer(name), self.now)
+        return done(active_subscription_shape(subscription, self.vendor.zone, self.now))
+
+
+class ScheduledSubscriptionsView(VendorView):
+    def get(self, request: Request, name: str) -> Response:
+        rows = with_plans(verbs.scheduled(self.customer(name), self.now))
+        return done([subscription_shape(row) for row in rows])
+
+
+class UsageView(VendorView):
+    def get(self, request: Request, name: str) -> Response:
+        customer, asked = self.customer(name), self.read_query(UsageQuery)
+        meter = self.find_named(Meter.objects.of(self.vendor), "meter", asked["meter_name"])
+        start, end = self._window(customer, asked)
+        found = usage_of([Window("usage", customer.pk, meter.pk, start, end)])["usage"]
+        return done({"usage": number(found.quantity)})
+
+    def _window(self, customer: Customer, asked: dict[str, Any]) -> tuple[datetime, datetime]:
+        start, end = asked.get("start_time"), asked.get("end_time")
+        if start is None:
+            cycle_start, cycle_end = self._running_cycle(customer)
+            start, end = cycle_start, end or cycle_end
+        return start, end or self.now
+
+    def _running_cycle(self, customer: Customer) -> tuple[datetime, datetime]:
+        try:
+            return current_bounds(verbs.find_active(customer, self.now), self.vendor.zone, self.now)
+        except Missing as error:
+            raise Invalid({"start_time": f"{error.message} Give a start_time."}) from None
+
+
+def chosen_plan(view: VendorView, given: dict[str, Any]) -> PricePlan:
+    """By uuid, or by name (and tag). A plan that is not there is the caller's mistake, not a wrong address."""
+    if uuid := given.get("price_plan_uuid"):
+        plan = PricePlan.objects.of(view.vendor).filter(external_uuid=uuid).first()
+        if plan is None:
+            raise Invalid({"price_plan_uuid": f"There is no price plan {uuid}."})
+        return plan
+    tag = given.get("price_plan_tag") or ""
+    try:
+        return find_plan(view.vendor, given["price_plan_name"], tag)
+    except Missing as error:
+        raise Invalid({"price_plan_tag" if tag else "price_plan_name": error.message}) from None
+
+
+def _when(given: dict[str, Any]) -> verbs.When:
+    if given.get("at_cycle_end"):
+        return verbs.When.CYCLE_END
+    return verbs.When.CYCLE_START if given.get("at_cycle_start") else verbs.When.NOW

@@ -1,0 +1,173 @@
+"""The published ``octane`` client library, unmodified, against the live server."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+if sys.version_info >= (3, 12):
+    pytest.skip("the library's own copy of six cannot be imported by this Python", allow_module_level=True)
+
+import octane
+from django.utils import timezone
+
+from billing_portal.accounts.models import ApiKey
+from customers.models import Vendor
+from invoicing.models import Measurement
+from tests.factories import CustomerFactory, InvoiceFactory, VendorFactory
+
+
+@pytest.fixture(params=["/api/v1", ""], ids=["below /api/v1", "at the root"])
+def vendor(request, live_server, monkeypatch) -> Iterator[Vendor]:
+    """The client is told an address and a key, as an existing integration would tell it."""
+    vendor = VendorFactory()
+    _, key = ApiKey.issue(vendor, "integration", now=timezone.now())
+    http = octane.http_client.RequestsClient()
+    monkeypatch.setattr(octane, "api_base", live_server.url + request.param)
+    monkeypatch.setattr(octane, "api_key", key)
+    monkeypatch.setattr(octane, "default_http_client", http)
+    yield vendor
+    http.close()
+
+
+def get(path: str, **params: Any) -> Any:
+    """What the library has no class for."""
+    response, _ = octane.api_requestor.APIRequestor().request("get", path, params)
+    return response.data
+
+
+def test_from_a_meter_to_an_invoice(vendor: Vendor) -> None:
+    meter = octane.Meter.create(name="requests", display_name="Requests", meter_type="COUNTER", unit_name="request")
+    assert (meter.name, meter.meter_type) == ("requests", "COUNTER")
+    plan = octane.PricePlan.create(
+        name="standard",
+        display_name="Standard",
+        period="month",
+        base_price=9900,
+        metered_components=[
+            {
+                "meter_name": "requests",
+                "display_name": "API requests",
+                "price_scheme": {"scheme_type": "FLAT", "prices": [{"price": 7}]},
+            }
+        ],
+    )
+    assert plan.base_price == 9900
+    customer = octane.Customer.create(
+        name="acme",
+        display_name="Acme Inc.",
+        contact_info={"email": "billing@acme.example.com"},
+        measurement_mappings=[{"label": "account", "value_regex": "acme-.*"}],
+    )
+    assert customer.display_name == "Acme Inc."
+    start = timezone.now() - timedelta(days=3)
+    subscription = octane.Customer.create_subscription(
+        "acme", price_plan_name="standard", effective_at=start.isoformat()
+    )
+    assert subscription.customer_name == "acme"
+    _measure(start)
+    assert Measurement.objects.count() == 1_000
+    assert _used(start) == 1_000
+    octane.Measurement.create(meter_name="requests", customer_name="acme", value=5)
+    assert _used(start) == 1_005
+    InvoiceFactory(customer=_row(vendor), amount_due=12_345, sub_total=12_345)
+    (invoice,) = get("/invoices/", customer_name="acme")["invoices"]
+    assert (invoice["customer_name"], invoice["amount_due"]) == ("acme", 12_345)
+
+
+def _row(vendor: Vendor) -> Any:
+    from customers.models import Customer
+
+    return Customer.objects.of(vendor).get(name="acme")
+
+
+def _measure(start: datetime) -> None:
+    """1,000 units, half by name and half by the mapping."""
+    measurements = [
+        {
+            "meter_name": "requests",
+            "value": 1,
+            "time": (start + timedelta(seconds=number)).isoformat(),
+            **({"customer_name": "acme"} if number % 2 else {"labels": {"account": f"acme-{number}"}}),
+        }
+        for number in range(1_000)
+    ]
+    answer = octane.Measurement.create_multi(measurements=measurements)
+    assert len(answer) == 1_000
+
+
+def _used(start: datetime) -> float:
+    end = timezone.now() + timedelta(days=1)
+    customer = octane.Customer.retrieve("acme")
+    return customer.usage(meter_name="requests", start_time=start.isoformat(), end_time=end.isoformat())["usage"]
+
+
+def test_customers(vendor: Vendor) -> None:
+    octane.Customer.create(name="acme")
+    octane.Customer.modify("acme", display_name="Acme Inc.")
+    customer = octane.Customer.retrieve("acme")
+    assert customer.display_name == "Acme Inc."
+    customer.display_name = "Acme"
+    customer.save()
+    assert [row.display_name for row in octane.Customer.list()] == ["Acme"]
+    octane.Customer.create_mapping("acme", label="account", value_regex="a.*")
+    (mapping,) = octane.Customer.list_mappings("acme")
+    octane.Customer.delete_mapping("acme", str(mapping.id))
+    assert octane.Customer.list_mappings("acme") == []
+    octane.Customer.delete("acme")
+    octane.Customer.create(name="Acme & Sons (North)")
+    octane.Customer.retrieve("Acme & Sons (North)").delete()
+    assert octane.Customer.list() == []
+
+
+def test_only_the_vendors_own(vendor: Vendor) -> None:
+    CustomerFactory(name="others")
+    assert octane.Customer.list() == []
+    with pytest.raises(octane.error.APIError) as refused:
+        octane.Customer.retrieve("others")
+    assert refused.value.http_status == 404
+
+
+@pytest.mark.parametrize(
+    ("call", "code", "field"),
+    [
+        (lambda: octane.Customer.create(name="acme", dispaly_name="A"), 422, "dispaly_name"),
+        (lambda: octane.Customer.create(), 422, "name"),
+        (lambda: octane.Customer.retrieve("nobody"), 404, "kind"),
+        (lambda: octane.Meter.create(name="requests", meter_type="THERMOMETER"), 422, "meter_type"),
+        (lambda: octane.Measurement.create(meter_name="requests", customer_name="acme"), 422, "value"),
+        (
+            lambda: octane.PricePlan.create(name="p", period="month", metered_components=[{"meter_name": "none"}]),
+            422,
+            "metered_components.0.meter_name",
+        ),
+    ],
+)
+def test_refusals_are_what_integrations_catch(vendor: Vendor, call, code: int, field: str) -> None:
+    with pytest.raises(octane.error.APIError) as refused:
+        call()
+    assert type(refused.value) is octane.error.APIError
+    assert refused.value.http_status == code
+    assert refused.value.json_body["code"] == code
+    assert field in refused.value.json_body["errors"]
+
+
+def test_a_wrong_key(vendor: Vendor, monkeypatch) -> None:
+    monkeypatch.setattr(octane, "api_key", "bp_wrong")
+    with pytest.raises(octane.error.APIError) as refused:
+        octane.Customer.list()
+    assert refused.value.http_status == 401
+
+
+def test_a_conflict_is_not_tried_again(vendor: Vendor, monkeypatch) -> None:
+    InvoiceFactory(customer=CustomerFactory(vendor=vendor, name="acme"))
+    naps: list[float] = []
+    monkeypatch.setattr(octane.http_client.time, "sleep", naps.append)
+    with pytest.raises(octane.error.APIError) as refused:
+        octane.Customer.delete("acme")
+    assert refused.value.http_status == 409
+    assert naps == []

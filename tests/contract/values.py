@@ -1,0 +1,381 @@
+"""Values against annotations; requests and responses share this."""
+
+from __future__ import annotations
+
+import datetime as _dt
+import difflib
+import re
+import typing
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from stripe._list_object import ListObject
+from stripe._search_result_object import SearchResultObject
+from stripe._stripe_object import StripeObject, UntypedStripeObject
+
+from tests.contract.annotations import (
+    ANYS,
+    LITERALS,
+    NONE,
+    OPTION_KEYS,
+    is_resource,
+    is_typeddict,
+    members,
+    object_name,
+    param_fields,
+    resource_fields,
+    type_name,
+)
+from tests.contract.findings import Report
+from tests.contract.forms import as_list
+
+METADATA_MAX_KEYS, METADATA_MAX_KEY, METADATA_MAX_VALUE = 50, 40, 500
+_INT = re.compile(r"-?\d+\Z")
+_PLAIN_NUMBER = re.compile(r"-?\d+(\.\d+)?\Z")
+_EXPONENT = re.compile(r"-?\d+(\.\d+)?[eE][+-]?\d+\Z")
+
+
+class Checker:
+    """mode: 'response' (JSON), 'wire' (decoded form), 'native' (SDK call params)."""
+
+    def __init__(self, mode: str, report: Report) -> None:
+        self.mode = mode
+        self.report = report
+
+    # -- helpers ----------------------------------------------------------
+    def fail(self, kind: str, where: str, message: str) -> None:
+        self.report.add(kind, where, message)
+
+    def _trial(self, value: Any, option: tuple[Any, str], where: str) -> Report:
+        trial = Report()
+        Checker(self.mode, trial).value(value, option[0], option[1], where)
+        return trial
+
+    # -- dispatch ---------------------------------------------------------
+    def value(self, value: Any, annotation: Any, module: str, where: str) -> None:
+        options = members(annotation, module)
+        if any(o in ANYS or isinstance(o, typing.TypeVar) for o, _ in options if is_hashable(o)):
+            return
+        nullable = any(o is NONE or o is None for o, _ in options)
+        options = [(o, m) for o, m in options if o is not NONE and o is not None]
+        if value is None:
+            if not nullable and self.mode == "response":
+                self.fail("null", where, f"null, expected {type_name(annotation, module)}")
+            return  # the SDK drops None from requests
+        literals = [v for o, _ in options if typing.get_origin(o) in LITERALS for v in typing.get_args(o)]
+        others = [(o, m) for o, m in options if typing.get_origin(o) not in LITERALS]
+        if self._literal_match(value, literals):
+            return
+        if not others:
+            shown = ", ".join(map(repr, literals[:12])) + (", ..." if len(literals) > 12 else "")
+            if isinstance(value, (Mapping, list, tuple)):
+                self.fail("type", where, f"{kind_of(value)}, expected one of {shown}")
+            else:
+                self.fail("enum", where, f"{value!r} is not one of {shown}{_near(value, literals)}")
+            return
+        real_literals = [v for v in literals if v != ""]
+        plain = [o for o, _ in others]
+        if isinstance(value, str) and str in plain:
+            if real_literals and not any(is_resource(o) for o in plain):
+                if self.mode != "response" and any(
+                    o in (bool, int, float, Decimal) and _scalar_wire(value, o) is None for o in plain
+                ):
+                    return
+                self.fail(
+                    "open_enum",
+                    where,
+                    f"{value!r} is not a value the SDK knows{_near(value, real_literals)}",
+                )
+            return
+        if len(others) == 1:
+            self.single(value, others[0][0], others[0][1], where, annotation, module)
+            return
+        self.union(value, others, where, annotation, module)
+
+    def _literal_match(self, value: Any, literals: list[Any]) -> bool:
+        for literal in literals:
+            if type(literal) is type(value) and literal == value:
+                return True
+            if self.mode == "wire" and isinstance(value, str):
+                text = str(literal).lower() if isinstance(literal, bool) else str(literal)
+                if text == value:
+                    return True
+        return False
+
+    def union(self, value: Any, options: list[tuple[Any, str]], where: str, annotation: Any, module: str) -> None:
+        if isinstance(value, Mapping) and isinstance(value.get("object"), str):
+            named = [(o, m) for o, m in options if is_resource(o) and object_name(o) == value["object"]]
+            if named:
+                self.single(value, named[0][0], named[0][1], where, annotation, module)
+                return
+            classes = [o for o, _ in options if is_resource(o) and object_name(o)]
+            if classes and self.mode == "response":
+                expected = ", ".join(str(object_name(c)) for c in classes)
+                self.fail("object", where, f"object {value['object']!r}, expected one of {expected}")
+                return
+        trials = [self._trial(value, option, where) for option in options]
+        best = min(trials, key=lambda t: (_severity(t), len(t.issues), len(t.extras)))
+        if best.issues and all(i.kind == "type" and i.where == where for t in trials for i in t.issues):
+            self.fail("type", where, f"{kind_of(value)}, expected {type_name(annotation, module)}")
+            return
+        self.report.merge(best)
+
+    # -- one concrete type ------------------------------------------------
+    def single(self, value: Any, tp: Any, module: str, where: str, annotation: Any, ann_module: str) -> None:
+        origin = typing.get_origin(tp)
+        args = typing.get_args(tp)
+        if origin in (list, list, tuple) or tp in (list, tuple):
+            self.list_(value, args[0] if args else Any, module, where)
+        elif origin in (dict, dict) or origin is Mapping or tp is dict:
+            self.mapping(value, args[1] if len(args) == 2 else Any, module, where)
+        elif origin is not None and isinstance(origin, type) and issubclass(origin, StripeObject):
+            if issubclass(origin, ListObject):
+                self.list_object(value, args[0], module, where)
+            elif issubclass(origin, SearchResultObject):
+                self.search_object(value, args[0], module, where)
+            elif issubclass(origin, UntypedStripeObject):
+                self.mapping(value, args[0] if args else Any, module, where)
+            else:
+                self.resource(value, origin, where)
+        elif is_typeddict(tp):
+            self.typed_dict(value, tp, where)
+        elif is_resource(tp):
+            if issubclass(tp, ListObject):
+                self.list_object(value, Any, module, where)
+            elif issubclass(tp, UntypedStripeObject):
+                self.mapping(value, Any, module, where)
+            else:
+                self.resource(value, tp, where)
+        else:
+            problem = self.scalar(value, tp)
+            if problem:
+                self.fail("type", where, problem)
+
+    def scalar(self, value: Any, tp: Any) -> str | None:
+        if self.mode == "response":
+            return _scalar_json(value, tp)
+        if self.mode == "wire" or isinstance(value, str):
+            return _scalar_wire(value, tp)
+        return _scalar_native(value, tp)
+
+    # -- containers -------------------------------------------------------
+    def list_(self, value: Any, item: Any, module: str, where: str) -> None:
+        elements = (value if isinstance(value, list) else None) if self.mode == "response" else as_list(value)
+        if elements is None:
+            hint = ""
+            if value == "" and self.mode != "response":
+                hint = " (this list cannot be cleared with an empty string)"
+            self.fail("type", where, f"{kind_of(value)}, expected a list{hint}")
+            return
+        if self.mode != "response" and isinstance(value, Mapping):
+            indexes = sorted(int(k) for k in value)
+            if indexes != list(range(len(indexes))):
+                self.fail("form", where, f"list indexes {indexes} are not 0..n-1")
+        if self.mode == "native" and not elements:
+            self.fail("dropped", where, "an empty list is never sent; pass '' to clear the field")
+        for number, element in enumerate(elements):
+            self.value(element, item, module, f"{where}[{number}]")
+
+    def mapping(self, value: Any, item: Any, module: str, where: str) -> None:
+        if not isinstance(value, Mapping):
+            self.fail("type", where, f"{kind_of(value)}, expected a mapping")
+            return
+        for key, element in value.items():
+            if element is None and self.mode == "response":
+                option = members(item, module)
+                if any(o is str for o, _ in option):
+                    self.fail("null", f"{where}.{key}", "null inside a mapping of strings")
+                continue
+            self.value(element, item, module, f"{where}.{key}")
+        if where.rsplit(".", 1)[-1] in {"metadata", "invoice_metadata"}:
+            self.metadata(value, where)
+
+    def metadata(self, value: Mapping[str, Any], where: str) -> None:
+        if len(value) > METADATA_MAX_KEYS:
+            self.fail("limit", where, f"{len(value)} metadata keys, at most {METADATA_MAX_KEYS}")
+        for key, element in value.items():
+            if len(str(key)) > METADATA_MAX_KEY:
+                self.fail("limit", f"{where}.{key}", f"key longer than {METADATA_MAX_KEY}")
+            if "[" in str(key) or "]" in str(key):
+                self.fail("limit", f"{where}.{key}", "square brackets in a metadata key")
+            if isinstance(element, str) and len(element) > METADATA_MAX_VALUE:
+                self.fail("limit", f"{where}.{key}", f"value longer than {METADATA_MAX_VALUE}")
+
+    def typed_dict(self, value: Any, cls: type, where: str) -> None:
+        if not isinstance(value, Mapping):
+            self.fail("type", where, f"{kind_of(value)}, expected a hash ({cls.__name__})")
+            return
+        fields = param_fields(cls)
+        if self.mode == "native" and not value and where and fields:
+            self.fail("dropped", where, "an empty hash is never sent")
+        prefix = f"{where}." if where else ""
+        for key, element in value.items():
+            if key not in fields:
+                near = difflib.get_close_matches(str(key), list(fields), 1)
+                hint = f" (did you mean {near[0]}?)" if near else ""
+                if key in OPTION_KEYS and not where:
+                    hint = " (a request option: it belongs in options=, not in params)"
+                self.fail("unknown_param", prefix + str(key), f"not in {cls.__name__}{hint}")
+                continue
+            annotation, module, _ = fields[key]
+            self.value(element, annotation, module, prefix + key)
+        for key, (_, _, required) in fields.items():
+            if required and value.get(key) is None:
+                self.fail("missing_param", prefix + key, f"required by {cls.__name__}")
+
+    def resource(self, value: Any, cls: type, where: str) -> None:
+        if not isinstance(value, Mapping):
+            self.fail("type", where, f"{kind_of(value)}, expected {cls.__qualname__}")
+            return
+        fields = resource_fields(cls)
+        prefix = f"{where}." if where else ""
+        if value.get("deleted") is True and "deleted" in fields:
+            fields = {k: f for k, f in fields.items() if k in value or k in {"id", "object"}}
+        for key, spec in fields.items():
+            if key in value:
+                self.value(value[key], spec.annotation, spec.module, prefix + key)
+            elif not spec.optional:
+                self.fail("missing", prefix + key, f"required by {cls.__qualname__}")
+            else:
+                self.fail("absent", prefix + key, f"optional in {cls.__qualname__}")
+        for key in value:
+            if key not in fields:
+                self.fail("extra", prefix + str(key), f"not a field of {cls.__qualname__}")
+
+    def _page(self, value: Any, name: str, item: Any, module: str, where: str) -> None:
+        prefix = f"{where}." if where else ""
+        if not isinstance(value, Mapping):
+            self.fail("type", where, f"{kind_of(value)}, expected a {name} object")
+            return
+        if value.get("object") != name:
+            self.fail("object", prefix + "object", f"{value.get('object')!r}, expected {name!r}")
+        for key, tp in (("has_more", bool), ("url", str)):
+            if key not in value:
+                self.fail("missing", prefix + key, f"required by a {name} object")
+            elif type(value[key]) is not tp:
+                self.fail("type", prefix + key, f"{kind_of(value[key])}, expected {tp.__name__}")
+        known = {"object", "has_more", "url", "data"}
+        if name == "search_result":
+            known |= {"next_page", "total_count"}
+            if not isinstance(value.get("next_page"), (str, NONE)):
+                self.fail("type", prefix + "next_page", "expected a string or null")
+            if value.get("has_more") and not value.get("next_page"):
+                self.fail("missing", prefix + "next_page", "has_more is true without a next_page")
+        if "data" not in value:
+            self.fail("missing", prefix + "data", f"required by a {name} object")
+        elif not isinstance(value["data"], list):
+            self.fail("type", prefix + "data", f"{kind_of(value['data'])}, expected a list")
+        else:
+            for number, element in enumerate(value["data"]):
+                self.value(element, item, module, f"{prefix}data[{number}]")
+        for key in value:
+            if key not in known:
+                self.fail("extra", prefix + str(key), f"not a field of a {name} object")
+
+    def list_object(self, value: Any, item: Any, module: str, where: str) -> None:
+        self._page(value, "list", item, module, where)
+
+    def search_object(self, value: Any, item: Any, module: str, where: str) -> None:
+        self._page(value, "search_result", item, module, where)
+
+
+_RANK = {"type": 3, "object": 3, "unknown_param": 2, "missing": 2, "missing_param": 2, "null": 2}
+
+
+def _severity(report: Report) -> int:
+    return max((_RANK.get(i.kind, 1) for i in report.issues), default=0)
+
+
+def is_hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
+def kind_of(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return f"boolean {value}"
+    if isinstance(value, str):
+        return f"string {value[:40]!r}"
+    if isinstance(value, Mapping):
+        return "a hash"
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    return f"{type(value).__name__} {value!r}"[:60]
+
+
+def _near(value: Any, literals: Iterable[Any]) -> str:
+    match = difflib.get_close_matches(str(value), [str(v) for v in literals if v != ""], 1, 0.7)
+    return f" (did you mean {match[0]!r}?)" if match else ""
+
+
+def _scalar_json(value: Any, tp: Any) -> str | None:
+    if tp is str:
+        good = isinstance(value, str)
+    elif tp is bool:
+        good = isinstance(value, bool)
+    elif tp is int:
+        good = isinstance(value, int) and not isinstance(value, bool)
+    elif tp is float:
+        good = isinstance(value, (int, float)) and not isinstance(value, bool)
+    elif tp is Decimal:
+        if isinstance(value, str):
+            good = bool(_PLAIN_NUMBER.match(value))
+        else:
+            return f"{kind_of(value)}, expected a decimal sent as a string"
+    else:
+        return None
+    return None if good else f"{kind_of(value)}, expected {tp.__name__}"
+
+
+def _scalar_wire(value: Any, tp: Any) -> str | None:
+    if not isinstance(value, str):
+        return f"{kind_of(value)}, expected {getattr(tp, '__name__', tp)}"
+    if tp is str:
+        return None
+    if tp not in (int, float, bool, Decimal):
+        return None
+    if value == "":
+        return f"empty string: this {tp.__name__} parameter cannot be unset"
+    if tp is bool:
+        if value in ("true", "false"):
+            return None
+        return f"{value!r}, booleans are sent as true or false"
+    if tp is int:
+        return None if _INT.match(value) else f"{value!r}, expected an integer"
+    if _EXPONENT.match(value):
+        return f"{value!r}, exponent notation is not a plain decimal"
+    if not _PLAIN_NUMBER.match(value):
+        return f"{value!r}, expected a decimal number"
+    if tp is Decimal and "." in value and len(value.split(".")[1]) > 12:
+        return f"{value!r}, more than 12 decimal places"
+    return None
+
+
+def _scalar_native(value: Any, tp: Any) -> str | None:
+    if tp is str:
+        return f"{kind_of(value)}, expected str"
+    if tp is bool:
+        return None if isinstance(value, bool) else f"{kind_of(value)}, expected bool"
+    if tp is int:
+        if isinstance(value, _dt.datetime):
+            if value.tzinfo is None:
+                return "naive datetime: the SDK reads it in the server's local zone"
+            return None
+        good = isinstance(value, int) and not isinstance(value, bool)
+        return None if good else f"{kind_of(value)}, expected int"
+    if tp is float:
+        good = isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+        return None if good else f"{kind_of(value)}, expected a number"
+    if tp is Decimal:
+        if isinstance(value, float):
+            return f"{kind_of(value)}, a binary float where a Decimal is expected"
+        if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
+            return f"{kind_of(value)}, expected Decimal"
+        return _scalar_wire(str(value), Decimal)
+    return None

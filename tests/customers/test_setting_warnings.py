@@ -1,0 +1,46 @@
+"""What is said about settings that do nothing is true."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from customers.settings.policy import SETTING_NAMES, BillingPolicy
+from customers.settings.warnings import NOT_YET, warnings_for
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def words(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+@pytest.fixture(scope="module")
+def acted_on() -> set[str]:
+    """Every setting that the rooms that do the work read, by itself or as a period."""
+    files = [path for room in ("invoicing", "payments") for path in (ROOT / room).rglob("*.py")]
+    found = {word for path in files for word in words(ast.parse(path.read_text()))}
+    return {name for name in SETTING_NAMES if name in found or period(name) in found}
+
+
+def period(name: str) -> str:
+    return name.removesuffix("_length").removesuffix("_unit")
+
+
+def test_what_is_called_idle_is_idle_and_all_the_rest_works(acted_on: set[str]) -> None:
+    assert set(SETTING_NAMES) - acted_on == NOT_YET
+
+
+def test_defaults_need_no_explanation() -> None:
+    assert warnings_for(BillingPolicy()) == {}
+
+
+def test_an_idle_setting_is_only_mentioned_when_it_is_used() -> None:
+    assert warnings_for(BillingPolicy(send_receipts=True)) == {"send_receipts": "Stored; nothing acts on it yet."}

@@ -1,0 +1,79 @@
+"""Misbehaviour on demand."""
+
+import pytest
+import requests
+import stripe
+
+from tests.sandbox_server import SANDBOX_ONLY
+
+pytestmark = SANDBOX_ONLY
+
+
+@pytest.fixture
+def fault(stripe_sandbox):
+    def order(kind: str, **more: object) -> None:
+        url = f"{stripe_sandbox.api_base}/_control/faults"
+        answer = requests.post(url, json={"kind": kind, "path_regex": "^/v1/customers", **more}, timeout=5)
+        assert answer.status_code == 200, answer.text
+
+    return order
+
+
+def customers(sandbox) -> int:
+    return len(sandbox.client().v1.customers.list().data)
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "kept"),
+    [
+        ("timeout_before", stripe.APIConnectionError, 0),
+        ("timeout_after", stripe.APIConnectionError, 1),
+        ("error_500_before", stripe.APIError, 0),
+        ("error_500_after", stripe.APIError, 1),
+        ("rate_limit", stripe.RateLimitError, 0),
+        ("lock_timeout", stripe.RateLimitError, 0),
+        ("conflict", stripe.APIError, 0),
+    ],
+)
+def test_each_fault_strikes_once_and_the_same_key_then_succeeds(stripe_sandbox, client, fault, kind, error, kept):
+    fault(kind, method="POST", times=1)
+    with pytest.raises(error):
+        client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "k"})
+    assert customers(stripe_sandbox) == kept
+    again = client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "k"})
+    assert ("Idempotent-Replayed" in again.last_response.headers) == bool(kept)
+    assert customers(stripe_sandbox) == 1
+
+
+def test_the_sdks_own_retry_gets_over_a_lost_answer(stripe_sandbox, fault):
+    fault("timeout_after", method="POST", times=1)
+    retrying = stripe_sandbox.client(max_network_retries=2)
+    made = retrying.v1.customers.create({"name": "Ada"})
+    assert made.name == "Ada"
+    assert customers(stripe_sandbox) == 1
+
+
+def test_other_requests_and_accounts_are_spared(stripe_sandbox, client, fault):
+    fault("rate_limit", method="POST", times=5, account="acct_other")
+    client.v1.customers.create({})
+    fault("rate_limit", method="DELETE", times=5)
+    client.v1.customers.create({})
+    assert client.v1.payment_methods.list().data == []
+
+
+def test_faults_are_listed_and_cancelled(stripe_sandbox, client, fault):
+    fault("conflict", times=3)
+    url = f"{stripe_sandbox.api_base}/_control/faults"
+    assert requests.get(url, timeout=5).json()["faults"][0]["times"] == 3
+    assert requests.delete(url, timeout=5).json() == {"faults": []}
+    client.v1.customers.create({})
+
+
+@pytest.mark.parametrize(
+    "order",
+    [{"kind": "wish"}, {"kind": "conflict", "times": 0}, {"kind": "conflict", "path_regex": "("}, {"who": 1}, []],
+)
+def test_orders_that_make_no_sense_are_refused(stripe_sandbox, order):
+    answer = requests.post(f"{stripe_sandbox.api_base}/_control/faults", json=order, timeout=5)
+    assert answer.status_code == 400
+    assert answer.json()["error"]

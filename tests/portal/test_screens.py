@@ -1,0 +1,127 @@
+"""Every screen renders for every role, and shows only what belongs to the vendor."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from billing_portal.accounts.models import Operator, Role
+from customers.models import Customer, Vendor
+from tests.factories import CustomerFactory, VendorFactory
+from tests.portal.scene import PEOPLE, Scene, make_operator
+
+PAGES = {
+    "dashboard": lambda scene: reverse("portal:dashboard"),
+    "invoices": lambda scene: reverse("portal:invoices"),
+    "generated invoice": lambda scene: reverse("portal:invoice", args=[scene.invoices["generated"].uuid]),
+    "failed invoice": lambda scene: reverse("portal:invoice", args=[scene.invoices["payment-failed"].uuid]),
+    "paid invoice": lambda scene: reverse("portal:invoice", args=[scene.invoices["acme-january"].uuid]),
+    "customers": lambda scene: reverse("portal:customers"),
+    "customer": lambda scene: reverse("portal:customer", args=["acme"]),
+    "customer without anything": lambda scene: reverse("portal:customer", args=["wonka"]),
+    "customer invoices": lambda scene: reverse("portal:customer_invoices", args=["acme"]),
+    "customer payments": lambda scene: reverse("portal:customer_payments", args=["acme"]),
+    "customer settings": lambda scene: reverse("portal:customer_settings", args=["acme"]),
+    "customer override": lambda scene: reverse("portal:customer_settings", args=["wayne"]),
+    "customer activity": lambda scene: reverse("portal:customer_activity", args=["initech"]),
+    "billing settings": lambda scene: reverse("portal:billing_settings"),
+    "test clock": lambda scene: reverse("portal:test_clock"),
+}
+
+LISTS = {"dashboard", "invoices", "customers", "billing settings", "test clock"}
+
+SignedIn = Callable[..., Client]
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_each_screen_renders_for_each_role(scene: Scene, signed_in: SignedIn, role: Role) -> None:
+    client = signed_in(role)
+    for page, address in PAGES.items():
+        response = client.get(address(scene))
+        assert response.status_code == 200, page
+        assert "Northwind Cloud" in response.content.decode(), page
+        assert response["Cache-Control"] == "private, no-store"
+
+
+def test_nobody_sees_a_screen_without_signing_in(scene: Scene, client: Client) -> None:
+    for page, address in PAGES.items():
+        response = client.get(address(scene))
+        assert response.status_code == 302, page
+        assert response["Location"].startswith(reverse("portal:sign_in")), page
+
+
+def test_what_belongs_to_another_vendor_is_not_found(scene: Scene) -> None:
+    stranger = Client()
+    stranger.force_login(make_operator(VendorFactory(), Role.OWNER))
+    for page in PAGES.keys() - LISTS:
+        assert stranger.get(PAGES[page](scene)).status_code == 404, page
+
+
+def test_lists_hold_nothing_of_another_vendor(scene: Scene) -> None:
+    stranger = Client()
+    stranger.force_login(make_operator(VendorFactory(), Role.OWNER))
+    for page in LISTS:
+        shown = stranger.get(PAGES[page](scene)).content.decode()
+        assert not [name for _, name, _, _ in PEOPLE if name in shown], page
+        assert "INV-" not in shown, page
+
+
+def test_somebody_without_a_vendor_is_told_so(db: None, client: Client) -> None:
+    client.force_login(Operator.objects.create_user("nobody@example.com", "x"))
+    response = client.get(reverse("portal:dashboard"))
+    assert response.status_code == 403
+    assert "do not belong to a vendor" in response.content.decode()
+
+
+def test_times_are_the_vendors_and_name_their_zone(scene: Scene, signed_in: SignedIn) -> None:
+    Vendor.objects.filter(pk=scene.vendor.pk).update(time_zone="Europe/Berlin")
+    page = signed_in().get(PAGES["generated invoice"](scene)).content.decode()
+    assert "4 Mar 2026, 01:00 CET" in page
+    assert "4 Mar 2026, 00:00 UTC" not in page
+
+
+def test_a_moved_clock_is_shown_on_every_screen(scene: Scene, signed_in: SignedIn) -> None:
+    assert "Test clock:" in signed_in().get(PAGES["customers"](scene)).content.decode()
+    Vendor.objects.filter(pk=scene.vendor.pk).update(clock_offset=timedelta(0))
+    assert "Test clock:" not in signed_in().get(PAGES["customers"](scene)).content.decode()
+
+
+def test_an_invoice_says_what_happens_next_and_why(scene: Scene, signed_in: SignedIn) -> None:
+    page = signed_in().get(PAGES["generated invoice"](scene)).content.decode()
+    assert "Becomes a Stripe invoice, charged automatically." in page
+    assert "4 Mar 2026, 00:00 UTC" in page
+    assert "Payment grace period of 2 days" in page
+    assert "$185.38" in page
+
+
+def test_an_invoice_shows_its_attempts_and_timeline_newest_first(scene: Scene, signed_in: SignedIn) -> None:
+    page = signed_in().get(PAGES["failed invoice"](scene)).content.decode()
+    assert "Visa ending in 4242" in page
+    timeline = page[page.index("<h2>Timeline</h2>") :]
+    sentences = ["Payment failed", "Invoice issued", "olivia@example.com", "Invoice generated"]
+    assert sorted(sentences, key=timeline.index) == sentences
+
+
+def test_the_pdf_is_the_one_that_was_issued(scene: Scene, signed_in: SignedIn) -> None:
+    address = reverse("portal:invoice_pdf", args=[scene.invoices["acme-january"].uuid])
+    response = signed_in(Role.READ_ONLY).get(address)
+    assert (response.status_code, response["Content-Type"]) == (200, "application/pdf")
+    assert response.content == b"%PDF-1.7 test"
+    missing = reverse("portal:invoice_pdf", args=[scene.invoices["generated"].uuid])
+    assert signed_in().get(missing).status_code == 404
+
+
+def test_names_cannot_smuggle_markup(scene: Scene, signed_in: SignedIn) -> None:
+    Customer.objects.of(scene.vendor).filter(name="acme").update(display_name="<script>alert(1)</script>")
+    for page in ("dashboard", "invoices", "generated invoice", "customers", "customer"):
+        assert "<script>alert" not in signed_in().get(PAGES[page](scene)).content.decode(), page
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "~1", "ü n", "100%", "?x=1#y"])
+def test_any_code_name_has_a_page(scene: Scene, signed_in: SignedIn, name: str) -> None:
+    CustomerFactory(vendor=scene.vendor, name=name, display_name="Odd one")
+    response = signed_in().get(reverse("portal:customer", args=[name]))
+    assert response.status_code == 200
+    assert "Odd one" in response.content.decode()

@@ -1,0 +1,200 @@
+"""Settings -> Invoicing & Payments, and a customer's overrides."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from billing_portal.accounts.models import Role
+from customers.events.models import Event
+from customers.models import BillingSettings, BillingSettingsOverride
+from customers.settings.policy import SETTINGS, Source, policy_for, vendor_policy
+from tests.portal.scene import Scene
+
+SignedIn = Callable[..., Client]
+
+
+def typed(form: Any) -> dict[str, str]:
+    """What a browser would send back if nothing was touched."""
+    sent = {}
+    for field in form:
+        value = field.value()
+        if value is True:
+            sent[field.html_name] = "on"
+        elif value is not False and value is not None:
+            prepared = form.fields[field.name].prepare_value(value)
+            sent[field.html_name] = str(prepared)
+    return sent
+
+
+def vendor_form(client: Client) -> dict[str, str]:
+    return typed(client.get(reverse("portal:billing_settings")).context["form"])
+
+
+def override_form(client: Client, name: str) -> dict[str, str]:
+    return typed(client.get(reverse("portal:customer_settings", args=[name])).context["form"])
+
+
+def test_every_setting_is_on_the_screen(scene: Scene, signed_in: SignedIn) -> None:
+    page = signed_in().get(reverse("portal:billing_settings")).content.decode()
+    missing = [s.name for s in SETTINGS if f'name="{s.name}"' not in page]
+    assert missing == []
+
+
+def test_saving_untouched_changes_nothing(scene: Scene, signed_in: SignedIn) -> None:
+    before = BillingSettings.objects.filter(vendor=scene.vendor).values(*[s.name for s in SETTINGS]).get()
+    client = signed_in()
+    assert client.post(reverse("portal:billing_settings"), vendor_form(client)).status_code == 302
+    after = BillingSettings.objects.filter(vendor=scene.vendor).values(*[s.name for s in SETTINGS]).get()
+    assert after == before
+    assert not Event.objects.of(scene.vendor).filter(kind="billing_settings.changed").exists()
+
+
+def test_saving_keeps_what_was_typed_and_tells_what_moved(scene: Scene, signed_in: SignedIn) -> None:
+    client = signed_in()
+    sent = vendor_form(client) | {
+        "payment_grace_period_length": "5",
+        "tax_rate": "7.7",
+        "invoice_memo": "Thank you, {customer_display_name}",
+        "past_due_reminder_days_array": "1, 7, 14",
+        "customer_invoice_detail_level": "SUMMARY",
+    }
+    sent.pop("charges_enabled")
+    page = client.post(reverse("portal:billing_settings"), sent, follow=True).content.decode()
+    policy = vendor_policy(scene.vendor)
+    assert policy.payment_grace_period_length == 5
+    assert policy.tax_rate == Decimal("7.7")
+    assert policy.invoice_memo == "Thank you, {customer_display_name}"
+    assert policy.past_due_reminder_days_array == (1, 7, 14)
+    assert policy.customer_invoice_detail_level == "SUMMARY"
+    assert policy.charges_enabled is False
+    assert policy.days_until_due == 30
+    assert policy.sources.get("days_until_due", Source.DEFAULT) is Source.DEFAULT
+    assert "The settings are saved." in page
+    event = Event.objects.of(scene.vendor).get(kind="billing_settings.changed")
+    assert event.actor_label == scene.operators[Role.OWNER].email
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("payment_grace_period_length", "-1"),
+        ("payment_grace_period_length", "many"),
+        ("payment_grace_period_unit", "fortnight"),
+        ("tax_rate", "101"),
+        ("past_due_reminder_days_array", "1, soon"),
+        ("days_until_due", ""),
+    ],
+)
+def test_bad_values_are_named_and_nothing_is_saved(scene: Scene, signed_in: SignedIn, field: str, value: str) -> None:
+    client = signed_in()
+    before = vendor_policy(scene.vendor)
+    response = client.post(
+        reverse("portal:billing_settings"), vendor_form(client) | {field: value, "retry_attempts": "9"}
+    )
+    assert response.status_code == 200
+    assert response.context["form"].errors.keys() == {field}
+    assert "Nothing was saved" in response.content.decode()
+    assert vendor_policy(scene.vendor) == before
+
+
+@pytest.mark.parametrize("role", [Role.BILLING, Role.SUPPORT, Role.READ_ONLY])
+def test_only_owners_save_the_vendors_settings(scene: Scene, signed_in: SignedIn, role: Role) -> None:
+    before = vendor_policy(scene.vendor)
+    client = signed_in(role)
+    sent = vendor_form(client) | {"days_until_due": "3"}
+    assert client.post(reverse("portal:billing_settings"), sent).status_code == 403
+    assert vendor_policy(scene.vendor) == before
+
+
+def test_a_setting_without_effect_says_so_beside_it(scene: Scene, signed_in: SignedIn) -> None:
+    BillingSettings.objects.filter(vendor=scene.vendor).update(should_send_invoice_to_customers=False)
+    page = signed_in().get(reverse("portal:billing_settings")).content.decode()
+    assert "Has no effect while “Enable Invoice Delivery” is off" in page
+
+
+def test_who_overrides_is_shown(scene: Scene, signed_in: SignedIn) -> None:
+    page = signed_in().get(reverse("portal:billing_settings")).content.decode()
+    assert "Applies to 9 customers; 1 has overrides:" in page
+    assert reverse("portal:customer_settings", args=["wayne"]) in page
+
+
+def test_the_preview_tells_what_would_be_and_saves_nothing(scene: Scene, signed_in: SignedIn) -> None:
+    client = signed_in(Role.READ_ONLY)
+    before = vendor_policy(scene.vendor)
+    sent = vendor_form(client) | {"invoice_grace_period_length": "3", "payment_grace_period_length": "4"}
+    page = client.post(reverse("portal:preview_settings"), sent).content.decode()
+    assert "4 Apr 2026" in page
+    assert "8 Apr 2026" in page
+    assert vendor_policy(scene.vendor) == before
+    wrong = client.post(reverse("portal:preview_settings"), sent | {"tax_rate": "much"}).content.decode()
+    assert "Mend this first" in wrong
+
+
+def test_an_override_takes_only_what_has_its_own_value(scene: Scene, signed_in: SignedIn) -> None:
+    client = signed_in(Role.BILLING)
+    sent = override_form(client, "acme") | {
+        "enabled": "on",
+        "own_days_until_due": "on",
+        "days_until_due": "14",
+        "tax_rate": "50",
+        "own_payment_grace_period_length": "on",
+        "payment_grace_period_length": "6",
+        "payment_grace_period_unit": "hour",
+    }
+    page = client.post(reverse("portal:customer_settings", args=["acme"]), sent, follow=True).content.decode()
+    row = BillingSettingsOverride.objects.get(customer=scene.customers["acme"])
+    assert row.values() == {
+        "days_until_due": 14,
+        "payment_grace_period_length": 6,
+        "payment_grace_period_unit": "hour",
+    }
+    assert policy_for(scene.customers["acme"]).tax_rate == 0
+    assert "The overrides of Acme Robotics are saved." in page
+    assert "Settings: 30" in page
+
+
+def test_one_value_of_an_override_goes_back_to_the_vendors(scene: Scene, signed_in: SignedIn) -> None:
+    client = signed_in()
+    sent = override_form(client, "wayne")
+    sent.pop("own_days_until_due")
+    client.post(reverse("portal:customer_settings", args=["wayne"]), sent)
+    assert BillingSettingsOverride.objects.get(customer=scene.customers["wayne"]).values() == {
+        "invoice_via_octane": True
+    }
+
+
+def test_switching_off_removes_the_override(scene: Scene, signed_in: SignedIn) -> None:
+    client = signed_in()
+    sent = override_form(client, "wayne")
+    sent.pop("enabled")
+    page = client.post(reverse("portal:customer_settings", args=["wayne"]), sent, follow=True).content.decode()
+    assert not BillingSettingsOverride.objects.filter(customer=scene.customers["wayne"]).exists()
+    assert "The overrides of Wayne Enterprises are removed." in page
+
+
+def test_switching_off_what_is_off_is_no_error(scene: Scene, signed_in: SignedIn) -> None:
+    client = signed_in()
+    address = reverse("portal:customer_settings", args=["acme"])
+    assert client.post(address, override_form(client, "acme")).status_code == 302
+    assert not BillingSettingsOverride.objects.filter(customer=scene.customers["acme"]).exists()
+
+
+def test_an_override_of_nothing_is_refused(scene: Scene, signed_in: SignedIn) -> None:
+    client = signed_in()
+    sent = override_form(client, "acme") | {"enabled": "on"}
+    page = client.post(reverse("portal:customer_settings", args=["acme"]), sent).content.decode()
+    assert "Give at least one setting its own value" in page
+    assert not BillingSettingsOverride.objects.filter(customer=scene.customers["acme"]).exists()
+
+
+@pytest.mark.parametrize("role", [Role.SUPPORT, Role.READ_ONLY])
+def test_overrides_need_their_permission(scene: Scene, signed_in: SignedIn, role: Role) -> None:
+    client = signed_in(role)
+    sent = override_form(client, "wayne")
+    sent.pop("enabled")
+    assert client.post(reverse("portal:customer_settings", args=["wayne"]), sent).status_code == 403
+    assert BillingSettingsOverride.objects.filter(customer=scene.customers["wayne"]).exists()
