@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Min
+from django.db.models import Max, Min, QuerySet
 
 from customers.due import due_at
 from customers.vendor import Vendor
@@ -19,6 +20,10 @@ class InvoicingClock:
         moments = [_earliest(BillingCycle.objects.of(vendor)), _earliest(Invoice.objects.of(vendor))]
         return min((moment for moment in moments if moment is not None), default=None)
 
+    def last_due(self, vendor: Vendor, *, by: datetime) -> datetime | None:
+        moments = [_latest(BillingCycle.objects.of(vendor), by), _latest(Invoice.objects.of(vendor), by)]
+        return max((moment for moment in moments if moment is not None), default=None)
+
     def settle(self, vendor: Vendor, *, now: datetime, real_now: datetime) -> bool:
         due = due_at(vendor, now)
         advance(due, real_now=real_now, hand_over=tasks.hand_over)
@@ -28,6 +33,11 @@ class InvoicingClock:
         """Nothing is kept here that depends on the clock."""
 
 
-def _earliest(rows: object) -> datetime | None:
-    moment: datetime | None = rows.aggregate(at=Min("next_action_at"))["at"]  # type: ignore[attr-defined]
+def _earliest(rows: QuerySet[Any]) -> datetime | None:
+    moment: datetime | None = rows.aggregate(at=Min("next_action_at"))["at"]
+    return moment
+
+
+def _latest(rows: QuerySet[Any], by: datetime) -> datetime | None:
+    moment: datetime | None = rows.filter(next_action_at__lte=by).aggregate(at=Max("next_action_at"))["at"]
     return moment

@@ -138,6 +138,10 @@ class PaymentGateway(Protocol):
         Raises ``GatewayUnavailable`` or ``GatewayRejected``; after a rejection nothing is left behind.
         """
 
+    def collect(self, vendor_id: int, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
+        """Try to charge an open invoice now. A decline is no error: it is among the payments of the answer,
+        and any other refusal in its ``error``. Already paid is success."""
+
     def void_invoice(self, vendor_id: int, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
         """Void it, or delete it where it is still a draft. Already void is success."""
 

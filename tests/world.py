@@ -78,6 +78,15 @@ class World:
     def move_by(self, **delta: float) -> None:
         self.move_to(self.now + timedelta(**delta))
 
+    def rest(self) -> None:
+        """Let everything happen that is due now, without moving the clock."""
+        patience = time.monotonic() + 30
+        while time.monotonic() < patience:
+            rooms = clock.participants()
+            if not any([p.settle(self.vendor, now=self.now, real_now=timezone.now()) for p in rooms]):  # noqa: C419
+                return
+        raise AssertionError("The world does not come to rest.")
+
     def settle(self, meanwhile: Callable[[], None] | None = None) -> None:
         patience = time.monotonic() + 60
         while time.monotonic() < patience:

@@ -12,13 +12,16 @@ from django.http import HttpRequest, HttpResponse
 
 STRICT = {
     "default-src": "'self'",
-    "img-src": "'self' data:",
     "object-src": "'none'",
     "base-uri": "'none'",
     "form-action": "'self'",
     "frame-ancestors": "'none'",
 }
-SKINNED = STRICT | {"script-src": "'self' 'unsafe-eval'", "style-src": "'self' 'unsafe-inline'"}
+SKINNED = STRICT | {
+    "img-src": "'self' data:",
+    "script-src": "'self' 'unsafe-eval'",
+    "style-src": "'self' 'unsafe-inline'",
+}
 
 
 def header(policy: dict[str, str]) -> str:

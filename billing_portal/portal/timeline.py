@@ -77,7 +77,7 @@ def _actor(event: Event) -> str:
 def _detail(event: Event) -> str:
     """What the fact's details say, in words: the reason, the error, what moved or changed."""
     details = {**event.payload, **event.details}
-    parts = [_text(details.get(key)) for key in ("sentence", "note", "reason", "error", "message")]
+    parts = [_text(details.get(key)) for key in ("delivery", "note", "reason", "error")]
     parts += [_moved(details), _changes(details.get("changes"))]
     return " ".join(dict.fromkeys(part for part in parts if part))
 

@@ -14,6 +14,9 @@ class EventsClock:
         """Redelivery follows real time, so nothing is ever planned on the vendor's clock."""
         return None
 
+    def last_due(self, vendor: Vendor, *, by: datetime) -> datetime | None:
+        return None
+
     def settle(self, vendor: Vendor, *, now: datetime, real_now: datetime) -> bool:
         taken = dispatch(real_now=real_now, vendor_id=vendor.pk)
         tried = deliver_pending(real_now=real_now, vendor_id=vendor.pk)

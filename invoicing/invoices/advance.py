@@ -18,7 +18,8 @@ from django.db.models import Q
 from customers.claims import claim, in_hand, release, renew, retry_delay
 from customers.settings.policy import policies_for
 from customers.vendor import Vendor
-from invoicing.gateways import GatewayError, GatewayUnavailable, get_gateway
+from invoicing.gateways import GatewayError, GatewayInvoice, GatewayUnavailable, get_gateway
+from invoicing.invoices.collection import settle
 from invoicing.invoices.generation import generate_due
 from invoicing.invoices.issue import issue
 from invoicing.invoices.models import Channel, Invoice
@@ -99,6 +100,14 @@ def _nothing(invoice: Invoice, real_now: datetime) -> None:
     release(Invoice, invoice.pk)
 
 
+def _collect(invoice: Invoice, real_now: datetime) -> None:
+    """A person asked for another try. The key counts the tries that failed, so that a lost answer is asked for
+    again and a new try is a new one."""
+    key = f"invoice-{invoice.uuid}-collect-{invoice.payment_retry_attempt}"
+    call = partial(get_gateway(invoice.gateway).collect, invoice.vendor_id, invoice.external_invoice_id)
+    _pass_on(invoice, real_now, partial(call, idempotency_key=key))
+
+
 def _void_at_gateway(invoice: Invoice, real_now: datetime) -> None:
     call = partial(get_gateway(invoice.gateway).void_invoice, invoice.vendor_id, invoice.external_invoice_id)
     _pass_on(invoice, real_now, partial(call, idempotency_key=f"invoice-{invoice.uuid}-void"))
@@ -109,10 +118,10 @@ def _mark_paid_at_gateway(invoice: Invoice, real_now: datetime) -> None:
     _pass_on(invoice, real_now, partial(call, idempotency_key=f"invoice-{invoice.uuid}-paid"))
 
 
-def _pass_on(invoice: Invoice, real_now: datetime, call: Callable[[], object]) -> None:
+def _pass_on(invoice: Invoice, real_now: datetime, call: Callable[[], GatewayInvoice]) -> None:
     """Tell the gateway of a person's decision; without an answer, ask again soon with the same key."""
     try:
-        call()
+        state = call()
     except GatewayUnavailable as error:
         until = real_now + timedelta(seconds=30)
         Invoice.objects.filter(pk=invoice.pk).update(last_error=error.message, claim_token=None, claimed_until=until)
@@ -120,7 +129,8 @@ def _pass_on(invoice: Invoice, real_now: datetime, call: Callable[[], object]) -
     except GatewayError as error:
         problem = f"Stripe refused: {error.message}"
     else:
-        problem = ""
+        problem = state.error
+        settle(invoice.external_invoice_id, state, real_now=real_now, gateway=invoice.gateway)
     Invoice.objects.filter(pk=invoice.pk).update(
         next_action=InvoiceAction.NONE, next_action_at=None, last_error=problem, claim_token=None, claimed_until=None
     )
@@ -128,6 +138,7 @@ def _pass_on(invoice: Invoice, real_now: datetime, call: Callable[[], object]) -
 
 _STEPS: dict[InvoiceAction, Callable[[Invoice, datetime], None]] = {
     InvoiceAction.ISSUE: _issue,
+    InvoiceAction.COLLECT: _collect,
     InvoiceAction.VOID_AT_GATEWAY: _void_at_gateway,
     InvoiceAction.MARK_PAID_AT_GATEWAY: _mark_paid_at_gateway,
     InvoiceAction.APPROVE: _nothing,

@@ -52,7 +52,7 @@ def _refusal(invoice: Invoice, verb: InvoiceVerb) -> str:
     match verb:
         case InvoiceVerb.APPROVE if state not in BEFORE_ISSUE or invoice.is_approved:
             return f"{invoice} needs no approval: it is {'approved' if invoice.is_approved else word}."
-        case InvoiceVerb.PUSH if state not in BEFORE_ISSUE:
+        case InvoiceVerb.PUSH if state not in BEFORE_ISSUE and not _is_collectable(invoice):
             return f"{invoice} has no next step to push it to: it is {word}."
         case InvoiceVerb.MARK_PAID if S.PAID not in TRANSITIONS[state]:
             return f"{invoice} cannot be marked as paid: it is {word}."
@@ -61,6 +61,11 @@ def _refusal(invoice: Invoice, verb: InvoiceVerb) -> str:
         case InvoiceVerb.DELETE if state not in BEFORE_ISSUE or invoice.number:
             return f"{invoice} can no longer be deleted: {'it has its number' if invoice.number else f'it is {word}'}."
     return ""
+
+
+def _is_collectable(invoice: Invoice) -> bool:
+    """Whether the gateway can be asked to try the payment again."""
+    return invoice.state == S.PAYMENT_FAILED and bool(invoice.external_invoice_id)
 
 
 def check(invoice: Invoice, verb: InvoiceVerb) -> None:
@@ -146,13 +151,17 @@ def approve(invoice: Invoice, *, actor: Actor, now: datetime, real_now: datetime
 
 
 def push(invoice: Invoice, *, actor: Actor, now: datetime, real_now: datetime) -> Invoice:
-    """Take the next step now: approve if need be, and issue without waiting."""
+    """Take the next step now: approve if need be and issue without waiting, or try the payment again."""
     with transaction.atomic():
         invoice = locked(invoice)
         check(invoice, InvoiceVerb.PUSH)
-        if not invoice.is_approved:
-            invoice = approve(invoice, actor=actor, now=now, real_now=real_now)
-        invoice.next_action, invoice.next_action_at, invoice.issue_date = InvoiceAction.ISSUE, now, now
+        if _is_collectable(invoice):
+            invoice.next_action = InvoiceAction.COLLECT
+        else:
+            if not invoice.is_approved:
+                invoice = approve(invoice, actor=actor, now=now, real_now=real_now)
+            invoice.next_action, invoice.issue_date = InvoiceAction.ISSUE, now
+        invoice.next_action_at = now
         invoice.claim_token = invoice.claimed_until = None
         invoice.save(update_fields=["next_action", "next_action_at", "issue_date", "claim_token", "claimed_until"])
     return invoice

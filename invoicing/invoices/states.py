@@ -50,6 +50,7 @@ class InvoiceAction(models.TextChoices):
 
     APPROVE = "approve", "Approve"
     ISSUE = "issue", "Issue"
+    COLLECT = "collect", "Try the payment again"
     VOID_AT_GATEWAY = "void_at_gateway", "Void in Stripe"
     MARK_PAID_AT_GATEWAY = "mark_paid_at_gateway", "Mark as paid in Stripe"
     NONE = "", "Nothing"

@@ -6,14 +6,14 @@ by itself, ``settle`` performs what is due at the present moment.
 
 from datetime import datetime, timedelta
 
-from django.db.models import Min
+from django.db.models import Max, Min
 
 from payments.sandbox import deliveries, schedule
 from payments.sandbox.idempotency import is_busy
 from payments.sandbox.models import Clock, StoredObject
 from payments.sandbox.moments import now
 
-__all__ = ["next_due", "now", "set_clock", "settle"]
+__all__ = ["last_due", "next_due", "now", "set_clock", "settle"]
 
 
 def set_clock(account: str, livemode: bool, *, frozen_at: datetime | None, offset: timedelta) -> None:
@@ -27,6 +27,13 @@ def next_due(account: str, livemode: bool) -> datetime | None:
     """When, on the account's clock, the next scheduled thing happens: finalization, payment retry."""
     waiting = StoredObject.objects.filter(account=account, livemode=livemode, due_at__isnull=False)
     moment: datetime | None = waiting.aggregate(first=Min("due_at"))["first"]
+    return moment
+
+
+def last_due(account: str, livemode: bool, by: datetime) -> datetime | None:
+    """The latest scheduled thing that is not after ``by``."""
+    waiting = StoredObject.objects.filter(account=account, livemode=livemode, due_at__lte=by)
+    moment: datetime | None = waiting.aggregate(last=Max("due_at"))["last"]
     return moment
 
 

@@ -18,6 +18,10 @@ class SandboxClock:
         moments = [clock.next_due(account, livemode) for account, livemode in _accounts(vendor)]
         return min((moment for moment in moments if moment is not None), default=None)
 
+    def last_due(self, vendor: Vendor, *, by: datetime) -> datetime | None:
+        moments = [clock.last_due(account, livemode, by) for account, livemode in _accounts(vendor)]
+        return max((moment for moment in moments if moment is not None), default=None)
+
     def settle(self, vendor: Vendor, *, now: datetime, real_now: datetime) -> bool:
         busy = [_settle(account, livemode, real_now) for account, livemode in _accounts(vendor)]
         return any(busy)  # each has had its turn

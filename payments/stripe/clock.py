@@ -19,6 +19,9 @@ class StripeClock:
     def next_due(self, vendor: Vendor) -> datetime | None:
         return None
 
+    def last_due(self, vendor: Vendor, *, by: datetime) -> datetime | None:
+        return None
+
     def settle(self, vendor: Vendor, *, now: datetime, real_now: datetime) -> bool:
         connections = StripeConnection.objects.of(vendor)
         busy = [settle_account(c.account_id, c.livemode, real_now) for c in connections]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -43,6 +44,15 @@ class StripeGateway:
             known_methods=list(StripePaymentMethod.objects.filter(stripe_customer=counterpart).order_by("-is_default")),
         )
         return issuing.make(issue, _earlier(issue, real_now), remember)
+
+    def collect(self, vendor_id: int, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
+        client = _client(vendor_id)
+        try:
+            client.pay_invoice(external_id, {"off_session": True}, key=f"{idempotency_key}-pay")
+        except GatewayRejected as error:
+            state = issuing.fetch(client, external_id)
+            return state if state.status != "open" else replace(state, error=error.message)
+        return issuing.fetch(client, external_id)
 
     def void_invoice(self, vendor_id: int, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
         client = _client(vendor_id)

@@ -13,10 +13,11 @@ from standardwebhooks import Webhook
 
 from customers.actors import SCHEDULE
 from customers.models import WebhookEndpoint
+from invoicing.invoices.lifecycle import push, void
 from invoicing.invoices.states import InvoiceStatus
 from invoicing.models import Invoice
 from payments.stripe.customers import generate
-from tests.world import World, utc
+from tests.world import OPERATOR, World, utc
 
 S = InvoiceStatus
 
@@ -129,6 +130,41 @@ def test_a_declined_card_fails_the_payment_with_the_reason(world, acme, stripe_s
     [payment] = invoice.payments.all()
     assert (payment.state, payment.amount) == ("failed", 18_538)
     assert listener.kinds("invoice.")[-1] == "invoice.payment_failed"
+
+
+def test_a_failed_payment_is_tried_again_when_a_person_says_so(world, acme, stripe_sandbox, listener):
+    by_stripe(world)
+    counterpart = acme.stripe_customers.get().external_id
+    give_card(stripe_sandbox, counterpart, "pm_card_chargeCustomerFail")
+    world.move_to(utc(2026, 4, 4, 2))
+    push(world.invoice(), actor=OPERATOR, now=world.now, real_now=timezone.now())
+    world.rest()
+    assert world.invoice().status == S.PAYMENT_FAILED
+    assert world.invoice().payments.filter(state="failed").count() == 2
+
+    give_card(stripe_sandbox, counterpart)
+    push(world.invoice(), actor=OPERATOR, now=world.now, real_now=timezone.now())
+    world.rest()
+    invoice = world.invoice()
+    assert (invoice.status, invoice.amount_paid, invoice.payment_error) == (S.PAID, 18_538, "")
+    paid = [charge for charge in stripe_sandbox.client().v1.charges.list().data if charge.paid]
+    assert [charge.amount for charge in paid] == [18_538]
+    kinds = listener.kinds("invoice.payment") + listener.kinds("invoice.paid")
+    assert kinds == ["invoice.payment_failed", "invoice.payment_failed", "invoice.paid"]
+
+
+def test_voiding_here_voids_in_stripe(world, acme, stripe_sandbox):
+    by_stripe(world, stripe_immediate_finalization=True)
+    world.override(acme, charges_enabled=False)
+    world.move_to(utc(2026, 4, 4, 2))
+    assert world.invoice().status == S.ISSUED
+    void(world.invoice(), actor=OPERATOR, reason="duplicate", now=world.now, real_now=timezone.now())
+    world.rest()
+    invoice = world.invoice()
+    assert (invoice.status, invoice.next_action, invoice.last_error) == (S.VOIDED, "", "")
+    [there] = stripe_sandbox.client().v1.invoices.list().data
+    assert there.status == "void"
+    assert world.kinds(invoice).count("invoice.voided") == 1
 
 
 def test_without_delivery_nothing_leaves_and_the_invoice_says_why(world, acme, stripe_sandbox):

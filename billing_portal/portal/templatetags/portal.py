@@ -96,12 +96,19 @@ def real_relative(context: Context, at: datetime) -> SafeString:
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), words.moment(at), text)
 
 
-BRANDS = {"amex": "American Express", "diners": "Diners Club", "jcb": "JCB", "unionpay": "UnionPay"}
+BRANDS = {
+    "amex": "American Express",
+    "diners": "Diners Club",
+    "jcb": "JCB",
+    "unionpay": "UnionPay",
+    "us_bank_account": "US bank account",
+}
 
 
 @register.filter
 def method_name(method: StripePaymentMethod) -> str:
     """Visa •••• 4242"""
     kind = method.brand or method.type
-    name = BRANDS.get(kind, kind.replace("_", " ").capitalize())
+    words_of_kind = kind.replace("_", " ")
+    name = BRANDS.get(kind, words_of_kind[:1].upper() + words_of_kind[1:])
     return f"{name} •••• {method.last4}" if method.last4 else name
