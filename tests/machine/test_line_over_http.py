@@ -39,7 +39,7 @@ class Vendor:
         self.api = ready["url"] + "/api/v1"
         self.headers = {"Authorization": f"Bearer {ready['api_key']}"}
         self.account = ready["stripe"]["account"]
-        base = {"api": ready["stripe"]["api_base"]}
+        base: Any = {"api": ready["stripe"]["api_base"]}
         self.stripe = sdk.StripeClient(ready["stripe"]["secret_key"], stripe_account=self.account, base_addresses=base)
 
     def call(self, method: str, path: str, **body: Any) -> Any:
@@ -136,9 +136,8 @@ def a_month_is_paid(vendor: Vendor, events: list[dict[str, Any]]) -> None:
     end = vendor.cycle_end("acme")
     for day, value in enumerate([41] * 29 + [45]):
         moment = (end - timedelta(days=27, hours=day)).isoformat()
-        vendor.call(
-            "POST", "/measurements/", meter_name="requests", value=value, time=moment, labels={"account": "acme"}
-        )
+        used = {"meter_name": "requests", "value": value, "time": moment, "labels": {"account": "acme"}}
+        vendor.call("POST", "/measurements/", **used)
 
     vendor.move_to(end + timedelta(hours=23))
     assert vendor.get("/customers/acme/invoices") == []

@@ -17,6 +17,9 @@ from billing_portal.machine.installation import only_run
 from billing_portal.machine.supervisor import Failed
 from tests.machine.running import Up
 
+# Both start everything; side by side they would only wait for each other.
+pytestmark = pytest.mark.xdist_group("up")
+
 PROGRAMS = {"postgres", "valkey", "web", "worker", "beat", "sandbox"}
 
 
