@@ -12,6 +12,7 @@ from billing_portal.demo.company import VENDOR as DEMO_VENDOR
 from billing_portal.demo.run import is_in_use
 from customers.vendor import Vendor
 from payments.models import StripeConnection
+from payments.stripe.handlers import SUBSCRIBED
 
 OPERATOR = "owner@example.com"
 VENDOR = "my-company"
@@ -81,7 +82,7 @@ def _sandbox_account(webhook_url: str) -> str:
     """The sandbox's one test account. Its webhooks go to where this start of the portal listens."""
     from payments.sandbox.seed import ensure_installation  # an app of its own, not installed everywhere
 
-    return ensure_installation(webhook_url=webhook_url).account
+    return ensure_installation(webhook_url=webhook_url, events=SUBSCRIBED).account
 
 
 def _connect(vendor: Vendor, account: str, known: StripeConnection | None, real_now: datetime) -> StripeConnection:

@@ -20,6 +20,9 @@ from customers.events.models import EventKind, SubjectKind
 from customers.events.record import Fact, record
 from customers.vendor import Vendor
 
+# A driver looks at real time again after so many moments.
+STEPS = 20
+
 # The clock's finest grain while it is moved: about what beat's tick is for everybody else.
 TICK = timedelta(seconds=10)
 
@@ -79,37 +82,36 @@ def _check_move(vendor: Vendor, target: datetime, now: datetime) -> None:
 
 
 def drive(vendor_id: int, *, real_now: datetime) -> bool:
-    """One pass: settle at the present moment, else step to the next one. True while there is more to do.
+    """Settle at the present moment and, where nothing is under way, step to the next ones. True while there is
+    more to do.
 
     Only one driver a vendor works at a time; another answers False at once and leaves it to the first.
     """
     with _driving(vendor_id) as mine:
-        if not mine:
-            return False
-        vendor = Vendor.objects.get(pk=vendor_id)
-        if vendor.clock_frozen_at is None:
-            return False
-        now = vendor.clock_frozen_at
-        # Every room gets its turn in each pass, so no short-circuit.
-        busy = [p.settle(vendor, now=now, real_now=real_now) for p in _participants]
-        if any(busy):
-            return True
-        return _step(vendor, now, real_now)
+        for _ in range(STEPS if mine else 0):
+            vendor = Vendor.objects.get(pk=vendor_id)
+            if vendor.clock_frozen_at is None:
+                return False
+            now = vendor.clock_frozen_at
+            # Every room gets its turn in each pass, so no short-circuit.
+            busy = [p.settle(vendor, now=now, real_now=real_now) for p in _participants]
+            if any(busy):
+                return True
+            _step(vendor, now, real_now)
+        return mine
 
 
-def _step(vendor: Vendor, now: datetime, real_now: datetime) -> bool:
+def _step(vendor: Vendor, now: datetime, real_now: datetime) -> None:
     """Nothing is due: stand at the next due moment, or arrive."""
     with transaction.atomic():
         vendor = Vendor.objects.select_for_update().get(pk=vendor.pk)
         assert vendor.clock_target is not None  # noqa: S101 - frozen and target go together by constraint
         vendor.clock_frozen_at = min(_next_stop(vendor, now) or vendor.clock_target, vendor.clock_target)
-        arrived = now == vendor.clock_target
-        if arrived:
+        if now == vendor.clock_target:
             vendor.clock_offset = vendor.clock_target - real_now
             vendor.clock_target = vendor.clock_frozen_at = None
         vendor.save(update_fields=["clock_offset", "clock_target", "clock_frozen_at"])
         _tell_followers(vendor)
-    return not arrived
 
 
 def _next_stop(vendor: Vendor, now: datetime) -> datetime | None:

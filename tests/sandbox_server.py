@@ -21,6 +21,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from payments.sandbox import clock, pump, seed, wsgi
+from payments.stripe.handlers import SUBSCRIBED
 from tests.contract import stripe_contract
 from tests.contract.stripe_contract import Report
 
@@ -78,7 +79,7 @@ class StripeSandbox:
         )
 
     def send_webhooks_to(self, url: str) -> None:
-        seed.ensure_installation(webhook_url=url)
+        seed.ensure_installation(webhook_url=url, events=SUBSCRIBED)
 
     def settle(self, real_now: datetime | None = None) -> bool:
         """Do what is due and try every new webhook once; true while something is under way."""

@@ -51,6 +51,8 @@ def deliver_pending(*, real_now: datetime, limit: int = 100, vendor_id: int | No
     if vendor_id is not None:
         due = due.filter(event__vendor_id=vendor_id)
     _, ids = claim(due, real_now=real_now, lease=settings.CLAIM_LEASE, limit=limit)
+    if not ids:
+        return 0
     rows = WebhookDelivery.objects.select_related("endpoint", "event").filter(pk__in=ids).order_by("pk")
     with session() as http:
         for delivery in rows:

@@ -17,7 +17,8 @@ from django.db.models import F, Q, QuerySet
 
 from payments.sandbox.models import Delivery
 
-LEASE = timedelta(seconds=60)
+# Longer than a batch takes when its receiver answers; a sender that died is replaced after it.
+LEASE = timedelta(seconds=20)
 TIMEOUT = 5
 BATCH = 10
 # A failed attempt is repeated after these; then the delivery counts as failed.

@@ -199,5 +199,14 @@ HANDLERS: Mapping[str, Handler] = {
 }
 
 
+# What others tell anyway: our own calls bring these by the dozen, and each would cost a request and a look.
+_REDUNDANT = {"invoice.created", "invoice.updated", "invoice.payment_succeeded"}
+
+SUBSCRIBED: tuple[str, ...] = tuple(
+    kind for kind, handler in HANDLERS.items() if handler is not _told_by_invoice and kind not in _REDUNDANT
+)
+"""The events an endpoint at Stripe is registered for: exactly those that can change something here."""
+
+
 def handler_for(event_type: str) -> Handler | None:
     return HANDLERS.get(event_type)
