@@ -23,7 +23,7 @@ class Api:
         self.vendor = vendor
         self.row, self.key = ApiKey.issue(vendor, "tests", now=START)
         self.http = client or Client()
-        self.asked: list[Operation] = []
+        self.went_well: set[Operation] = set()
 
     def get(self, path: str, query: dict[str, Any] | None = None) -> Any:
         return self._checked(self.http.get(f"/api/v1{path}", query or {}, headers=self._headers()))
@@ -44,7 +44,9 @@ class Api:
 
     def _checked(self, response: Any) -> Any:
         request = response.wsgi_request
-        self.asked.append(check(request.method, request.path_info, response))
+        operation = check(request.method, request.path_info, response)
+        if response.status_code < 300:
+            self.went_well.add(operation)
         return response
 
     def _headers(self) -> dict[str, str]:

@@ -14,8 +14,12 @@ from django.http import HttpResponse
 from django.urls import resolve
 from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator, FormatChecker
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
 Operation = tuple[str, str]
+
+_HERE = "urn:served"
 
 formats = FormatChecker(formats=())
 
@@ -66,15 +70,27 @@ def check(method: str, path: str, response: HttpResponse) -> Operation:
 
 
 def _errors(content: dict[str, Any], response: HttpResponse) -> Any:
-    schema = {**content["schema"], "components": _closed_components()}
-    return Draft202012Validator(schema, format_checker=formats).iter_errors(json.loads(response.content))
+    """For the test a field that is not documented is a mistake; for callers it may be news."""
+    return validator(content["schema"], closed=True).iter_errors(json.loads(response.content))
+
+
+def validator(schema: dict[str, Any], *, closed: bool = False) -> Draft202012Validator:
+    """``closed``: objects may hold nothing but their documented properties."""
+    return Draft202012Validator(_located(schema), registry=_registry(closed), format_checker=formats)
 
 
 @cache
-def _closed_components() -> dict[str, Any]:
-    """For the test a field that is not documented is a mistake; for callers it may be news."""
+def _registry(closed: bool) -> Registry[Any]:
     components = copy.deepcopy(served()["components"])
-    for schema in components["schemas"].values():
+    for schema in components["schemas"].values() if closed else ():
         if "properties" in schema:
             schema.setdefault("additionalProperties", False)
-    return components
+    located = _located({"components": components})
+    # Crawled once, not at each validation.
+    return Registry().with_resource(_HERE, DRAFT202012.create_resource(located)).crawl()
+
+
+def _located(schema: dict[str, Any]) -> dict[str, Any]:
+    """References, which mean the served document, made to say so."""
+    located: dict[str, Any] = json.loads(json.dumps(schema).replace('"#/components/', f'"{_HERE}#/components/'))
+    return located

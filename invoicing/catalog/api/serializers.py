@@ -145,11 +145,16 @@ class PriceTierAnswer(TypedDict):
 
 
 class PriceSchemeAnswer(TypedDict):
+    name: None
+    display_name: None
     scheme_type: SchemeType
     prices: list[PriceTierAnswer]
+    price_list: list[Any]
     unit_name: str | None
     time_unit_name: str | None
     batch_size: int
+    frequency: None
+    post_minimum_charge_percentage_change: None
 
 
 class MeteredComponentAnswer(TypedDict):
@@ -183,6 +188,7 @@ class PricePlanAnswer(TypedDict):
     features: list[Any]
     add_ons: list[Any]
     limits: list[Any]
+    trial: None
     created_at: datetime
 
 
@@ -230,6 +236,7 @@ def plan_shape(plan: PricePlan) -> PricePlanAnswer:
         "features": [],
         "add_ons": [],
         "limits": [],
+        "trial": None,
         "created_at": plan.created_at,
     }
 
@@ -251,11 +258,16 @@ def _component_shape(component: MeteredComponent) -> MeteredComponentAnswer:
 
 def _scheme_shape(scheme: PriceScheme) -> PriceSchemeAnswer:
     return {
+        "name": None,
+        "display_name": None,
         "scheme_type": SchemeType(scheme.scheme_type),
         "prices": [_tier_shape(tier) for tier in scheme.tiers.all()],
+        "price_list": [],
         "unit_name": scheme.unit_name or None,
         "time_unit_name": scheme.time_unit_name or None,
         "batch_size": scheme.batch_size,
+        "frequency": None,
+        "post_minimum_charge_percentage_change": None,
     }
 
 
