@@ -82,6 +82,7 @@ class RetryView(InvoiceVendorView):
 
 
 class ApproveView(InvoiceVendorView):
+    @documented("approve_invoice", answer=InvoiceAnswer)
     def post(self, request: Request, uuid: str) -> Response:
         """Let it be issued when its payment grace period is over."""
         invoice = self.invoice(uuid)
@@ -90,6 +91,7 @@ class ApproveView(InvoiceVendorView):
 
 
 class SendView(InvoiceVendorView):
+    @documented("send_invoice", answer=InvoiceAnswer, status=202)
     def post(self, request: Request, uuid: str) -> Response:
         """E-mail an issued invoice again, to the customer's present addresses."""
         invoice = self.invoice(uuid)
@@ -102,6 +104,7 @@ class VoidInput(StrictSerializer):
 
 
 class VoidView(InvoiceVendorView):
+    @documented("void_invoice", body=VoidInput, answer=InvoiceAnswer)
     def post(self, request: Request, uuid: str) -> Response:
         """Cancel an unpaid invoice for good, in Stripe too."""
         invoice = self.invoice(uuid)
