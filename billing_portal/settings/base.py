@@ -129,6 +129,8 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = BEAT_SCHEDULE
+# How long connections live is decided by CONN_MAX_AGE alone (billing_portal/celery.py).
+CELERY_DB_REUSE_MAX = 10_000
 
 # How the room below finds the rooms above it (docs/architecture.md).
 PAYMENT_GATEWAYS = {"stripe": "payments.stripe.gateway.StripeGateway"}
