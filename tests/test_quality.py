@@ -19,6 +19,8 @@ MADE_UP = {
     "REDIS_URL": "redis://broker.example.com:6379/0",
     "EMAIL_URL": "smtp+tls://mail:secret@mail.example.com:587",
 }
+# Browser tests in the same process set it for themselves.
+CLEAN = {key: value for key, value in os.environ.items() if key != "DJANGO_ALLOW_ASYNC_UNSAFE"}
 DEVELOPMENT = {"DJANGO_SETTINGS_MODULE": "billing_portal.settings.development"}
 
 
@@ -26,7 +28,7 @@ def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Comple
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=PROJECT,
-        env={**os.environ, **(env or {})},
+        env={**CLEAN, **(env or {})},
         capture_output=True,
         text=True,
         timeout=300,
