@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -209,9 +210,9 @@ def _webhooks(api: Api) -> None:
 
 
 def _endings(api: Api) -> None:
-    now = answer(api.get("/test_clock"))["now"]
+    now = datetime.fromisoformat(answer(api.get("/test_clock"))["now"])
     api.delete("/customers/acme/subscription")
-    api.post("/test_clock", {"now": now.replace("202", "203", 1)})
+    api.post("/test_clock", {"now": (now + timedelta(minutes=1)).isoformat()})
     for plan in ("spare", "useless"):
         api.post("/price_plans", {"name": plan, "period": "year"})
     api.post("/price_plans/spare/archive")
