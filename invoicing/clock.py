@@ -27,12 +27,14 @@ class InvoicingClock:
         return max(filter(None, (_latest(rows, column, by) for rows, column in _planned(vendor))), default=None)
 
     def settle(self, vendor: Vendor, *, now: datetime, real_now: datetime) -> bool:
+        if not _anything(vendor, now):
+            return False
         due = due_at(vendor, now)
         advance(due, real_now=real_now, hand_over=tasks.hand_over)
         while remind_due(due_at(vendor, now, REMINDER), real_now=real_now):
             pass
         mailing.hand_out(due, real_now=real_now, hand_over=tasks.hand_over_email)
-        return any(rows.filter(due_at(vendor, now, column)).exists() for rows, column in _planned(vendor))
+        return _anything(vendor, now)
 
     def follow(self, vendor: Vendor) -> None:
         """Nothing is kept here that depends on the clock."""
@@ -40,9 +42,12 @@ class InvoicingClock:
 
 def _planned(vendor: Vendor) -> list[tuple[QuerySet[Any], str]]:
     """Where this room writes what it will do, and the column that says when."""
-    invoices = Invoice.objects.of(vendor)
-    emails = OutgoingEmail.objects.of(vendor)
-    return [(BillingCycle.objects.of(vendor), ACTION), (invoices, ACTION), (invoices, REMINDER), (emails, ACTION)]
+    invoices, emails = Invoice.objects.of(vendor), OutgoingEmail.objects.of(vendor)
+    return [(invoices, ACTION), (invoices, REMINDER), (emails, ACTION), (BillingCycle.objects.of(vendor), ACTION)]
+
+
+def _anything(vendor: Vendor, now: datetime) -> bool:
+    return any(rows.filter(due_at(vendor, now, column)).exists() for rows, column in _planned(vendor))
 
 
 def _earliest(rows: QuerySet[Any], column: str) -> datetime | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ def test_every_operation_has_a_name_of_its_own_and_says_what_it_answers() -> Non
 
 
 def test_every_operation_needs_a_key_but_the_link_to_a_pdf() -> None:
-    keys = [{"ApiKey": []}, {"ApiKeyInXAuthorization": []}]
+    keys: list[dict[str, list[str]]] = [{"ApiKey": []}, {"ApiKeyInXAuthorization": []}]
     open_to_all = {operation["operationId"] for operation in operations().values() if operation["security"] != keys}
     assert open_to_all == {"get_invoice_pdf"}
 
@@ -102,11 +103,11 @@ def test_a_status_that_is_not_documented_is_noticed() -> None:
 class Documented(Api):
     """Sends only what the schema allows; every answer is checked by ``Api``."""
 
-    def _send(self, method: str, path: str, body: Any) -> Any:
+    def _send(self, method: str, path: str, body: Any, key: str | None = None) -> Any:
         content = operations()[operation_at(method, f"/api/v1{path}")].get("requestBody")
         if body is not None and content is not None:
             validator(content["content"]["application/json"]["schema"]).validate(json.loads(json.dumps(body)))
-        return super()._send(method, path, body)
+        return super()._send(method, path, body, key)
 
 
 @pytest.fixture
@@ -198,6 +199,13 @@ def _invoices(api: Api) -> None:
     api.get("/customers/acme/invoices")
     api.post(f"/invoices/{paid.uuid}/status", {"status": "INVOICE_PAID"})
     api.post(f"/invoices/{pushed.uuid}/retries")
+    waiting, sent = (
+        InvoiceFactory(customer=acme, is_approved=False),
+        InvoiceFactory(customer=acme, status="INVOICE_ISSUED"),
+    )
+    api.post(f"/invoices/{waiting.uuid}/approve")
+    api.post(f"/invoices/{waiting.uuid}/void", {"reason": "A duplicate."})
+    api.post(f"/invoices/{sent.uuid}/send")
     api.delete(f"/invoices/{deleted.uuid}")
 
 
@@ -209,9 +217,9 @@ def _webhooks(api: Api) -> None:
 
 
 def _endings(api: Api) -> None:
-    now = answer(api.get("/test_clock"))["now"]
+    now = datetime.fromisoformat(answer(api.get("/test_clock"))["now"])
     api.delete("/customers/acme/subscription")
-    api.post("/test_clock", {"now": now.replace("202", "203", 1)})
+    api.post("/test_clock", {"now": (now + timedelta(minutes=1)).isoformat()})
     for plan in ("spare", "useless"):
         api.post("/price_plans", {"name": plan, "period": "year"})
     api.post("/price_plans/spare/archive")
