@@ -231,18 +231,23 @@ def test_what_is_no_id(api: Api) -> None:
 # Sub-resources
 
 
+def refused(response) -> str:
+    refusal(response, 409)
+    return str(response.json()["message"])
+
+
 def test_approving(api: Api, customer) -> None:
     waiting = made(customer, is_approved=False, next_action="approve", next_action_at=None)
     body = answer(api.post(f"/invoices/{waiting.uuid}/approve"))
     assert (body["is_approved"], body["next_action"]) == (True, "issue")
-    assert "needs no approval" in refusal(api.post(f"/invoices/{waiting.uuid}/approve"), 409)["message"]
+    assert "needs no approval" in refused(api.post(f"/invoices/{waiting.uuid}/approve"))
 
 
 def test_voiding_keeps_the_reason(api: Api, invoice) -> None:
     body = answer(api.post(f"/invoices/{invoice.uuid}/void", {"reason": "Sent to the wrong company."}))
     assert body["status"] == "INVOICE_VOIDED"
     assert Event.objects.get(kind="invoice.voided").details["reason"] == "Sent to the wrong company."
-    assert "cannot be voided" in refusal(api.post(f"/invoices/{invoice.uuid}/void"), 409)["message"]
+    assert "cannot be voided" in refused(api.post(f"/invoices/{invoice.uuid}/void"))
 
 
 def test_sending_again(api: Api, customer, invoice) -> None:
@@ -251,4 +256,4 @@ def test_sending_again(api: Api, customer, invoice) -> None:
     assert "send" in body["available_actions"]
     [email] = OutgoingEmail.objects.all()
     assert (email.kind, email.state, email.recipients) == ("invoice", "waiting", ["acme@example.com"])
-    assert "not issued by e-mail" in refusal(api.post(f"/invoices/{invoice.uuid}/send"), 409)["message"]
+    assert "not issued by e-mail" in refused(api.post(f"/invoices/{invoice.uuid}/send"))

@@ -200,7 +200,7 @@ def _invoices(api: Api) -> None:
     api.post(f"/invoices/{paid.uuid}/status", {"status": "INVOICE_PAID"})
     api.post(f"/invoices/{pushed.uuid}/retries")
     waiting = InvoiceFactory(customer=acme, is_approved=False)
-    sent = InvoiceFactory(customer=acme, status="INVOICE_ISSUED")
+    sent = InvoiceFactory(customer=acme, status="INVOICE_ISSUED", next_action="", next_action_at=None)
     api.post(f"/invoices/{waiting.uuid}/approve")
     api.post(f"/invoices/{waiting.uuid}/void", {"reason": "A duplicate."})
     api.post(f"/invoices/{sent.uuid}/send")
