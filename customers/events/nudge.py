@@ -29,6 +29,7 @@ def _nudge() -> None:
         if cache.add(_WAITING, True, timeout=_LONGEST_WAIT_SECONDS):
             deliver_events.delay()
     except (OperationalError, RedisError) as error:
+        # The mark, where it was set, goes by itself.
         logger.warning("The broker is out of reach, webhooks wait for the next tick: %s", error)
 
 
