@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.api.base import StrictSerializer, VendorView, done
-from customers.events.api.shapes import delivery_shape, webhook_shape
+from customers.api.schema import documented
+from customers.events.api.shapes import (
+    DeliveriesAnswer,
+    DeliveryAnswer,
+    NewWebhookAnswer,
+    WebhookAnswer,
+    delivery_shape,
+    webhook_shape,
+)
 from customers.events.endpoints import change_endpoint, register_endpoint, roll_secret, send_again, send_test
 from customers.events.models import DeliveryState, WebhookDelivery, WebhookEndpoint
 
@@ -41,9 +47,11 @@ class WebhookVendorView(VendorView):
 
 
 class WebhooksView(VendorView):
+    @documented("list_webhooks", answer=list[WebhookAnswer])
     def get(self, request: Request) -> Response:
         return done([webhook_shape(endpoint) for endpoint in WebhookEndpoint.objects.of(self.vendor).order_by("pk")])
 
+    @documented("create_webhook", body=WebhookInput, answer=NewWebhookAnswer)
     def post(self, request: Request) -> Response:
         """The answer carries the ``secret`` that deliveries are signed with; it is shown this once."""
         given = self.read(WebhookInput)
@@ -52,20 +60,24 @@ class WebhooksView(VendorView):
 
 
 class WebhookView(WebhookVendorView):
+    @documented("get_webhook", answer=WebhookAnswer)
     def get(self, request: Request, uuid: str) -> Response:
         return done(webhook_shape(self.endpoint(uuid)))
 
+    @documented("update_webhook", body=WebhookChange, answer=WebhookAnswer)
     def put(self, request: Request, uuid: str) -> Response:
         """Only the fields given change."""
         endpoint = change_endpoint(self.endpoint(uuid), self.read(WebhookChange), real_now=self.real_now)
         return done(webhook_shape(endpoint))
 
+    @documented("delete_webhook")
     def delete(self, request: Request, uuid: str) -> Response:
         self.endpoint(uuid).delete()
         return done()
 
 
 class RollSecretView(WebhookVendorView):
+    @documented("roll_webhook_secret", answer=NewWebhookAnswer)
     def post(self, request: Request, uuid: str) -> Response:
         """A new ``secret``, shown this once. For 24 hours deliveries carry signatures of both."""
         endpoint = roll_secret(self.endpoint(uuid), real_now=self.real_now)
@@ -73,6 +85,7 @@ class RollSecretView(WebhookVendorView):
 
 
 class TestEventView(WebhookVendorView):
+    @documented("send_test_event", answer=DeliveryAnswer)
     def post(self, request: Request, uuid: str) -> Response:
         """Send ``webhook.test`` to this endpoint, whatever events it listens to."""
         delivery = send_test(self.endpoint(uuid), actor=self.actor, now=self.now, real_now=self.real_now)
@@ -80,6 +93,7 @@ class TestEventView(WebhookVendorView):
 
 
 class DeliveriesView(WebhookVendorView):
+    @documented("list_webhook_deliveries", query=DeliveryQuery, answer=DeliveriesAnswer)
     def get(self, request: Request, uuid: str) -> Response:
         """Newest first. Pass ``next_cursor`` back as ``cursor`` for the page after; null means there is none."""
         query = self.read_query(DeliveryQuery)
@@ -91,11 +105,16 @@ class DeliveriesView(WebhookVendorView):
         found = list(rows.select_related("event").prefetch_related("tries")[: query["limit"] + 1])
         shown = found[: query["limit"]]
         following = str(shown[-1].pk) if len(found) > len(shown) else None
-        shapes: list[dict[str, Any]] = [delivery_shape(row, tries=row.tries.all()) for row in shown]
-        return done({"deliveries": shapes, "limit": query["limit"], "next_cursor": following})
+        page: DeliveriesAnswer = {
+            "deliveries": [delivery_shape(row, tries=row.tries.all()) for row in shown],
+            "limit": query["limit"],
+            "next_cursor": following,
+        }
+        return done(page)
 
 
 class DeliveryRetriesView(VendorView):
+    @documented("retry_webhook_delivery", answer=DeliveryAnswer)
     def post(self, request: Request, delivery_id: int) -> Response:
         """Send one delivery again, now, whatever became of it."""
         rows = WebhookDelivery.objects.of(self.vendor).select_related("endpoint", "event")
