@@ -112,7 +112,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "billing_portal.api.schema.add_refusals",
+        "billing_portal.api.schema.add_what_is_shared",
     ],
     "ENUM_NAME_OVERRIDES": {
         "UnitEnum": "customers.settings.declaration.Unit",

@@ -60,7 +60,7 @@ def test_every_operation_has_a_name_of_its_own_and_says_what_it_answers() -> Non
 
 
 def test_every_operation_needs_a_key_but_the_link_to_a_pdf() -> None:
-    keys = [{"ApiKey": []}, {"ApiKeyInXAuthorization": []}]
+    keys: list[dict[str, list[str]]] = [{"ApiKey": []}, {"ApiKeyInXAuthorization": []}]
     open_to_all = {operation["operationId"] for operation in operations().values() if operation["security"] != keys}
     assert open_to_all == {"get_invoice_pdf"}
 
@@ -103,11 +103,11 @@ def test_a_status_that_is_not_documented_is_noticed() -> None:
 class Documented(Api):
     """Sends only what the schema allows; every answer is checked by ``Api``."""
 
-    def _send(self, method: str, path: str, body: Any) -> Any:
+    def _send(self, method: str, path: str, body: Any, key: str | None = None) -> Any:
         content = operations()[operation_at(method, f"/api/v1{path}")].get("requestBody")
         if body is not None and content is not None:
             validator(content["content"]["application/json"]["schema"]).validate(json.loads(json.dumps(body)))
-        return super()._send(method, path, body)
+        return super()._send(method, path, body, key)
 
 
 @pytest.fixture
