@@ -36,6 +36,7 @@ class EventKind(models.TextChoices):
     INVOICE_KEPT = "invoice.kept", "Kept here"
     INVOICE_ISSUED = "invoice.issued", "Invoice issued"
     INVOICE_ISSUING_FAILED = "invoice.issuing_failed", "Issuing failed"
+    INVOICE_RESENT = "invoice.resent", "E-mailed again"
     INVOICE_PAID = "invoice.paid", "Invoice paid"
     INVOICE_PAYMENT_FAILED = "invoice.payment_failed", "Payment failed"
     INVOICE_VOIDED = "invoice.voided", "Invoice voided"
