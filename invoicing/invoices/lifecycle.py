@@ -31,6 +31,7 @@ class InvoiceVerb(StrEnum):
     MARK_PAID = "mark_paid"
     VOID = "void"
     DELETE = "delete"
+    REFUND = "refund"
 
 
 class StaleInvoice(Conflict):
@@ -60,12 +61,20 @@ def _refusal(invoice: Invoice, verb: InvoiceVerb) -> str:
             return f"{invoice} cannot be voided: it is {word}."
         case InvoiceVerb.DELETE if state not in BEFORE_ISSUE or invoice.number:
             return f"{invoice} can no longer be deleted: {'it has its number' if invoice.number else f'it is {word}'}."
+        case InvoiceVerb.REFUND if state != S.PAID:
+            return f"{invoice} cannot be refunded: it is {word}."
+        case InvoiceVerb.REFUND if not invoice.gateway or not invoice.amount_refundable:
+            return f"{invoice} cannot be refunded: {_nothing_left(invoice)}."
     return ""
 
 
 def _is_collectable(invoice: Invoice) -> bool:
     """Whether the gateway can be asked to try the payment again."""
     return invoice.state == S.PAYMENT_FAILED and bool(invoice.external_invoice_id)
+
+
+def _nothing_left(invoice: Invoice) -> str:
+    return "all of it went back already" if invoice.amount_refunded else "Stripe collected nothing for it"
 
 
 def check(invoice: Invoice, verb: InvoiceVerb) -> None:

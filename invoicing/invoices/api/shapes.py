@@ -6,7 +6,7 @@ from typing import Any
 
 from customers.money import format_money
 from invoicing.invoices.lifecycle import available_actions
-from invoicing.invoices.models import Invoice, LineItem
+from invoicing.invoices.models import Invoice, LineItem, Refund
 from invoicing.invoices.pdf import pdf_url
 from invoicing.invoices.states import InvoiceStatus
 
@@ -27,6 +27,7 @@ _AS_STORED = (
     "amount_due",
     "amount_paid",
     "amount_remaining",
+    "amount_refunded",
     "currency",
     "due_date",
     "issue_date",
@@ -57,6 +58,7 @@ def invoice_shape(invoice: Invoice) -> dict[str, Any]:
         "next_action": invoice.next_action or None,
         "last_error": invoice.last_error,
         "available_actions": [str(verb) for verb in available_actions(invoice)],
+        "refunds": [refund_shape(refund, invoice.currency) for refund in invoice.refunds.all()],
         "line_items": [line_shape(line, invoice.currency) for line in invoice.line_items.all()],
     }
 
@@ -76,6 +78,20 @@ def line_shape(line: LineItem, currency: str) -> dict[str, Any]:
         "start_time": line.start_time,
         "end_time": line.end_time,
         "metadata": line.metadata,
+    }
+
+
+def refund_shape(refund: Refund, currency: str) -> dict[str, Any]:
+    """``amount`` is in minor units."""
+    return {
+        "id": str(refund.uuid),
+        "status": refund.state,
+        "amount": refund.amount,
+        "currency": currency,
+        "reason": refund.reason,
+        "error": refund.error,
+        "external_refund_id": refund.external_id,
+        "created_at": refund.created_at,
     }
 
 

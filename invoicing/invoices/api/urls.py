@@ -5,6 +5,7 @@ from invoicing.invoices.api.views import (
     InvoicesView,
     InvoiceView,
     PdfView,
+    RefundView,
     RetryView,
     StatusView,
 )
@@ -15,5 +16,6 @@ urlpatterns = [
     path("invoices/<str:uuid>/retries", RetryView.as_view(), name="invoice-retries"),
     path("invoices/<str:uuid>/status", StatusView.as_view(), name="invoice-status"),
     path("invoices/<str:token>/pdf", PdfView.as_view(), name="invoice-pdf"),
+    path("refund", RefundView.as_view(), name="refund"),
     path("customers/<str:name>/invoices", CustomerInvoicesView.as_view(), name="customer-invoices"),
 ]
