@@ -81,15 +81,16 @@ class Diary:
 
     def report_until(self, moment: datetime) -> None:
         while self.months.start(self.told + 1) <= moment:
-            self.say(self._report(self.told))
+            self._report(self.told)
             self.told += 1
 
-    def _report(self, number: int) -> str:
+    def _report(self, number: int) -> None:
         start, end = self.months.start(number), self.months.start(number + 1)
         issued = Invoice.objects.of(self.vendor).filter(issued_at__gte=start, issued_at__lt=end)
         found = issued.aggregate(count=Count("pk"), total=Sum("amount_due"))
-        total = format_money(found["total"] or 0, self.vendor.currency)
-        return f"{start:%B %Y}: {found['count']} invoices issued, {total}"
+        if found["count"]:
+            total = format_money(found["total"], self.vendor.currency)
+            self.say(f"{start:%B %Y}: {found['count']} invoices issued, {total}")
 
     def sum_up(self) -> None:
         customers = Customer.objects.of(self.vendor).count()
