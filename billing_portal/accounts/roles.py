@@ -15,6 +15,7 @@ class Permission(StrEnum):
     MARK_INVOICE_PAID = "mark_invoice_paid"
     VOID_INVOICE = "void_invoice"
     DELETE_INVOICE = "delete_invoice"
+    REFUND_INVOICE = "refund_invoice"
     LINK_CUSTOMER = "link_customer"
     CHANGE_OVERRIDE = "change_override"
     CHANGE_SETTINGS = "change_settings"
@@ -24,7 +25,14 @@ class Permission(StrEnum):
 P = Permission
 
 _SUPPORT = frozenset({P.PUSH_INVOICE, P.SEND_INVOICE, P.LINK_CUSTOMER})
-_BILLING = _SUPPORT | {P.APPROVE_INVOICE, P.MARK_INVOICE_PAID, P.VOID_INVOICE, P.DELETE_INVOICE, P.CHANGE_OVERRIDE}
+_BILLING = _SUPPORT | {
+    P.APPROVE_INVOICE,
+    P.MARK_INVOICE_PAID,
+    P.VOID_INVOICE,
+    P.DELETE_INVOICE,
+    P.REFUND_INVOICE,
+    P.CHANGE_OVERRIDE,
+}
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.OWNER: frozenset(Permission),

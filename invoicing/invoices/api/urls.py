@@ -6,6 +6,7 @@ from invoicing.invoices.api.views import (
     InvoicesView,
     InvoiceView,
     PdfView,
+    RefundView,
     RetryView,
     SendView,
     StatusView,
@@ -21,5 +22,6 @@ urlpatterns = [
     path("invoices/<str:uuid>/void", VoidView.as_view(), name="invoice-void"),
     path("invoices/<str:uuid>/status", StatusView.as_view(), name="invoice-status"),
     path("invoices/<str:token>/pdf", PdfView.as_view(), name="invoice-pdf"),
+    path("refund", RefundView.as_view(), name="refund"),
     path("customers/<str:name>/invoices", CustomerInvoicesView.as_view(), name="customer-invoices"),
 ]
