@@ -18,12 +18,20 @@ class Permission(StrEnum):
     CHANGE_OVERRIDE = "change_override"
     CHANGE_SETTINGS = "change_settings"
     MOVE_CLOCK = "move_clock"
+    CHANGE_CATALOG = "change_catalog"
 
 
 P = Permission
 
 _SUPPORT = frozenset({P.PUSH_INVOICE, P.LINK_CUSTOMER})
-_BILLING = _SUPPORT | {P.APPROVE_INVOICE, P.MARK_INVOICE_PAID, P.VOID_INVOICE, P.DELETE_INVOICE, P.CHANGE_OVERRIDE}
+_BILLING = _SUPPORT | {
+    P.APPROVE_INVOICE,
+    P.MARK_INVOICE_PAID,
+    P.VOID_INVOICE,
+    P.DELETE_INVOICE,
+    P.CHANGE_OVERRIDE,
+    P.CHANGE_CATALOG,
+}
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.OWNER: frozenset(Permission),
