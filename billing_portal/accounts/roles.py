@@ -19,11 +19,13 @@ class Permission(StrEnum):
     CHANGE_SETTINGS = "change_settings"
     MOVE_CLOCK = "move_clock"
     CHANGE_CATALOG = "change_catalog"
+    CHANGE_CUSTOMER = "change_customer"
+    CHANGE_SUBSCRIPTION = "change_subscription"
 
 
 P = Permission
 
-_SUPPORT = frozenset({P.PUSH_INVOICE, P.LINK_CUSTOMER})
+_SUPPORT = frozenset({P.PUSH_INVOICE, P.LINK_CUSTOMER, P.CHANGE_CUSTOMER})
 _BILLING = _SUPPORT | {
     P.APPROVE_INVOICE,
     P.MARK_INVOICE_PAID,
@@ -31,6 +33,7 @@ _BILLING = _SUPPORT | {
     P.DELETE_INVOICE,
     P.CHANGE_OVERRIDE,
     P.CHANGE_CATALOG,
+    P.CHANGE_SUBSCRIPTION,
 }
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {

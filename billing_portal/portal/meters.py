@@ -56,6 +56,13 @@ class MeterTexts(forms.Form):
     description = forms.CharField(required=False, max_length=2000, widget=forms.Textarea({"rows": 2}))
 
 
+class FilterField(forms.JSONField):
+    """Empty where there is none, instead of the word null."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value is None else super().prepare_value(value)
+
+
 class NewMeter(MeterTexts):
     name = forms.CharField(
         label="Code name",
@@ -89,7 +96,7 @@ class NewMeter(MeterTexts):
         widget=forms.TextInput(CODE),
         help_text="Labels that measurements usually carry, with commas between them.",
     )
-    event_label_filter = forms.JSONField(
+    event_label_filter = FilterField(
         label="Label filter",
         required=False,
         widget=forms.Textarea(CODE | {"rows": 3}),

@@ -81,4 +81,4 @@ def price_is(kind: Scheme | str, batch_size: int, unit: str) -> str:
     """What a price is for: each unit, each batch of units, or everything."""
     if kind == Scheme.STAIRSTEP:
         return "in all"
-    return f"per {batch_size:,} {unit or 'units'}" if batch_size > 1 else f"per {unit or 'unit'}"
+    return f"per {batch_size:,} {unit or 'units'}" if batch_size > 1 else "each"

@@ -5,6 +5,7 @@ from django.urls import path, register_converter
 
 from billing_portal.portal import (
     billing_settings,
+    customer_changes,
     customers,
     dashboard,
     invoices,
@@ -30,6 +31,11 @@ urlpatterns = [
     path("invoices/<uuid:uuid>/pdf/", invoices.invoice_pdf, name="invoice_pdf"),
     path("invoices/<uuid:uuid>/<slug:name>/", invoices.invoice_verb, name="invoice_verb"),
     path("customers/", customers.customer_list, name="customers"),
+    path("new-customer/", customer_changes.new_customer, name="new_customer"),
+    path("mapping-tester/", customer_changes.try_mappings, name="try_mappings"),
+    path("customers/<code_name:name>/edit/", customer_changes.edit_customer, name="edit_customer"),
+    path("customers/<code_name:name>/subscribe/", customer_changes.subscribe_customer, name="subscribe"),
+    path("customers/<code_name:name>/end-subscription/", customer_changes.end, name="end_subscription"),
     path("customers/<code_name:name>/", customers.overview, name="customer"),
     path("customers/<code_name:name>/invoices/", customers.invoices, name="customer_invoices"),
     path("customers/<code_name:name>/payments/", customers.payments, name="customer_payments"),

@@ -19,6 +19,7 @@ SignedIn = Callable[..., Client]
 MAY = {Role.OWNER: True, Role.BILLING: True, Role.SUPPORT: False, Role.READ_ONLY: False}
 
 METER = {"name": "gigabytes", "kind": "DISCRETE:SUM", "unit_name": "GB", "primary_labels": "region, cluster"}
+FILTER = '{"filter": {"key": "tier", "operation": "EQUALS", "value": "paid"}}'  # the example on the screen
 PLAN = {
     "name": "scale",
     "display_name": "Scale",
@@ -72,6 +73,14 @@ def test_a_wrong_meter_is_refused_beside_its_field(
     assert list(problems) == [field]
     assert says in str(problems)
     assert Meter.objects.of(scene.vendor).count() == 1
+
+
+def test_a_label_filter_that_was_not_given_is_empty(scene: Scene, signed_in: SignedIn) -> None:
+    form = signed_in().get(reverse("portal:new_meter")).context["form"]
+    assert ">null<" not in str(form["event_label_filter"]).replace("\n", "")
+    signed_in().post(reverse("portal:new_meter"), METER | {"event_label_filter": FILTER})
+    kept = Meter.objects.of(scene.vendor).get(name="gigabytes").event_label_filter
+    assert kept == {"filter": {"key": "tier", "operation": "EQUALS", "value": "paid"}}
 
 
 def test_a_meters_name_is_given_once(scene: Scene, signed_in: SignedIn) -> None:
@@ -144,13 +153,13 @@ def test_a_wrong_plan_is_refused_and_says_where(
 @pytest.mark.parametrize(
     ("scheme", "steps", "amount"),
     [
-        ("FLAT", ["1,500 at $0.05 per requests: $75.00"], "$75.00"),
+        ("FLAT", ["1,500 at $0.05 each: $75.00"], "$75.00"),
         (
             "TIERED",
-            ["1,000 at $0.05 per requests: $50.00", "500 at $0.0125 per requests: $6.25"],
+            ["1,000 at $0.05 each: $50.00", "500 at $0.0125 each: $6.25"],
             "$56.25",
         ),
-        ("VOLUME", ["1,500 at $0.0125 per requests: $18.75"], "$18.75"),
+        ("VOLUME", ["1,500 at $0.0125 each: $18.75"], "$18.75"),
         ("STAIRSTEP", ["$0.0125 in all"], "$0.01"),
     ],
 )
@@ -197,7 +206,7 @@ def test_a_plans_page_shows_versions_and_who_is_on_which(scene: Scene, signed_in
     assert "Acme Robotics" in newest
     first = client.get(reverse("portal:price_plan", args=["growth"]), {"version": "1"}).content.decode()
     assert "$99.00 a month" in first
-    assert "$0.07 per requests" in first
+    assert "$0.07 each" in first
     versions = client.get(reverse("portal:price_plan", args=["growth"])).context["versions"]
     assert [(plan.version, plan.customer_count) for plan in versions] == [(2, 0), (1, 8)]
     for version in ("3", "0", "x"):
