@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Max, Min, QuerySet
+from django.db.models import Max, Min, Q, QuerySet
 
 from customers.due import due_at
 from customers.vendor import Vendor
@@ -26,11 +26,17 @@ class InvoicingClock:
 
     def settle(self, vendor: Vendor, *, now: datetime, real_now: datetime) -> bool:
         due = due_at(vendor, now)
+        if not _anything(due):
+            return False
         advance(due, real_now=real_now, hand_over=tasks.hand_over)
-        return Invoice.objects.filter(due).exists() or BillingCycle.objects.filter(due).exists()
+        return _anything(due)
 
     def follow(self, vendor: Vendor) -> None:
         """Nothing is kept here that depends on the clock."""
+
+
+def _anything(due: Q) -> bool:
+    return Invoice.objects.filter(due).exists() or BillingCycle.objects.filter(due).exists()
 
 
 def _earliest(rows: QuerySet[Any]) -> datetime | None:

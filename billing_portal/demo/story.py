@@ -54,16 +54,15 @@ class Story:
         if number == 0:
             enter_catalog(self.vendor, self.person)
         for person in CAST:
-            self._eve_of(person, number)
+            if self._first_month(person) == number:
+                enter(self.vendor, person, self.months, self.person)
         if number == self.months.running - UNPAID + 1:
             save_card(Customer.objects.of(self.vendor).get(name=cast.CARD_FAILS), cast.FAILING)
+        present = [each for each in CAST if self._first_month(each) <= number and not self._has_left(each, number)]
+        enter_usage(self.vendor, present, self.months, number)
 
-    def _eve_of(self, person: Person, number: int) -> None:
-        first = self.months.number_of(billed_from(person, self.months))
-        if first == number:
-            enter(self.vendor, person, self.months, self.person)
-        if first <= number and not self._has_left(person, number):
-            enter_usage(self.vendor, person, self.months, number)
+    def _first_month(self, person: Person) -> int:
+        return self.months.number_of(billed_from(person, self.months))
 
     def _has_left(self, person: Person, number: int) -> bool:
         return person.name == cast.LEAVES and number > self.months.running - 2

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 
 from customers.actors import Actor
-from customers.errors import Conflict
+from customers.errors import Busy, Conflict
 from customers.events.models import EventKind, SubjectKind
 from customers.events.record import Fact, record
 from invoicing.invoices.models import AttemptState, Channel, Invoice
@@ -219,7 +219,7 @@ def mark_paid(invoice: Invoice, *, actor: Actor, now: datetime, real_now: dateti
 def refuse_while_sending(invoice: Invoice) -> None:
     """While an attempt is under way nobody can know yet what it will have done."""
     if invoice.issue_attempts.filter(state=AttemptState.SENDING, channel=Channel.GATEWAY).exists():
-        raise Conflict(f"{invoice} is being issued at this moment. Try again when that is done.", code="busy")
+        raise Busy(f"{invoice} is being issued at this moment. Try again when that is done.")
 
 
 def _tell_gateway(invoice: Invoice, action: InvoiceAction, now: datetime) -> dict[str, Any]:

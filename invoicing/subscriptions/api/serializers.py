@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, TypedDict
 from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 from rest_framework import serializers
 
 from customers.api.base import StrictSerializer
-from invoicing.catalog.api.serializers import plan_shape
+from invoicing.catalog.api.serializers import PricePlanAnswer, plan_shape
 from invoicing.catalog.checks import refuse_unsupported
 from invoicing.subscriptions.models import Subscription
 from invoicing.subscriptions.rules import current_bounds
@@ -85,6 +85,39 @@ class UsageQuery(StrictSerializer):
     end_time = _time("Left out: now; with start_time left out too, the end of the running billing cycle.")
 
 
+class SubscriptionAnswer(TypedDict):
+    uuid: str
+    customer_name: str
+    price_plan_name: str
+    price_plan_uuid: str
+    price_plan: PricePlanAnswer
+    align_to_calendar: bool
+    discounts: list[Any]
+    add_ons: list[Any]
+    trial_override: None
+    base_price_override: None
+    features_override: list[Any]
+    limits_override: list[Any]
+    effective_at: datetime
+    expired_at: datetime | None
+    credit_plan: None
+
+
+class BillingCycleAnswer(TypedDict):
+    cycle_start: datetime
+    cycle_end: datetime
+
+
+class ActiveSubscriptionAnswer(SubscriptionAnswer):
+    current_billing_cycle: BillingCycleAnswer
+    total_fixed_price: Annotated[int, "Minor units a billing cycle."]
+    discounted_fixed_price: int
+
+
+class UsageAnswer(TypedDict):
+    usage: float
+
+
 def with_plans(rows: QuerySet[Subscription]) -> QuerySet[Subscription]:
     """What ``subscription_shape`` touches, loaded in a fixed number of queries."""
     return rows.select_related("price_plan", "customer").prefetch_related(
@@ -94,7 +127,7 @@ def with_plans(rows: QuerySet[Subscription]) -> QuerySet[Subscription]:
     )
 
 
-def subscription_shape(subscription: Subscription) -> dict[str, Any]:
+def subscription_shape(subscription: Subscription) -> SubscriptionAnswer:
     plan = subscription.price_plan
     return {
         "uuid": str(subscription.uuid),
@@ -115,7 +148,7 @@ def subscription_shape(subscription: Subscription) -> dict[str, Any]:
     }
 
 
-def active_subscription_shape(subscription: Subscription, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
+def active_subscription_shape(subscription: Subscription, zone: ZoneInfo, now: datetime) -> ActiveSubscriptionAnswer:
     start, end = current_bounds(subscription, zone, now)
     return {
         **subscription_shape(subscription),

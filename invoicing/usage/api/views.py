@@ -8,7 +8,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.api.base import VendorView, done
-from invoicing.usage.api.serializers import LiveQuery, measurement_shape, reading_shape
+from customers.api.schema import documented
+from invoicing.usage.api.serializers import (
+    LiveMeasurementAnswer,
+    LiveQuery,
+    MeasurementAnswer,
+    MeasurementInput,
+    measurement_shape,
+    reading_shape,
+)
 from invoicing.usage.intake import take_in, take_in_one
 from invoicing.usage.models import Measurement
 
@@ -16,6 +24,7 @@ from invoicing.usage.models import Measurement
 class MeasurementView(VendorView):
     """One measurement. The same meter, customer, time, primary labels and id replaces the earlier one."""
 
+    @documented("send_measurement", body=MeasurementInput, answer=MeasurementAnswer)
     def post(self, request: Request) -> Response:
         reading = take_in_one(self.vendor, request.data, now=self.now, real_now=self.real_now)
         return done(reading_shape(reading))
@@ -24,6 +33,7 @@ class MeasurementView(VendorView):
 class MeasurementsView(VendorView):
     """A list of measurements: all of them are taken, or none."""
 
+    @documented("send_measurements", body=MeasurementInput(many=True), answer=list[MeasurementAnswer])
     def post(self, request: Request) -> Response:
         readings = take_in(self.vendor, request.data, now=self.now, real_now=self.real_now)
         return done([reading_shape(reading) for reading in readings])
@@ -32,6 +42,7 @@ class MeasurementsView(VendorView):
 class LiveMeasurementsView(VendorView):
     """The newest measurements, by when they arrived."""
 
+    @documented("list_live_measurements", query=LiveQuery, answer=list[LiveMeasurementAnswer])
     def get(self, request: Request) -> Response:
         asked = self.read_query(LiveQuery)
         rows = Measurement.objects.of(self.vendor).filter(**_filters(asked)).select_related("meter", "customer")
