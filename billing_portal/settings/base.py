@@ -112,7 +112,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "billing_portal.api.schema.add_refusals",
+        "billing_portal.api.schema.add_what_is_shared",
     ],
     "ENUM_NAME_OVERRIDES": {
         "UnitEnum": "customers.settings.declaration.Unit",
@@ -129,6 +129,8 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = BEAT_SCHEDULE
+# How long connections live is decided by CONN_MAX_AGE alone (billing_portal/celery.py).
+CELERY_DB_REUSE_MAX = 10_000
 
 # How the room below finds the rooms above it (docs/architecture.md).
 PAYMENT_GATEWAYS = {"stripe": "payments.stripe.gateway.StripeGateway"}
@@ -147,6 +149,14 @@ STRIPE_CONNECT_BASE = env.str("STRIPE_CONNECT_BASE", default="https://connect.st
 STRIPE_TEST_SECRET_KEY = env.str("STRIPE_TEST_SECRET_KEY", default="")
 STRIPE_LIVE_SECRET_KEY = env.str("STRIPE_LIVE_SECRET_KEY", default="")
 STRIPE_WEBHOOK_SECRETS = env.list("STRIPE_WEBHOOK_SECRETS", default=[])
+# Connect's client ids; without one, vendors cannot connect an account in that mode.
+STRIPE_TEST_CLIENT_ID = env.str("STRIPE_TEST_CLIENT_ID", default="")
+STRIPE_LIVE_CLIENT_ID = env.str("STRIPE_LIVE_CLIENT_ID", default="")
+# How fast all processes together call Stripe, for each account; below Stripe's 25 and 100. 0 holds nothing
+# back. The platform's own limit is the mode's figure unless it is given.
+STRIPE_TEST_CALLS_PER_SECOND = env.float("STRIPE_TEST_CALLS_PER_SECOND", default=20)
+STRIPE_LIVE_CALLS_PER_SECOND = env.float("STRIPE_LIVE_CALLS_PER_SECOND", default=80)
+STRIPE_PLATFORM_CALLS_PER_SECOND = env.float("STRIPE_PLATFORM_CALLS_PER_SECOND", default=None)
 
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Billing <billing@localhost>")
 
