@@ -13,3 +13,5 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+# A live server's threads must leave no connection behind, or the test database cannot be dropped.
+DATABASES["default"] |= {"CONN_MAX_AGE": 0}
