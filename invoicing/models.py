@@ -9,6 +9,7 @@ from invoicing.invoices.models import (
     NumberSeries,
     OutgoingEmail,
     Payment,
+    Refund,
 )
 from invoicing.subscriptions.models import BillingCycle, Subscription
 from invoicing.usage.models import Measurement, UnattributedMeasurement
@@ -28,6 +29,7 @@ __all__ = [
     "PricePlan",
     "PriceScheme",
     "PriceTier",
+    "Refund",
     "Subscription",
     "UnattributedMeasurement",
 ]

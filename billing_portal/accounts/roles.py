@@ -11,9 +11,11 @@ from billing_portal.accounts.models import Role
 class Permission(StrEnum):
     APPROVE_INVOICE = "approve_invoice"
     PUSH_INVOICE = "push_invoice"
+    SEND_INVOICE = "send_invoice"
     MARK_INVOICE_PAID = "mark_invoice_paid"
     VOID_INVOICE = "void_invoice"
     DELETE_INVOICE = "delete_invoice"
+    REFUND_INVOICE = "refund_invoice"
     LINK_CUSTOMER = "link_customer"
     CHANGE_OVERRIDE = "change_override"
     CHANGE_SETTINGS = "change_settings"
@@ -26,12 +28,13 @@ class Permission(StrEnum):
 
 P = Permission
 
-_SUPPORT = frozenset({P.PUSH_INVOICE, P.LINK_CUSTOMER, P.CHANGE_CUSTOMER})
+_SUPPORT = frozenset({P.PUSH_INVOICE, P.SEND_INVOICE, P.LINK_CUSTOMER, P.CHANGE_CUSTOMER})
 _BILLING = _SUPPORT | {
     P.APPROVE_INVOICE,
     P.MARK_INVOICE_PAID,
     P.VOID_INVOICE,
     P.DELETE_INVOICE,
+    P.REFUND_INVOICE,
     P.CHANGE_OVERRIDE,
     P.CHANGE_CATALOG,
     P.CHANGE_SUBSCRIPTION,

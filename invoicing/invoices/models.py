@@ -8,7 +8,8 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
 
-from customers.claims import QueuedWork
+from customers.actors import Actor, ActorKind
+from customers.claims import Claimable, QueuedWork
 from customers.customer import Customer
 from customers.scoping import VendorOwned
 from invoicing.invoices.states import InvoiceStatus
@@ -58,6 +59,12 @@ class Invoice(VendorOwned, QueuedWork):
     issued_at = models.DateTimeField(null=True, blank=True)
     paid_at = models.DateTimeField(null=True, blank=True)
     voided_at = models.DateTimeField(null=True, blank=True)
+    next_reminder_at = models.DateTimeField(
+        null=True, blank=True, help_text="The vendor's time: when to look which reminders are due."
+    )
+    reminded_until = models.DateTimeField(
+        null=True, blank=True, help_text="Reminder days up to here are dealt with. Null: up to its issue."
+    )
 
     invoicing_error = models.TextField(blank=True)
     payment_error = models.TextField(blank=True)
@@ -104,6 +111,16 @@ class Invoice(VendorOwned, QueuedWork):
                 condition=Q(next_action_at__isnull=False),
                 name="invoice_due_vendor",
             ),
+            models.Index(
+                fields=["next_reminder_at", "id"],
+                condition=Q(next_reminder_at__isnull=False),
+                name="invoice_reminder_due",
+            ),
+            models.Index(
+                fields=["vendor", "next_reminder_at"],
+                condition=Q(next_reminder_at__isnull=False),
+                name="invoice_reminder_vendor",
+            ),
             models.Index(fields=["vendor", "-generated_at", "-id"], name="invoice_newest"),
             models.Index(fields=["vendor", "status", "-generated_at", "-id"], name="invoice_by_status"),
             models.Index(fields=["customer", "-generated_at", "-id"], name="invoice_of_customer"),
@@ -115,6 +132,17 @@ class Invoice(VendorOwned, QueuedWork):
     @property
     def amount_remaining(self) -> int:
         return max(self.amount_due - self.amount_paid, 0)
+
+    @property
+    def amount_refunded(self) -> int:
+        """What went back to the customer, or is on its way there."""
+        return sum(refund.amount for refund in self.refunds.all() if refund.state != Refund.State.FAILED)
+
+    @property
+    def amount_refundable(self) -> int:
+        """What the gateway collected and still has."""
+        collected = sum(payment.amount for payment in self.payments.all() if payment.state == Payment.State.SUCCEEDED)
+        return max(collected - self.amount_refunded, 0)
 
     @property
     def state(self) -> InvoiceStatus:
@@ -226,21 +254,97 @@ class Payment(models.Model):
         return f"{self.get_state_display()} payment of {self.invoice}"
 
 
-class OutgoingEmail(models.Model):
-    """Written before the message is handed over. ``UNKNOWN`` after a crash in between: a person decides."""
+class Refund(models.Model):
+    """Money that goes back, asked for here or made at the gateway. Written, with its idempotency key, before
+    the gateway is called; who asked for it is kept, because the answer may come after a restart."""
+
+    class State(models.TextChoices):
+        SENDING = "sending", "Under way"
+        PENDING = "pending", "On its way to the customer"
+        SUCCEEDED = "succeeded", "Succeeded"
+        FAILED = "failed", "Failed"
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="refunds")
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.SENDING)
+    amount = models.BigIntegerField()
+    reason = models.CharField(max_length=500, blank=True)
+    external_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
+    error = models.TextField(blank=True)
+    actor_kind = models.CharField(max_length=16, choices=ActorKind.choices)
+    actor_id = models.CharField(max_length=64, blank=True)
+    actor_label = models.CharField(max_length=256)
+    created_at = models.DateTimeField(help_text="The vendor's time.")
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [models.CheckConstraint(name="refund_is_positive", condition=Q(amount__gt=0))]
+
+    def __str__(self) -> str:
+        return f"Refund of {self.invoice}"
+
+    @property
+    def idempotency_key(self) -> str:
+        return f"refund-{self.uuid}"
+
+    @property
+    def actor(self) -> Actor:
+        return Actor(ActorKind(self.actor_kind), self.actor_label, self.actor_id)
+
+
+class EmailKind(models.TextChoices):
+    INVOICE = "invoice", "Invoice"
+    RECEIPT = "receipt", "Receipt"
+    PAYMENT_FAILED = "payment_failed", "Payment failed"
+    UPCOMING = "upcoming", "Reminder before the due date"
+    PAST_DUE = "past_due", "Reminder after the due date"
+
+
+class EmailState(models.TextChoices):
+    WAITING = "waiting", "Waiting"
+    SENDING = "sending", "Under way"
+    SUCCEEDED = "succeeded", "Sent"
+    FAILED = "failed", "Failed"
+    UNKNOWN = "unknown", "Outcome unknown"
+    WITHDRAWN = "withdrawn", "Not sent"
+
+
+class OutgoingEmail(VendorOwned, Claimable):
+    """An e-mail to a customer, written before the message is handed over. ``UNKNOWN`` after a crash in between:
+    a person decides.
+
+    The first e-mail of an invoice is sent by its issue step. The others wait here for ``next_action_at``, in the
+    vendor's time, and are written in the transaction of what they tell of; the same is never told twice.
+    """
 
     invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="emails")
-    kind = models.CharField(max_length=24)
+    kind = models.CharField(max_length=24, choices=EmailKind.choices)
+    occasion = models.CharField(max_length=255, help_text="What it tells of: the payment, the reminder day, the try.")
     recipients = models.JSONField()
     subject = models.CharField(max_length=500)
     message_id = models.CharField(max_length=255, unique=True)
-    state = models.CharField(max_length=16, choices=AttemptState.choices, default=AttemptState.SENDING)
+    state = models.CharField(max_length=16, choices=EmailState.choices, default=EmailState.SENDING)
     error = models.TextField(blank=True)
+    failures = models.PositiveSmallIntegerField(default=0, editable=False)
     created_at = models.DateTimeField()
+    next_action_at = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
 
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["invoice", "kind", "occasion"], name="told_once"),
+        ]
+        indexes = [
+            models.Index(fields=["next_action_at", "id"], condition=Q(next_action_at__isnull=False), name="email_due"),
+            models.Index(
+                fields=["vendor", "next_action_at"],
+                condition=Q(next_action_at__isnull=False),
+                name="email_due_vendor",
+            ),
+        ]
+
     def __str__(self) -> str:
-        return f"{self.kind} e-mail for {self.invoice}"
+        return f"{self.get_kind_display()} e-mail for {self.invoice}"
 
 
 class InvoiceDocument(models.Model):

@@ -224,6 +224,14 @@ def _invoices(scene: Scene) -> None:
     make_invoice(
         scene, "voided", "umbrella", 128, 5_000, status="INVOICE_VOIDED", generated_at=NOW - timedelta(days=50)
     )
+    collected = make_invoice(
+        scene, "collected", "wayne", 120, 9_000, status="INVOICE_PAID", gateway="stripe",
+        external_invoice_id="in_1wayne", generated_at=NOW - timedelta(days=90),
+    )  # fmt: skip
+    Payment.objects.create(
+        invoice=collected, state="succeeded", amount=9_000, method="Visa ending in 4242",
+        external_id=f"ch_{scene.vendor.name}", occurred_at=NOW - timedelta(days=88),
+    )  # fmt: skip
     _story(scene)
 
 
@@ -282,8 +290,10 @@ def _story(scene: Scene) -> None:
         occurred_at=NOW - timedelta(hours=4),
     )
     OutgoingEmail.objects.create(
+        vendor=paid.vendor,
         invoice=paid,
         kind="invoice",
+        occasion="issue-1",
         recipients=["ap@acme-robotics.example"],
         subject=f"Invoice {paid.number} from Northwind Cloud",
         message_id="<1@northwind>",
