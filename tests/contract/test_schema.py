@@ -14,6 +14,7 @@ from drf_spectacular.validation import validate_schema
 
 from customers.models import Customer, Vendor
 from customers.settings.policy import SETTING_NAMES
+from invoicing.models import Payment
 from invoicing.usage.readings import FIELDS
 from payments.stripe.connect import attach
 from tests.api.client import Api, answer
@@ -60,7 +61,7 @@ def test_every_operation_has_a_name_of_its_own_and_says_what_it_answers() -> Non
 
 
 def test_every_operation_needs_a_key_but_the_link_to_a_pdf() -> None:
-    keys = [{"ApiKey": []}, {"ApiKeyInXAuthorization": []}]
+    keys: list[dict[str, list[str]]] = [{"ApiKey": []}, {"ApiKeyInXAuthorization": []}]
     open_to_all = {operation["operationId"] for operation in operations().values() if operation["security"] != keys}
     assert open_to_all == {"get_invoice_pdf"}
 
@@ -200,6 +201,13 @@ def _invoices(api: Api) -> None:
     api.post(f"/invoices/{paid.uuid}/status", {"status": "INVOICE_PAID"})
     api.post(f"/invoices/{pushed.uuid}/retries")
     api.delete(f"/invoices/{deleted.uuid}")
+    refunded = InvoiceFactory.create(
+        customer=acme, number="INV-9", status="INVOICE_PAID", paid_at=timezone.now(), amount_due=500, amount_paid=500,
+        gateway="stripe", external_invoice_id="in_1", next_action="", next_action_at=None,
+    )  # fmt: skip
+    Payment.objects.create(invoice=refunded, state="succeeded", amount=500, occurred_at=timezone.now())
+    api.post("/refund", {"invoice_uuid": str(refunded.uuid), "amount": 200, "reason": "Too much"})
+    api.get(f"/invoices/{refunded.uuid}")
 
 
 def _webhooks(api: Api) -> None:
