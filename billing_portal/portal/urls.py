@@ -34,5 +34,6 @@ urlpatterns = [
     path("customers/<code_name:name>/activity/", customers.activity, name="customer_activity"),
     path("settings/invoicing-payments/", billing_settings.billing_settings, name="billing_settings"),
     path("settings/invoicing-payments/preview/", billing_settings.preview_settings, name="preview_settings"),
+    path("settings/invoicing-payments/test-connection/", billing_settings.test_connection, name="test_connection"),
     path("settings/test-clock/", test_clock.test_clock, name="test_clock"),
 ]
