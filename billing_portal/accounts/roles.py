@@ -11,6 +11,7 @@ from billing_portal.accounts.models import Role
 class Permission(StrEnum):
     APPROVE_INVOICE = "approve_invoice"
     PUSH_INVOICE = "push_invoice"
+    SEND_INVOICE = "send_invoice"
     MARK_INVOICE_PAID = "mark_invoice_paid"
     VOID_INVOICE = "void_invoice"
     DELETE_INVOICE = "delete_invoice"
@@ -19,11 +20,14 @@ class Permission(StrEnum):
     CHANGE_OVERRIDE = "change_override"
     CHANGE_SETTINGS = "change_settings"
     MOVE_CLOCK = "move_clock"
+    CHANGE_CATALOG = "change_catalog"
+    CHANGE_CUSTOMER = "change_customer"
+    CHANGE_SUBSCRIPTION = "change_subscription"
 
 
 P = Permission
 
-_SUPPORT = frozenset({P.PUSH_INVOICE, P.LINK_CUSTOMER})
+_SUPPORT = frozenset({P.PUSH_INVOICE, P.SEND_INVOICE, P.LINK_CUSTOMER, P.CHANGE_CUSTOMER})
 _BILLING = _SUPPORT | {
     P.APPROVE_INVOICE,
     P.MARK_INVOICE_PAID,
@@ -31,6 +35,8 @@ _BILLING = _SUPPORT | {
     P.DELETE_INVOICE,
     P.REFUND_INVOICE,
     P.CHANGE_OVERRIDE,
+    P.CHANGE_CATALOG,
+    P.CHANGE_SUBSCRIPTION,
 }
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {

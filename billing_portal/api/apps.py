@@ -6,5 +6,9 @@ class ApiConfig(AppConfig):
     label = "api"
 
     def ready(self) -> None:
-        # Importing it registers how API keys are documented.
+        # Importing schema registers how API keys are documented.
         from billing_portal.api import schema  # noqa: F401
+        from billing_portal.api.idempotency import answer_once
+        from customers.api.base import write_guards
+
+        write_guards.append(answer_once)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, NotRequired, TypedDict
 
-from django.db import transaction
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from billing_portal.api.idempotency import once
 from billing_portal.customer_status import CustomerStatus, customer_status
 from customers.api.base import VendorView, done
 from customers.api.schema import documented
@@ -25,7 +25,7 @@ from customers.errors import Invalid, Missing
 from invoicing.catalog.verbs import find_plan
 from invoicing.subscriptions.verbs import subscribe
 from payments.stripe.connect import connection_of
-from payments.stripe.customers import generate
+from payments.stripe.customers import credential, generate
 from payments.stripe.models import StripeCustomer
 
 
@@ -67,6 +67,8 @@ class CustomerStatusAnswer(TypedDict):
 
 
 class CustomersView(VendorView):
+    calls_out = frozenset({"POST"})
+
     @documented("list_customers", answer=list[CustomerAnswer])
     def get(self, request: Request) -> Response:
         rows = Customer.objects.of(self.vendor).prefetch_related("measurement_mappings")
@@ -78,15 +80,22 @@ class CustomersView(VendorView):
         wants_counterpart = given["autogenerate_payment_gateway_customer"]
         if wants_counterpart:
             self._check_gateway()
-        with transaction.atomic():
-            customer = create_customer(
-                self.vendor, _new_customer(given), actor=self.actor, now=self.now, real_now=self.real_now
-            )
-            if "price_plan_name" in given:
-                self._subscribe(customer, given["price_plan_name"], given.get("price_plan_tag", ""))
+        created = once("customer", lambda: self._create(given))
+        customer = self.find(Customer.objects.of(self.vendor), "customer", pk=created)
         # The customer is committed before Stripe is asked; out of reach, the schedule makes the counterpart later.
-        counterpart = generate(customer, actor=self.actor, real_now=self.real_now) if wants_counterpart else None
-        return done(_new_customer_shape(customer, counterpart))
+        return done(_new_customer_shape(customer, self._counterpart(customer) if wants_counterpart else None))
+
+    def _create(self, given: dict[str, Any]) -> int:
+        customer = create_customer(
+            self.vendor, _new_customer(given), actor=self.actor, now=self.now, real_now=self.real_now
+        )
+        if "price_plan_name" in given:
+            self._subscribe(customer, given["price_plan_name"], given.get("price_plan_tag", ""))
+        return customer.pk
+
+    def _counterpart(self, customer: Customer) -> StripeCustomer:
+        """After a crash it may be there already, or be under way: then the schedule brings it to its end."""
+        return credential(customer) or generate(customer, actor=self.actor, real_now=self.real_now)
 
     def _check_gateway(self) -> None:
         if connection_of(self.vendor) is None:

@@ -9,13 +9,30 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 
 from billing_portal.api.errors import body
+from billing_portal.api.idempotency import HEADER, LONGEST, REPLAYED
 
 Schema = dict[str, Any]
 
 DESCRIPTION = """\
 Every address is answered with and without a trailing slash. Field names are snake_case; camelCase is understood
 too. Times carry their offset. Amounts are whole minor units of a currency (cents) unless a field says otherwise.
+
+Every write may carry an `Idempotency-Key`. Sent again with the same key within 24 hours, it is not carried out again:
+the first answer comes back, marked `Idempotent-Replayed: true`. That goes for successes and for refusals of what was
+tried (409); after any other answer the key is free. While the first request is still running, the second is answered
+409 with `octane-should-retry: true`. The same key with another address or body is refused with 422.
 """
+
+IDEMPOTENCY_KEY: Schema = {
+    "name": HEADER,
+    "in": "header",
+    "description": "Chosen by you, for example a UUID. However often it is sent, the request is carried out once.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST},
+}
+IDEMPOTENT_REPLAYED: Schema = {
+    "description": "`true`: the answer given before under the same `Idempotency-Key`.",
+    "schema": {"type": "string", "enum": ["true"]},
+}
 
 ERROR: Schema = {
     "type": "object",
@@ -81,15 +98,27 @@ class ApiKeySchema(OpenApiAuthenticationExtension):
         ]
 
 
-def add_refusals(result: Schema, generator: Any, **kwargs: Any) -> Schema:
-    """Every operation may be refused in the same ways, so they are written down once."""
+def add_what_is_shared(result: Schema, generator: Any, **kwargs: Any) -> Schema:
+    """How every operation may be refused, and how every write is sent again safely, written down once."""
+    result["info"]["description"] = DESCRIPTION
     components = result.setdefault("components", {})
     components.setdefault("schemas", {})["Error"] = ERROR
     components["responses"] = {name: _response(code) for code, (name, *_) in REFUSALS.items()}
+    components["parameters"] = {"IdempotencyKey": IDEMPOTENCY_KEY}
+    components["headers"] = {"IdempotentReplayed": IDEMPOTENT_REPLAYED}
     for path, method, operation in _operations(result):
         for code in _refusals_of(path, method, operation):
             operation["responses"][str(code)] = {"$ref": f"#/components/responses/{REFUSALS[code][0]}"}
+        if method != "get":
+            _may_be_repeated(operation)
     return result
+
+
+def _may_be_repeated(operation: Schema) -> None:
+    operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IdempotencyKey"})
+    for code, said in operation["responses"].items():
+        if code.startswith("2"):
+            said["headers"] = {REPLAYED: {"$ref": "#/components/headers/IdempotentReplayed"}}
 
 
 def _operations(result: Schema) -> Iterator[tuple[str, str, Schema]]:

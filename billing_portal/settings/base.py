@@ -112,7 +112,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "billing_portal.api.schema.add_refusals",
+        "billing_portal.api.schema.add_what_is_shared",
     ],
     "ENUM_NAME_OVERRIDES": {
         "UnitEnum": "customers.settings.declaration.Unit",
@@ -129,6 +129,8 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = BEAT_SCHEDULE
+# How long connections live is decided by CONN_MAX_AGE alone (billing_portal/celery.py).
+CELERY_DB_REUSE_MAX = 10_000
 
 # How the room below finds the rooms above it (docs/architecture.md).
 PAYMENT_GATEWAYS = {"stripe": "payments.stripe.gateway.StripeGateway"}

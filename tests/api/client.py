@@ -16,7 +16,7 @@ from tests.factories import START
 class Api:
     """``api.get("/customers")`` asks ``/api/v1/customers`` with the vendor's key.
 
-    Every answer is held against the schema that is served.
+    Every answer is held against the schema that is served. ``key``: an ``Idempotency-Key`` to send along.
     """
 
     def __init__(self, vendor: Vendor, *, client: Client | None = None) -> None:
@@ -25,22 +25,22 @@ class Api:
         self.http = client or Client()
         self.went_well: set[Operation] = set()
 
-    def get(self, path: str, query: dict[str, Any] | None = None) -> Any:
-        return self._checked(self.http.get(f"/api/v1{path}", query or {}, headers=self._headers()))
+    def get(self, path: str, query: dict[str, Any] | None = None, *, key: str | None = None) -> Any:
+        return self._checked(self.http.get(f"/api/v1{path}", query or {}, headers=self._headers(key)))
 
-    def post(self, path: str, body: Any = None) -> Any:
-        return self._send("post", path, body)
+    def post(self, path: str, body: Any = None, *, key: str | None = None) -> Any:
+        return self._send("post", path, body, key)
 
-    def put(self, path: str, body: Any = None) -> Any:
-        return self._send("put", path, body)
+    def put(self, path: str, body: Any = None, *, key: str | None = None) -> Any:
+        return self._send("put", path, body, key)
 
-    def delete(self, path: str, body: Any = None) -> Any:
-        return self._send("delete", path, body)
+    def delete(self, path: str, body: Any = None, *, key: str | None = None) -> Any:
+        return self._send("delete", path, body, key)
 
-    def _send(self, method: str, path: str, body: Any) -> Any:
+    def _send(self, method: str, path: str, body: Any, key: str | None = None) -> Any:
         text = "" if body is None else body if isinstance(body, str) else json.dumps(body)
         send = getattr(self.http, method)
-        return self._checked(send(f"/api/v1{path}", text, content_type="application/json", headers=self._headers()))
+        return self._checked(send(f"/api/v1{path}", text, content_type="application/json", headers=self._headers(key)))
 
     def _checked(self, response: Any) -> Any:
         request = response.wsgi_request
@@ -49,8 +49,8 @@ class Api:
             self.went_well.add(operation)
         return response
 
-    def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.key}"}
+    def _headers(self, key: str | None) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"} | ({} if key is None else {"Idempotency-Key": key})
 
 
 def refusal(response: Any, code: int) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def differences() -> Iterator[str]:
         where = f"{operation[0]} {operation[1].removeprefix(ROOT)}"
         yield from _body_differences(theirs.get("request"), _body(ours), f"{where} request")
         yield from _body_differences(theirs.get("response"), _answer(ours), f"{where} answer")
-        known = {parameter["name"] for parameter in ours.get("parameters", [])}
+        known = {parameter.get("name") for parameter in ours.get("parameters", [])}
         yield from (f"{where} query {name}: missing" for name in theirs.get("query", []) if name not in known)
 
 
@@ -58,7 +58,7 @@ def _body(operation: dict[str, Any]) -> dict[str, Any] | None:
     if "requestBody" in operation:
         schema: dict[str, Any] = operation["requestBody"]["content"]["application/json"]["schema"]
         return schema
-    query = [p for p in operation.get("parameters", []) if p["in"] == "query"]
+    query = [p for p in operation.get("parameters", []) if p.get("in") == "query"]
     return {"type": "object", "properties": {p["name"]: p["schema"] for p in query}} if query else None
 
 

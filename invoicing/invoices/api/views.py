@@ -82,6 +82,37 @@ class RetryView(InvoiceVendorView):
         return done({"success": True}, status=202)
 
 
+class ApproveView(InvoiceVendorView):
+    @documented("approve_invoice", answer=InvoiceAnswer)
+    def post(self, request: Request, uuid: str) -> Response:
+        """Let it be issued when its payment grace period is over."""
+        invoice = self.invoice(uuid)
+        self.read(StrictSerializer)
+        return done(invoice_shape(lifecycle.approve(invoice, **self.by)))
+
+
+class SendView(InvoiceVendorView):
+    @documented("send_invoice", answer=InvoiceAnswer, status=202)
+    def post(self, request: Request, uuid: str) -> Response:
+        """E-mail an issued invoice again, to the customer's present addresses."""
+        invoice = self.invoice(uuid)
+        self.read(StrictSerializer)
+        return done(invoice_shape(lifecycle.send(invoice, **self.by)), status=202)
+
+
+class VoidInput(StrictSerializer):
+    reason = serializers.CharField(default=BY_API, max_length=500, help_text="Kept in the invoice's timeline.")
+
+
+class VoidView(InvoiceVendorView):
+    @documented("void_invoice", body=VoidInput, answer=InvoiceAnswer)
+    def post(self, request: Request, uuid: str) -> Response:
+        """Cancel an unpaid invoice for good, in Stripe too."""
+        invoice = self.invoice(uuid)
+        reason = self.read(VoidInput)["reason"]
+        return done(invoice_shape(lifecycle.void(invoice, reason=reason, **self.by)))
+
+
 class StatusInput(StrictSerializer):
     status = serializers.ChoiceField(
         choices=[InvoiceStatus.PAID.value, InvoiceStatus.VOIDED.value],

@@ -49,6 +49,8 @@ class CredentialInput(StrictSerializer):
 
 
 class CustomerCredentialView(VendorView):
+    calls_out = frozenset({"POST"})
+
     @documented("get_customer_payment_gateway_credential", answer=CredentialAnswer)
     def get(self, request: Request, name: str) -> Response:
         found = customers.credential(self.customer(name))
