@@ -63,5 +63,6 @@ urlpatterns = [
     path("settings/invoicing-payments/preview/", billing_settings.preview_settings, name="preview_settings"),
     path("api-keys/", api_keys.key_list, name="api_keys"),
     path("api-keys/<uuid:uuid>/revoke/", api_keys.revoke, name="revoke_api_key"),
+    path("settings/invoicing-payments/test-connection/", billing_settings.test_connection, name="test_connection"),
     path("settings/test-clock/", test_clock.test_clock, name="test_clock"),
 ]

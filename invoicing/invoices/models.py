@@ -136,6 +136,8 @@ class Invoice(VendorOwned, QueuedWork):
     @property
     def amount_refunded(self) -> int:
         """What went back to the customer, or is on its way there."""
+        if not self.amount_paid:
+            return 0
         return sum(refund.amount for refund in self.refunds.all() if refund.state != Refund.State.FAILED)
 
     @property
