@@ -26,6 +26,7 @@ from customers.settings import verbs
 from customers.settings.models import BillingSettingsOverride
 from customers.settings.policy import policy_for, resolve, vendor_policy
 from invoicing.invoices.models import Invoice
+from invoicing.invoices.preview import preview_of
 from payments.stripe import customers as stripe_customers
 from payments.stripe.connect import connection_of
 
@@ -77,6 +78,7 @@ def overview(request: OperatorRequest, name: str) -> HttpResponse:
         "subscription": subscription,
         "cycle": cycle,
         "usage": usage_in(cycle),
+        "preview": preview_of(cycle, now=request.now) if cycle else None,
         "metadata": list(customer.metadata.order_by("property")),
         "mappings": list(customer.measurement_mappings.order_by("label")),
         "totals": customer_facts.totals_of(request.vendor, customer, request.now),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from datetime import datetime
 from fractions import Fraction
 
 from invoicing.catalog.models import MeteredComponent, PricePlan
@@ -59,9 +60,13 @@ def _proration(cycle: BillingCycle) -> Fraction:
     return rule.proration(cycle.index, cycle.start, cycle.end)
 
 
-def usage_windows(cycle: BillingCycle, terms: PlanTerms) -> list[Window]:
-    """What has to be asked of usage to rate the cycle; answers are keyed by (cycle id, component key)."""
+def usage_windows(cycle: BillingCycle, terms: PlanTerms, until: datetime | None = None) -> list[Window]:
+    """What has to be asked of usage to rate the cycle; answers are keyed by (cycle id, component key).
+
+    ``until`` leaves out what was used from then on.
+    """
+    end = cycle.end if until is None else min(cycle.end, until)
     return [
-        Window((cycle.pk, component.key), cycle.customer_id, component.meter_id, cycle.start, cycle.end)
+        Window((cycle.pk, component.key), cycle.customer_id, component.meter_id, cycle.start, end)
         for component in terms.components
     ]

@@ -1,5 +1,12 @@
 from django.urls import path
 
+from invoicing.invoices.api.revenue import (
+    AccruedRevenueView,
+    DailyAccruedRevenueView,
+    RevenueView,
+    SpendByTimeView,
+    TotalAccruedRevenueView,
+)
 from invoicing.invoices.api.views import (
     CustomerInvoicesView,
     InvoicesView,
@@ -16,4 +23,9 @@ urlpatterns = [
     path("invoices/<str:uuid>/status", StatusView.as_view(), name="invoice-status"),
     path("invoices/<str:token>/pdf", PdfView.as_view(), name="invoice-pdf"),
     path("customers/<str:name>/invoices", CustomerInvoicesView.as_view(), name="customer-invoices"),
+    path("customers/<str:name>/revenue", RevenueView.as_view(), name="revenue"),
+    path("customers/<str:name>/accrued_revenue", AccruedRevenueView.as_view(), name="accrued-revenue"),
+    path("customers/<str:name>/total_accrued_revenue", TotalAccruedRevenueView.as_view(), name="total-accrued-revenue"),
+    path("customers/<str:name>/daily_accrued_revenue", DailyAccruedRevenueView.as_view(), name="daily-accrued-revenue"),
+    path("customers/<str:name>/spend_by_time", SpendByTimeView.as_view(), name="spend-by-time"),
 ]

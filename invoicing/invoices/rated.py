@@ -1,0 +1,31 @@
+"""The lines that billing cycles are invoiced by, for any number of cycles with the same few queries."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from customers.settings.policy import BillingPolicy
+from invoicing.rating.rate import rate_cycle
+from invoicing.rating.terms import RatedLine
+from invoicing.subscriptions.models import BillingCycle
+from invoicing.subscriptions.terms import terms_for, usage_windows
+from invoicing.usage.aggregation import usage_of
+
+
+def rated_lines(
+    cycles: Collection[BillingCycle], policies: Mapping[int, BillingPolicy], *, until: datetime | None = None
+) -> dict[int, list[RatedLine]]:
+    """By the cycle's id. ``policies`` are by customer; ``until`` leaves out what was used from then on.
+
+    ``cycles`` come with ``vendor`` and ``subscription__price_plan`` loaded.
+    """
+    terms = terms_for(cycles)
+    windows = [window for cycle in cycles for window in usage_windows(cycle, terms[cycle.pk], until)]
+    usage = usage_of(windows)
+    lines = {}
+    for cycle in cycles:
+        plan = terms[cycle.pk]
+        used = {part.key: usage[cycle.pk, part.key] for part in plan.components}
+        lines[cycle.pk] = rate_cycle(plan, used, cycle.start, cycle.end)
+    return lines
