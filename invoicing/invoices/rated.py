@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from customers.settings.policy import BillingPolicy
-from invoicing.rating.rate import rate_cycle
+from invoicing.rating.bill import bill_cycle
 from invoicing.rating.terms import RatedLine
 from invoicing.subscriptions.models import BillingCycle
 from invoicing.subscriptions.terms import terms_for, usage_windows
@@ -27,5 +27,6 @@ def rated_lines(
     for cycle in cycles:
         plan = terms[cycle.pk]
         used = {part.key: usage[cycle.pk, part.key] for part in plan.components}
-        lines[cycle.pk] = rate_cycle(plan, used, cycle.start, cycle.end)
+        replaces = policies[cycle.customer_id].should_minimum_charge_override_line_items
+        lines[cycle.pk] = bill_cycle(plan, used, cycle.start, cycle.end, minimum_replaces=replaces)
     return lines

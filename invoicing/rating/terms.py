@@ -20,6 +20,8 @@ class Scheme(StrEnum):
 class LineKind(StrEnum):
     BASE_PRICE = "BASE_PRICE"
     METERED_COMPONENT = "METERED_COMPONENT"
+    MINIMUM_CHARGE = "MINIMUM_CHARGE"
+    METERED_COMPONENT_MINIMUM_CHARGE = "METERED_COMPONENT_MINIMUM_CHARGE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class SchemeTerms:
 
 @dataclass(frozen=True, slots=True)
 class ComponentTerms:
-    """``key`` finds its usage; ``name`` is what the invoice prints."""
+    """``key`` finds its usage; ``name`` is what the invoice prints. ``minimum_charge`` is for a whole cycle."""
 
     key: int
     uuid: str
@@ -49,17 +51,20 @@ class ComponentTerms:
     name: str
     unit_name: str
     scheme: SchemeTerms
+    minimum_charge: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class PlanTerms:
-    """``proration`` is the share of the base price that this cycle bears."""
+    """``proration`` is the share of the base price, and of the minimum charges, that this cycle bears."""
 
     currency: str
     base_price: int
     base_price_name: str
     components: tuple[ComponentTerms, ...] = ()
     proration: Fraction = Fraction(1)
+    minimum_charge: int = 0
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ def _plan(plan: PricePlan, components: Iterable[ComponentTerms]) -> PlanTerms:
         base_price=plan.base_price,
         base_price_name=plan.base_price_label,
         components=tuple(components),
+        minimum_charge=plan.minimum_charge or 0,
+        label=plan.label,
     )
 
 
@@ -43,6 +45,7 @@ def _component(component: MeteredComponent) -> ComponentTerms:
         name=component.label,
         unit_name=scheme.unit_name or meter.unit_name,
         scheme=SchemeTerms(Scheme(scheme.scheme_type), tiers, scheme.batch_size),
+        minimum_charge=component.minimum_charge or 0,
     )
 
 
