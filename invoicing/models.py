@@ -10,10 +10,11 @@ from invoicing.invoices.models import (
     OutgoingEmail,
     Payment,
 )
-from invoicing.subscriptions.models import BillingCycle, Subscription
+from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Subscription
 from invoicing.usage.models import Measurement, UnattributedMeasurement
 
 __all__ = [
+    "AdhocCharge",
     "BillingCycle",
     "Invoice",
     "InvoiceDocument",

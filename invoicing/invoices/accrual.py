@@ -2,7 +2,8 @@
 
 The cost of a bucket is what the cycle's lines came to at its end, less what they came to at its start. So the
 buckets of a cycle always add up to the cycle, under every price scheme: a cheaper tier or a correction can make
-a bucket negative. Fixed items count in full in the bucket in which their cycle begins.
+a bucket negative. Fixed items count in full in the bucket in which their cycle begins,
+ad-hoc charges in that of their time; whether a minimum charge is due is only known when the cycle ends.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from django.db.models import QuerySet
 
 from customers.customer import Customer
 from invoicing.rating.rate import rate_cycle
-from invoicing.rating.terms import PlanTerms, RatedLine
-from invoicing.subscriptions.models import BillingCycle
+from invoicing.rating.terms import LineKind, PlanTerms, RatedLine
+from invoicing.subscriptions.models import AdhocCharge, BillingCycle
 from invoicing.subscriptions.terms import terms_for
 from invoicing.usage.aggregation import usage_of
 from invoicing.usage.values import Usage, Window
@@ -54,12 +55,15 @@ def accrued(customer: Customer, edges: Sequence[datetime]) -> list[AccruedBucket
     terms = terms_for(cycles)
     usage = usage_of([window for cycle in cycles for window in _windows(cycle, terms[cycle.pk], edges)])
     states = {cycle.pk: _states(cycle, terms[cycle.pk], usage, edges) for cycle in cycles}
+    charges = list(_charges(customer, edges[0], edges[-1]))
     buckets = []
     for start, end in pairwise(edges):
         grown: dict[str, AccruedItem] = {}
         for cycle in cycles:
             if part := _part(cycle, start, end):
                 _add_growth(grown, states[cycle.pk][part[0]], states[cycle.pk][part[1]])
+        charged = (_charge(charge) for charge in charges if start <= charge.charge_time < end)
+        _add_growth(grown, (), tuple(charged))
         buckets.append(AccruedBucket(start, end, tuple(grown.values())))
     return buckets
 
@@ -67,6 +71,23 @@ def accrued(customer: Customer, edges: Sequence[datetime]) -> list[AccruedBucket
 def _cycles(customer: Customer, start: datetime, end: datetime) -> QuerySet[BillingCycle]:
     rows = BillingCycle.objects.of(customer.vendor).filter(customer=customer, start__lt=end, end__gt=start)
     return rows.select_related("vendor", "subscription__price_plan").order_by("start")
+
+
+def _charges(customer: Customer, start: datetime, end: datetime) -> QuerySet[AdhocCharge]:
+    rows = AdhocCharge.objects.of(customer.vendor).filter(customer=customer)
+    return rows.filter(charge_time__gte=start, charge_time__lt=end).order_by("charge_time", "pk")
+
+
+def _charge(charge: AdhocCharge) -> AccruedItem:
+    return AccruedItem(
+        kind=LineKind.ADHOC_CHARGE,
+        id=str(charge.uuid),
+        identifier=charge.item_name,
+        display_name=charge.label,
+        unit="",
+        usage=charge.quantity,
+        amount=charge.total_price,
+    )
 
 
 def _part(cycle: BillingCycle, start: datetime, end: datetime) -> tuple[datetime, datetime] | None:

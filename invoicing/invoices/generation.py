@@ -70,7 +70,7 @@ def _generate_chunk(ready: QuerySet[BillingCycle], limit: int, real_now: datetim
 
 def _write(cycles: Sequence[BillingCycle], real_now: datetime) -> None:
     policies = _policies(cycles)
-    rated = rated_lines(cycles, policies)
+    rated = rated_lines(cycles, policies, lock=True)
     pairs = [
         (_invoice(cycle, rated[cycle.pk], policies[cycle.customer_id], real_now), rated[cycle.pk]) for cycle in cycles
     ]
@@ -157,6 +157,7 @@ def _line(invoice: Invoice, position: int, line: RatedLine) -> LineItem:
         start_time=line.start,
         end_time=line.end,
         metadata=line.metadata,
+        adhoc_charge_id=line.charge_key,
     )
 
 

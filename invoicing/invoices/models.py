@@ -12,7 +12,7 @@ from customers.claims import QueuedWork
 from customers.customer import Customer
 from customers.scoping import VendorOwned
 from invoicing.invoices.states import InvoiceStatus
-from invoicing.subscriptions.models import BillingCycle, Subscription
+from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Subscription
 
 
 class LineItemKind(models.TextChoices):
@@ -22,6 +22,7 @@ class LineItemKind(models.TextChoices):
     DISCOUNT = "DISCOUNT", "Discount"
     MINIMUM_CHARGE = "MINIMUM_CHARGE", "Minimum charge"
     METERED_COMPONENT_MINIMUM_CHARGE = "METERED_COMPONENT_MINIMUM_CHARGE", "Minimum charge of a component"
+    ADHOC_CHARGE = "ADHOC_CHARGE", "Ad-hoc charge"
 
 
 class Invoice(VendorOwned, QueuedWork):
@@ -137,6 +138,9 @@ class LineItem(models.Model):
     start_time = models.DateTimeField()
     end_time = models.DateTimeField()
     metadata = models.JSONField(default=dict)
+    adhoc_charge = models.OneToOneField(
+        AdhocCharge, on_delete=models.PROTECT, related_name="line_item", null=True, blank=True
+    )
 
     class Meta:
         ordering = ["position"]

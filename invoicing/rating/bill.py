@@ -2,24 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 
 from invoicing.rating.minimums import with_component_minimum, with_plan_minimum
 from invoicing.rating.rate import rate_cycle
-from invoicing.rating.terms import LineKind, PlanTerms, RatedLine
+from invoicing.rating.terms import ChargeTerms, LineKind, PlanTerms, RatedLine
 from invoicing.usage.values import Usage
+
+_UNIT_PRICE_STEP = Decimal("1e-12")
 
 
 def bill_cycle(
-    terms: PlanTerms, usage: Mapping[int, Usage], start: datetime, end: datetime, *, minimum_replaces: bool = False
+    terms: PlanTerms,
+    usage: Mapping[int, Usage],
+    start: datetime,
+    end: datetime,
+    *,
+    charges: Sequence[ChargeTerms] = (),
+    minimum_replaces: bool = False,
 ) -> list[RatedLine]:
-    """Base price and usage, then component minimums, then the plan's minimum.
+    """Base price and usage, then component minimums, then the plan's minimum. Ad-hoc charges stand outside them.
 
     ``minimum_replaces``: the line of a minimum stands in place of what it tops up.
     """
     lines = _with_component_minimums(rate_cycle(terms, usage, start, end), terms, minimum_replaces)
-    return with_plan_minimum(lines, terms, start, end, replaces=minimum_replaces)
+    lines = with_plan_minimum(lines, terms, start, end, replaces=minimum_replaces)
+    return [*lines, *(charge_line(charge) for charge in charges)]
+
+
+def charge_line(charge: ChargeTerms) -> RatedLine:
+    unit_price = (Decimal(charge.total_price) / charge.quantity).quantize(_UNIT_PRICE_STEP)
+    return RatedLine(
+        kind=LineKind.ADHOC_CHARGE,
+        name=charge.name,
+        description=charge.description,
+        quantity=charge.quantity,
+        quantity_unit="",
+        unit_price=unit_price if unit_price * charge.quantity == charge.total_price else None,
+        amount=charge.total_price,
+        start=charge.time,
+        end=charge.time,
+        metadata={"adhoc_charge_uuid": charge.uuid},
+        charge_key=charge.key,
+    )
 
 
 def _with_component_minimums(lines: list[RatedLine], terms: PlanTerms, replaces: bool) -> list[RatedLine]:

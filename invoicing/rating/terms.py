@@ -22,6 +22,7 @@ class LineKind(StrEnum):
     METERED_COMPONENT = "METERED_COMPONENT"
     MINIMUM_CHARGE = "MINIMUM_CHARGE"
     METERED_COMPONENT_MINIMUM_CHARGE = "METERED_COMPONENT_MINIMUM_CHARGE"
+    ADHOC_CHARGE = "ADHOC_CHARGE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +69,24 @@ class PlanTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class ChargeTerms:
+    """A one-off charge: ``total_price`` in minor units, for all of the quantity."""
+
+    key: int
+    uuid: str
+    name: str
+    description: str
+    quantity: Decimal
+    total_price: int
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RatedLine:
     """A line item before it has an invoice. ``amount`` is in minor units, rounded once, here.
 
-    ``quantity`` and ``unit_price`` are given only where their product is the amount.
+    ``quantity`` and ``unit_price`` are given only where their product is the amount. ``charge_key`` is that of
+    the ad-hoc charge that the line bills.
     """
 
     kind: str
@@ -84,3 +99,4 @@ class RatedLine:
     start: datetime
     end: datetime
     metadata: dict[str, Any]
+    charge_key: int | None = None

@@ -71,3 +71,29 @@ class BillingCycle(VendorOwned, QueuedWork):
 
     def __str__(self) -> str:
         return f"{self.subscription}, {self.start:%Y-%m-%d} to {self.end:%Y-%m-%d}"
+
+
+class AdhocCharge(VendorOwned):
+    """A one-off charge that joins the invoice of the billing cycle of its time. ``total_price`` is in minor units of
+    the customer's currency. The line item that bills it points here, and there can be only one."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="adhoc_charges")
+    charge_time = models.DateTimeField()
+    item_name = models.CharField(max_length=256)
+    item_display_name = models.CharField(max_length=256, blank=True, help_text="Printed in place of the name.")
+    item_description = models.TextField(blank=True)
+    quantity = models.DecimalField(max_digits=30, decimal_places=12)
+    total_price = models.BigIntegerField(help_text="Minor units, for all of the quantity.")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="charge_not_negative", condition=Q(total_price__gte=0))]
+        indexes = [models.Index(fields=["customer", "-charge_time", "-id"], name="charge_of_customer")]
+
+    def __str__(self) -> str:
+        return self.label
+
+    @property
+    def label(self) -> str:
+        return self.item_display_name or self.item_name

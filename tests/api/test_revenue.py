@@ -177,7 +177,7 @@ def test_queries_do_not_grow_with_time_or_components(
     for _ in range(3):
         MeteredComponentFactory(price_plan=subscription.price_plan)
     hours = [MARCH + timedelta(hours=hour) for hour in range(100)]
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(8):
         assert sum(bucket.total for bucket in accrued(customer, hours)) == 9900 + 30 * 7
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(11):
         preview(subscription, now=NOW)

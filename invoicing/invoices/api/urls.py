@@ -1,5 +1,6 @@
 from django.urls import path
 
+from invoicing.invoices.api.charges import AdhocChargesView, AdhocChargeView
 from invoicing.invoices.api.revenue import (
     AccruedRevenueView,
     DailyAccruedRevenueView,
@@ -28,4 +29,6 @@ urlpatterns = [
     path("customers/<str:name>/total_accrued_revenue", TotalAccruedRevenueView.as_view(), name="total-accrued-revenue"),
     path("customers/<str:name>/daily_accrued_revenue", DailyAccruedRevenueView.as_view(), name="daily-accrued-revenue"),
     path("customers/<str:name>/spend_by_time", SpendByTimeView.as_view(), name="spend-by-time"),
+    path("customers/<str:name>/adhoc_charges", AdhocChargesView.as_view(), name="adhoc-charges"),
+    path("customers/<str:name>/adhoc_charges/<str:uuid>", AdhocChargeView.as_view(), name="adhoc-charge"),
 ]
