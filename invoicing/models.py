@@ -10,12 +10,13 @@ from invoicing.invoices.models import (
     OutgoingEmail,
     Payment,
 )
-from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Subscription
+from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Discount, Subscription
 from invoicing.usage.models import Measurement, UnattributedMeasurement
 
 __all__ = [
     "AdhocCharge",
     "BillingCycle",
+    "Discount",
     "Invoice",
     "InvoiceDocument",
     "IssueAttempt",

@@ -17,8 +17,10 @@ from itertools import pairwise
 from django.db.models import QuerySet
 
 from customers.customer import Customer
+from invoicing.rating.discounts import DiscountTerms, discount_lines
 from invoicing.rating.rate import rate_cycle
 from invoicing.rating.terms import LineKind, PlanTerms, RatedLine
+from invoicing.subscriptions.discounts import discounts_of
 from invoicing.subscriptions.models import AdhocCharge, BillingCycle
 from invoicing.subscriptions.terms import terms_for
 from invoicing.usage.aggregation import usage_of
@@ -54,7 +56,8 @@ def accrued(customer: Customer, edges: Sequence[datetime]) -> list[AccruedBucket
     cycles = list(_cycles(customer, edges[0], edges[-1]))
     terms = terms_for(cycles)
     usage = usage_of([window for cycle in cycles for window in _windows(cycle, terms[cycle.pk], edges)])
-    states = {cycle.pk: _states(cycle, terms[cycle.pk], usage, edges) for cycle in cycles}
+    discounts = discounts_of(cycles)
+    states = {cycle.pk: _states(cycle, terms[cycle.pk], usage, discounts[cycle.pk], edges) for cycle in cycles}
     charges = list(_charges(customer, edges[0], edges[-1]))
     buckets = []
     for start, end in pairwise(edges):
@@ -109,13 +112,18 @@ def _windows(cycle: BillingCycle, terms: PlanTerms, edges: Sequence[datetime]) -
 
 
 def _states(
-    cycle: BillingCycle, terms: PlanTerms, usage: Mapping[Hashable, Usage], edges: Sequence[datetime]
+    cycle: BillingCycle,
+    terms: PlanTerms,
+    usage: Mapping[Hashable, Usage],
+    discounts: Sequence[DiscountTerms],
+    edges: Sequence[datetime],
 ) -> dict[datetime, list[AccruedItem]]:
     """What the cycle had come to at each moment; at its very start, nothing."""
     found: dict[datetime, list[AccruedItem]] = {}
     for moment in _moments(cycle, edges):
         used = {part.key: usage[cycle.pk, part.key, moment] for part in terms.components}
         lines = rate_cycle(terms, used, cycle.start, cycle.end) if moment > cycle.start else []
+        lines += discount_lines(lines, discounts if lines else (), terms, cycle.start, cycle.end)
         found[moment] = [_item(line, cycle) for line in lines]
     return found
 
@@ -124,8 +132,8 @@ def _item(line: RatedLine, cycle: BillingCycle) -> AccruedItem:
     plan = cycle.subscription.price_plan
     return AccruedItem(
         kind=line.kind,
-        id=line.metadata.get("metered_component_uuid") or str(plan.external_uuid),
-        identifier=line.metadata.get("meter_name") or plan.name,
+        id=line.metadata.get("discount_uuid") or line.metadata.get("metered_component_uuid") or str(plan.external_uuid),
+        identifier=line.metadata.get("scope") or line.metadata.get("meter_name") or plan.name,
         display_name=line.name,
         unit=line.quantity_unit,
         usage=line.quantity or Decimal(0),

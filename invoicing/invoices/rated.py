@@ -9,6 +9,7 @@ from customers.settings.policy import BillingPolicy
 from invoicing.invoices.charges import charges_of
 from invoicing.rating.bill import bill_cycle
 from invoicing.rating.terms import RatedLine
+from invoicing.subscriptions.discounts import discounts_of
 from invoicing.subscriptions.models import BillingCycle
 from invoicing.subscriptions.terms import terms_for, usage_windows
 from invoicing.usage.aggregation import usage_of
@@ -29,7 +30,7 @@ def rated_lines(
     terms = terms_for(cycles)
     windows = [window for cycle in cycles for window in usage_windows(cycle, terms[cycle.pk], until)]
     usage = usage_of(windows)
-    charges = charges_of(cycles, lock=lock)
+    discounts, charges = discounts_of(cycles), charges_of(cycles, lock=lock)
     lines = {}
     for cycle in cycles:
         plan = terms[cycle.pk]
@@ -38,6 +39,7 @@ def rated_lines(
             {part.key: usage[cycle.pk, part.key] for part in plan.components},
             cycle.start,
             cycle.end,
+            discounts=discounts[cycle.pk],
             charges=charges[cycle.pk],
             minimum_replaces=policies[cycle.customer_id].should_minimum_charge_override_line_items,
         )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from invoicing.rating.discounts import DiscountTerms, discount_lines
 from invoicing.rating.minimums import with_component_minimum, with_plan_minimum
 from invoicing.rating.rate import rate_cycle
 from invoicing.rating.terms import ChargeTerms, LineKind, PlanTerms, RatedLine
@@ -20,14 +21,16 @@ def bill_cycle(
     start: datetime,
     end: datetime,
     *,
+    discounts: Sequence[DiscountTerms] = (),
     charges: Sequence[ChargeTerms] = (),
     minimum_replaces: bool = False,
 ) -> list[RatedLine]:
-    """Base price and usage, then component minimums, then the plan's minimum. Ad-hoc charges stand outside them.
+    """Base price and usage, component minimums, discounts, the plan's minimum. Ad-hoc charges stand outside them.
 
     ``minimum_replaces``: the line of a minimum stands in place of what it tops up.
     """
     lines = _with_component_minimums(rate_cycle(terms, usage, start, end), terms, minimum_replaces)
+    lines += discount_lines(lines, discounts, terms, start, end)
     lines = with_plan_minimum(lines, terms, start, end, replaces=minimum_replaces)
     return [*lines, *(charge_line(charge) for charge in charges)]
 

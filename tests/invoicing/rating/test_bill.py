@@ -1,4 +1,4 @@
-"""Minimum charges: the worked examples of docs/rating.md, and what holds for any plan."""
+"""Minimum charges and discounts: the worked examples of docs/rating.md, and what holds for any plan."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invoicing.rating.bill import bill_cycle
+from invoicing.rating.discounts import DiscountScope, DiscountTerms, DiscountType
 from invoicing.rating.terms import ComponentTerms, PlanTerms, Scheme, SchemeTerms, Tier
+from invoicing.rating.totals import totals
 from invoicing.usage.values import Usage
 
 START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
@@ -74,6 +76,50 @@ def test_a_shorter_cycle_bears_its_share_of_the_minimum():
     )
 
 
+PERCENT, FLAT = DiscountType.PERCENT, DiscountType.FLAT
+TOTAL, COMPONENT, BASE = DiscountScope.INVOICE_TOTAL, DiscountScope.METERED_COMPONENT, DiscountScope.BASE_PRICE
+
+
+def off(kind, amount, scope=TOTAL, component=""):
+    return DiscountTerms(f"{kind}-{amount}", kind, Decimal(amount), scope, component)
+
+
+def test_discounts_of_a_part_come_first_and_each_takes_from_what_is_left():
+    """$99 and 1,000 requests at $1: a fifth off requests, $9 off the base price, then $10 and 10% off the total."""
+    plan = replace(PLAN, base_price=9_900, components=(replace(REQUESTS, minimum_charge=0),), minimum_charge=0)
+    discounts = (off(FLAT, 1_000), off(PERCENT, 10), off(PERCENT, 20, COMPONENT, "uuid-1"), off(FLAT, 900, BASE))
+    lines = bill_cycle(plan, {1: Usage(Decimal(1000))}, START, END, discounts=discounts)
+    assert [(line.name, line.description, line.amount) for line in lines[2:]] == [
+        ("Requests Discount", "20% of $1,000.00", -20_000),
+        ("Base Price Discount", "$9.00 off $99.00", -900),
+        ("Invoice Total Discount", "$10.00 off $890.00", -1_000),
+        ("Invoice Total Discount", "10% of $880.00", -8_800),
+    ]
+    assert sum(line.amount for line in lines) == 79_200
+
+
+def test_two_discounts_of_a_part_follow_each_other():
+    halves = (off(PERCENT, 50, COMPONENT, "uuid-2"), off(PERCENT, "50.0", COMPONENT, "uuid-2"))
+    lines = bill_cycle(replace(PLAN, components=(THROUGHPUT,), minimum_charge=0), USAGE, START, END, discounts=halves)
+    assert [line.amount for line in lines] == [10_000, -5_000, -2_500]
+
+
+def test_a_discount_takes_no_more_than_there_is():
+    plan = replace(PLAN, components=(THROUGHPUT,), minimum_charge=0)
+    lines = bill_cycle(plan, USAGE, START, END, discounts=[off(FLAT, 99_999), off(PERCENT, 100), off(FLAT, 5, BASE)])
+    assert [line.amount for line in lines] == [10_000, 0, -10_000, 0]
+
+
+def test_a_components_minimum_is_discounted_and_the_plans_minimum_is_not():
+    assert bill(discounts=[off(PERCENT, 50, COMPONENT, "uuid-1")]) == [
+        ("Requests", 5_000),
+        ("Requests Minimum Charge", 5_000),
+        ("Throughput", 10_000),
+        ("Requests Discount", -5_000),
+        ("Pro Minimum Charge", 35_000),
+    ]
+
+
 minors = st.integers(0, 1_000_000)
 quantities = st.decimals(-100, 100_000, places=3)
 
@@ -86,6 +132,29 @@ def plans(draw):
     )
     share = Fraction(draw(st.integers(1, 30)), 30)
     return PlanTerms("USD", draw(minors), "Plan", parts, share, draw(minors), "Plan")
+
+
+discounts = st.builds(
+    DiscountTerms,
+    uuid=st.just("d"),
+    type=st.sampled_from(DiscountType),
+    amount=st.integers(1, 100).map(Decimal),
+    scope=st.sampled_from([TOTAL, BASE]),
+) | st.builds(off, st.sampled_from(DiscountType), st.integers(1, 100), st.just(COMPONENT), st.just("uuid-0"))
+
+
+@given(plans(), st.lists(quantities, min_size=3, max_size=3), st.lists(discounts, max_size=5), st.booleans())
+def test_no_total_is_negative_and_no_discount_is_more_than_it_applies_to(terms, used, discounts, replaces):
+    usage = {key: Usage(quantity) for key, quantity in enumerate(used)}
+    lines = bill_cycle(terms, usage, START, END, discounts=discounts, minimum_replaces=replaces)
+    found = totals([line.amount for line in lines], Decimal("7.7"))
+    assert found.sub_total == sum(line.amount for line in lines) >= 0
+    assert found.amount_due == found.sub_total + found.tax_amount >= 0
+    for line in lines:
+        if line.kind == "DISCOUNT":
+            assert 0 <= -line.amount <= line.metadata["applies_to"]
+        else:
+            assert line.amount >= 0
 
 
 @given(plans(), st.lists(quantities, min_size=3, max_size=3))
