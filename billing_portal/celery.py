@@ -1,11 +1,24 @@
 """The Celery application. Schedules live in settings, where they are reviewed like code."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import task_prerun
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_portal.settings.development")
 
 app = Celery("billing_portal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@task_prerun.connect
+def renew_connections(task: Any, **kwargs: Any) -> None:
+    """A task keeps the database connection of the one before it, as a request does (``CONN_MAX_AGE``), and like
+    a request it begins with one that works. Celery itself would open a new one each time (see
+    ``CELERY_DB_REUSE_MAX``)."""
+    from django.db import close_old_connections
+
+    if not task.request.is_eager:
+        close_old_connections()

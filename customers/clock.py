@@ -87,7 +87,7 @@ def drive(vendor_id: int, *, real_now: datetime) -> bool:
 
     Only one driver a vendor works at a time; another answers False at once and leaves it to the first.
     """
-    with _driving(vendor_id) as mine:
+    with driving(vendor_id) as mine:
         for _ in range(STEPS if mine else 0):
             vendor = Vendor.objects.get(pk=vendor_id)
             if vendor.clock_frozen_at is None:
@@ -134,8 +134,11 @@ _LOCK_CLASS = 0x636C6B
 
 
 @contextmanager
-def _driving(vendor_id: int) -> Iterator[bool]:
-    """A session lock, not a time-based one: it ends with the process that holds it."""
+def driving(vendor_id: int) -> Iterator[bool]:
+    """Whether this process is the vendor's only driver, until the end of the block; it may be entered again inside.
+
+    A session lock, not a time-based one: it ends with the process that holds it.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCK_CLASS, vendor_id])
         mine = bool(cursor.fetchone()[0])

@@ -15,15 +15,18 @@ from django.db.models import Q
 from customers.vendor import Vendor
 
 
-def due_everywhere(real_now: datetime) -> Iterator[Q]:
-    """Conditions on a row with ``vendor`` and ``next_action_at``, one for each kind of clock."""
+def due_everywhere(real_now: datetime, column: str = "next_action_at") -> Iterator[Q]:
+    """Conditions on a row with ``vendor`` and ``next_action_at``, one for each kind of clock.
+
+    ``column`` names another moment in the vendor's time.
+    """
     on_real_time = Q(vendor__clock_offset=timedelta(0), vendor__clock_target__isnull=True)
-    yield Q(next_action_at__lte=real_now) & on_real_time
+    yield Q(**{f"{column}__lte": real_now}) & on_real_time
     moved = Vendor.objects.filter(is_test=True, clock_target__isnull=True).exclude(clock_offset=timedelta(0))
     for vendor in moved:
-        yield due_at(vendor, vendor.now(real_now))
+        yield due_at(vendor, vendor.now(real_now), column)
 
 
-def due_at(vendor: Vendor, now: datetime) -> Q:
+def due_at(vendor: Vendor, now: datetime, column: str = "next_action_at") -> Q:
     """The same for one vendor; ``now`` is its own time."""
-    return Q(vendor=vendor, next_action_at__lte=now)
+    return Q(**{"vendor": vendor, f"{column}__lte": now})

@@ -32,6 +32,12 @@ class Conflict(Refused):
     code = "conflict"
 
 
+class Busy(Conflict):
+    """It passes by itself: the same request may go through in a while."""
+
+    code = "busy"
+
+
 class Missing(Refused):
     """No such thing, as far as this vendor is concerned."""
 

@@ -10,34 +10,51 @@ from django.db.models import Max, Min, QuerySet
 from customers.due import due_at
 from customers.vendor import Vendor
 from invoicing import tasks
+from invoicing.invoices import mailing
 from invoicing.invoices.advance import advance
-from invoicing.invoices.models import Invoice
+from invoicing.invoices.models import Invoice, OutgoingEmail
+from invoicing.invoices.reminders import remind_due
 from invoicing.subscriptions.models import BillingCycle
+
+ACTION, REMINDER = "next_action_at", "next_reminder_at"
 
 
 class InvoicingClock:
     def next_due(self, vendor: Vendor) -> datetime | None:
-        moments = [_earliest(BillingCycle.objects.of(vendor)), _earliest(Invoice.objects.of(vendor))]
-        return min((moment for moment in moments if moment is not None), default=None)
+        return min(filter(None, (_earliest(rows, column) for rows, column in _planned(vendor))), default=None)
 
     def last_due(self, vendor: Vendor, *, by: datetime) -> datetime | None:
-        moments = [_latest(BillingCycle.objects.of(vendor), by), _latest(Invoice.objects.of(vendor), by)]
-        return max((moment for moment in moments if moment is not None), default=None)
+        return max(filter(None, (_latest(rows, column, by) for rows, column in _planned(vendor))), default=None)
 
     def settle(self, vendor: Vendor, *, now: datetime, real_now: datetime) -> bool:
+        if not _anything(vendor, now):
+            return False
         due = due_at(vendor, now)
         advance(due, real_now=real_now, hand_over=tasks.hand_over)
-        return Invoice.objects.filter(due).exists() or BillingCycle.objects.filter(due).exists()
+        while remind_due(due_at(vendor, now, REMINDER), real_now=real_now):
+            pass
+        mailing.hand_out(due, real_now=real_now, hand_over=tasks.hand_over_email)
+        return _anything(vendor, now)
 
     def follow(self, vendor: Vendor) -> None:
         """Nothing is kept here that depends on the clock."""
 
 
-def _earliest(rows: QuerySet[Any]) -> datetime | None:
-    moment: datetime | None = rows.aggregate(at=Min("next_action_at"))["at"]
+def _planned(vendor: Vendor) -> list[tuple[QuerySet[Any], str]]:
+    """Where this room writes what it will do, and the column that says when."""
+    invoices, emails = Invoice.objects.of(vendor), OutgoingEmail.objects.of(vendor)
+    return [(invoices, ACTION), (invoices, REMINDER), (emails, ACTION), (BillingCycle.objects.of(vendor), ACTION)]
+
+
+def _anything(vendor: Vendor, now: datetime) -> bool:
+    return any(rows.filter(due_at(vendor, now, column)).exists() for rows, column in _planned(vendor))
+
+
+def _earliest(rows: QuerySet[Any], column: str) -> datetime | None:
+    moment: datetime | None = rows.aggregate(at=Min(column))["at"]
     return moment
 
 
-def _latest(rows: QuerySet[Any], by: datetime) -> datetime | None:
-    moment: datetime | None = rows.filter(next_action_at__lte=by).aggregate(at=Max("next_action_at"))["at"]
+def _latest(rows: QuerySet[Any], column: str, by: datetime) -> datetime | None:
+    moment: datetime | None = rows.filter(**{f"{column}__lte": by}).aggregate(at=Max(column))["at"]
     return moment

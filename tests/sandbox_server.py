@@ -6,11 +6,13 @@ end of the test every exchange must satisfy the official SDK's own types.
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
-from threading import Lock, Thread
+from socket import SHUT_RDWR, socket
+from threading import Lock, Thread, current_thread
 from typing import Any
 from urllib.parse import unquote
 
@@ -154,12 +156,22 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.traffic = Traffic()
+        self.open: dict[Thread, socket] = {}
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
+        self.open[current_thread()] = request
         try:
             super().process_request_thread(request, client_address)
         finally:
             connections.close_all()
+            del self.open[current_thread()]
+
+    def hang_up(self) -> None:
+        """Clients may keep connections open, and each holds one of the database's."""
+        for thread, connection in list(self.open.items()):
+            with suppress(OSError):
+                connection.shutdown(SHUT_RDWR)
+            thread.join(5)
 
 
 @pytest.fixture
@@ -172,6 +184,7 @@ def stripe_sandbox(transactional_db: None) -> Iterator[StripeSandbox]:
         made = seed.ensure_installation(webhook_url=NOWHERE)
         yield StripeSandbox(base, made.secret_key, made.account, made.webhook_secret, made.client_id, server.traffic)
     server.shutdown()
+    server.hang_up()
     server.server_close()
     thread.join()
     assert server.traffic.violations() == []

@@ -16,6 +16,9 @@ MANAGERS = {"objects", "_default_manager", "_base_manager"}
 # Where a query may start otherwise, and why.
 ALLOWED = {
     ("billing_portal/api/authentication.py", "ApiKey.objects.valid"): "This is where the vendor is found.",
+    ("billing_portal/api/idempotency.py", "IdempotentRequest.objects.filter"): (
+        "Old answers of all vendors are forgotten together."
+    ),
     ("invoicing/invoices/api/views.py", "Invoice.objects.select_related"): (
         "A PDF link is signed for one invoice, by which its vendor is known."
     ),

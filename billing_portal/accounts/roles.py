@@ -11,6 +11,7 @@ from billing_portal.accounts.models import Role
 class Permission(StrEnum):
     APPROVE_INVOICE = "approve_invoice"
     PUSH_INVOICE = "push_invoice"
+    SEND_INVOICE = "send_invoice"
     MARK_INVOICE_PAID = "mark_invoice_paid"
     VOID_INVOICE = "void_invoice"
     DELETE_INVOICE = "delete_invoice"
@@ -22,7 +23,7 @@ class Permission(StrEnum):
 
 P = Permission
 
-_SUPPORT = frozenset({P.PUSH_INVOICE, P.LINK_CUSTOMER})
+_SUPPORT = frozenset({P.PUSH_INVOICE, P.SEND_INVOICE, P.LINK_CUSTOMER})
 _BILLING = _SUPPORT | {P.APPROVE_INVOICE, P.MARK_INVOICE_PAID, P.VOID_INVOICE, P.DELETE_INVOICE, P.CHANGE_OVERRIDE}
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {

@@ -4,3 +4,11 @@ from django.apps import AppConfig
 class ApiConfig(AppConfig):
     name = "billing_portal.api"
     label = "api"
+
+    def ready(self) -> None:
+        # Importing schema registers how API keys are documented.
+        from billing_portal.api import schema  # noqa: F401
+        from billing_portal.api.idempotency import answer_once
+        from customers.api.base import write_guards
+
+        write_guards.append(answer_once)

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, NotRequired, TypedDict
 
-from django.db import transaction
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing_portal.customer_status import customer_status
+from billing_portal.api.idempotency import once
+from billing_portal.customer_status import CustomerStatus, customer_status
 from customers.api.base import VendorView, done
-from customers.api.serializers import CustomerInput, MetadataInput, customer_shape, metadata_values
+from customers.api.schema import documented
+from customers.api.serializers import (
+    CustomerAnswer,
+    CustomerInput,
+    MetadataInput,
+    customer_shape,
+    metadata_values,
+)
 from customers.customer import Customer
 from customers.directory import NewCustomer, create_customer
 from customers.errors import Invalid, Missing
 from invoicing.catalog.verbs import find_plan
 from invoicing.subscriptions.verbs import subscribe
 from payments.stripe.connect import connection_of
-from payments.stripe.customers import generate
+from payments.stripe.customers import credential, generate
 from payments.stripe.models import StripeCustomer
 
 
@@ -43,25 +50,52 @@ class CreateCustomerInput(CustomerInput):
         return given
 
 
+class GatewayCustomerAnswer(TypedDict):
+    """How it went in Stripe."""
+
+    account_id: Annotated[str | None, "The Stripe customer's id; null until it exists."]
+    state: StripeCustomer.State
+    problem: str | None
+
+
+class NewCustomerAnswer(CustomerAnswer):
+    payment_gateway_customer: NotRequired[Annotated[GatewayCustomerAnswer, "Where its making was asked for."]]
+
+
+class CustomerStatusAnswer(TypedDict):
+    status: CustomerStatus
+
+
 class CustomersView(VendorView):
+    calls_out = frozenset({"POST"})
+
+    @documented("list_customers", answer=list[CustomerAnswer])
     def get(self, request: Request) -> Response:
         rows = Customer.objects.of(self.vendor).prefetch_related("measurement_mappings")
         return done([customer_shape(customer) for customer in rows])
 
+    @documented("create_customer", body=CreateCustomerInput, answer=NewCustomerAnswer)
     def post(self, request: Request) -> Response:
         given = self.read(CreateCustomerInput)
         wants_counterpart = given["autogenerate_payment_gateway_customer"]
         if wants_counterpart:
             self._check_gateway()
-        with transaction.atomic():
-            customer = create_customer(
-                self.vendor, _new_customer(given), actor=self.actor, now=self.now, real_now=self.real_now
-            )
-            if "price_plan_name" in given:
-                self._subscribe(customer, given["price_plan_name"], given.get("price_plan_tag", ""))
+        created = once("customer", lambda: self._create(given))
+        customer = self.find(Customer.objects.of(self.vendor), "customer", pk=created)
         # The customer is committed before Stripe is asked; out of reach, the schedule makes the counterpart later.
-        counterpart = generate(customer, actor=self.actor, real_now=self.real_now) if wants_counterpart else None
-        return done({**customer_shape(customer), **_counterpart_shape(counterpart)})
+        return done(_new_customer_shape(customer, self._counterpart(customer) if wants_counterpart else None))
+
+    def _create(self, given: dict[str, Any]) -> int:
+        customer = create_customer(
+            self.vendor, _new_customer(given), actor=self.actor, now=self.now, real_now=self.real_now
+        )
+        if "price_plan_name" in given:
+            self._subscribe(customer, given["price_plan_name"], given.get("price_plan_tag", ""))
+        return customer.pk
+
+    def _counterpart(self, customer: Customer) -> StripeCustomer:
+        """After a crash it may be there already, or be under way: then the schedule brings it to its end."""
+        return credential(customer) or generate(customer, actor=self.actor, real_now=self.real_now)
 
     def _check_gateway(self) -> None:
         if connection_of(self.vendor) is None:
@@ -88,18 +122,19 @@ def _new_customer(given: dict[str, Any]) -> NewCustomer:
     )
 
 
-def _counterpart_shape(counterpart: StripeCustomer | None) -> dict[str, Any]:
-    """How it went in Stripe, for who asked for it."""
+def _new_customer_shape(customer: Customer, counterpart: StripeCustomer | None) -> CustomerAnswer | NewCustomerAnswer:
+    shape = customer_shape(customer)
     if counterpart is None:
-        return {}
-    made = {
+        return shape
+    made: GatewayCustomerAnswer = {
         "account_id": counterpart.external_id or None,
-        "state": counterpart.state,
+        "state": StripeCustomer.State(counterpart.state),
         "problem": counterpart.last_error or None,
     }
-    return {"payment_gateway_customer": made}
+    return {**shape, "payment_gateway_customer": made}
 
 
 class CustomerStatusView(VendorView):
+    @documented("get_customer_status", answer=CustomerStatusAnswer)
     def get(self, request: Request, name: str) -> Response:
         return done({"status": customer_status(self.customer(name), self.now)})

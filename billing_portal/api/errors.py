@@ -20,7 +20,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
-from customers.errors import Conflict, Invalid, Missing, Refused
+from customers.errors import Busy, Conflict, Invalid, Missing, Refused
 
 # Newer Pythons call 422 "Unprocessable Content"; clients know it by its older name.
 _PHRASES = {422: "Unprocessable Entity"}
@@ -113,10 +113,12 @@ def _headers(exception: Exception, code: int) -> dict[str, str]:
         headers["WWW-Authenticate"] = challenge
     if wait := getattr(exception, "wait", None):
         headers["Retry-After"] = str(int(wait))
-    if code == 409:
-        # The Python client library takes a conflict for a passing one and would try twice more.
-        headers["octane-should-retry"] = "false"
-    return headers
+    return headers | retry_header(code, passes=isinstance(exception, Busy))
+
+
+def retry_header(code: int, *, passes: bool = False) -> dict[str, str]:
+    """The Python client library takes every conflict for a passing one and would try twice more."""
+    return {"octane-should-retry": "true" if passes else "false"} if code == 409 else {}
 
 
 def unknown_path(request: HttpRequest, **kwargs: Any) -> HttpResponse:

@@ -133,19 +133,19 @@ CAST: tuple[Person, ...] = (
         "quanta-labs", "Quanta Labs", TEAM, Use(131_000, 1_150, 780, growth=0.09),
         _contact("ops@quanta-labs.example", "Rosenthaler Straße 40", "Berlin", "", "10178", "Germany",
                  legal_name="Quanta Labs GmbH", vat_id="DE312345678"),
-        tags=("research",), cycle_ended=timedelta(days=2), cycles=4,
+        tags=("research",), cycle_ended=timedelta(hours=44), cycles=3,
     ),
     Person(
         "hollis-and-reed", "Hollis & Reed", STARTER, Use(6_100, 240, 10, weekend=0.1),
         _contact("bookkeeping@hollisreed.example", "9 Court Square", "Charleston", "SC", "29401", _US,
                  legal_name="Hollis & Reed LLP"),
-        card="pm_card_visa_debit", tags=("legal",), cycle_ended=timedelta(days=2), cycles=3,
+        card="pm_card_visa_debit", tags=("legal",), cycle_ended=timedelta(hours=44), cycles=3,
     ),
     Person(
         "sunda-telecom", "Sunda Telecom", SCALE, Use(880_000, 3_100, 1_050),
         _contact("ap@sunda-telecom.example", "8 Marina View", "Singapore", "", "018960", "Singapore",
                  legal_name="Sunda Telecom Pte. Ltd."),
-        card="pm_card_mastercard", tags=("enterprise",), cycle_ended=timedelta(hours=12), cycles=3,
+        card="pm_card_mastercard", tags=("enterprise",), cycle_ended=timedelta(hours=20), cycles=2,
     ),
     Person(
         NO_EMAIL, "Pinegrove Games", STARTER, Use(21_000, 130, 210, growth=0.15, weekend=1.6),

@@ -3,6 +3,7 @@ demonstration which was cut short can be taken up again."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.utils import timezone
@@ -95,10 +96,9 @@ def save_card(customer: Customer, card: str) -> None:
     methods.make_default(counterpart, method["id"], key=f"{key}-default")
 
 
-def enter_usage(vendor: Vendor, person: Person, months: Months, number: int) -> int:
-    """The customer's measurements of that month, before its days pass. Answers how many."""
-    end = min(months.start(number + 1), months.until)
-    taken = list(measurements(person, billed_from(person, months), months.start(number), end))
+def enter_usage(vendor: Vendor, people: Iterable[Person], months: Months, number: int) -> None:
+    """Their measurements of that month, before its days pass."""
+    start, end = months.start(number), min(months.start(number + 1), months.until)
+    taken = [each for person in people for each in measurements(person, billed_from(person, months), start, end)]
     real_now = timezone.now()
     take_in(vendor, taken, now=vendor.now(real_now), real_now=real_now)
-    return len(taken)

@@ -12,7 +12,8 @@ from customers import clock
 from customers.actors import Actor
 from customers.vendor import Vendor
 
-PAUSE_SECONDS = 0.01
+# Looking is not free: while workers are at something, they are left the processor.
+PAUSES_SECONDS = (0.03, 0.05, 0.1, 0.2)
 # Real time within which the clock has to get on: longer than an unanswered call and its retries.
 STUCK_SECONDS = 120.0
 
@@ -53,12 +54,14 @@ def travel(vendor: Vendor, target: datetime, actor: Actor) -> None:
 def settle(vendor: Vendor) -> None:
     """Drive the clock until it runs again. Workers may be driving too: then this waits for them."""
     vendor.refresh_from_db()
-    stands_at, since = vendor.clock_frozen_at, time.monotonic()
+    stands_at, since, looks = vendor.clock_frozen_at, time.monotonic(), 0
     while vendor.clock_is_advancing:
         clock.drive(vendor.pk, real_now=timezone.now())
-        time.sleep(PAUSE_SECONDS)
         vendor.refresh_from_db(fields=["clock_frozen_at", "clock_target", "clock_offset"])
         if vendor.clock_frozen_at != stands_at:
-            stands_at, since = vendor.clock_frozen_at, time.monotonic()
+            stands_at, since, looks = vendor.clock_frozen_at, time.monotonic(), 0
         elif time.monotonic() - since > STUCK_SECONDS:
             raise Stuck(f"Nothing has moved for {STUCK_SECONDS:.0f} s at {stands_at}: is a worker running?")
+        if vendor.clock_is_advancing:
+            time.sleep(PAUSES_SECONDS[min(looks, len(PAUSES_SECONDS) - 1)])
+            looks += 1

@@ -52,6 +52,12 @@ BUTTONS: Mapping[InvoiceVerb, Button] = {
         "Use this when the money arrived outside Stripe. The invoice is closed, in Stripe too, and nothing is charged.",
         "{invoice} is marked as paid.",
     ),
+    V.SEND: B(
+        V.SEND, "Resend e-mail", "forward_to_inbox", Permission.SEND_INVOICE,
+        "E-mail this invoice again?",
+        "It goes to the customer's present addresses, with the PDF as it was issued.",
+        "{invoice} is being e-mailed again.",
+    ),
     V.VOID: B(
         V.VOID, "Void", "block", Permission.VOID_INVOICE,
         "Void this invoice?",

@@ -28,6 +28,7 @@ LOOKS: Mapping[str, tuple[str, str]] = {
     K.INVOICE_ISSUING_FAILED: ("error", "danger"),
     K.INVOICE_PAID: ("paid", "success"),
     K.INVOICE_PAYMENT_FAILED: ("credit_card_off", "danger"),
+    K.INVOICE_RESENT: ("forward_to_inbox", "primary"),
     K.INVOICE_VOIDED: ("block", "default"),
     K.INVOICE_UNCOLLECTIBLE: ("money_off", "warning"),
     K.INVOICE_DELETED: ("delete", "default"),

@@ -95,9 +95,10 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["billing_portal.api.parsers.CamelOrSnakeJSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "customers.api.schema.ApiSchema",
     "EXCEPTION_HANDLER": "billing_portal.api.errors.exception_handler",
     "UNAUTHENTICATED_USER": None,
+    "COERCE_DECIMAL_TO_STRING": False,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
@@ -108,6 +109,15 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PUBLIC": True,
     "SERVE_PERMISSIONS": [],
     "SERVE_AUTHENTICATION": [],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "billing_portal.api.schema.add_what_is_shared",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "UnitEnum": "customers.settings.declaration.Unit",
+        "DetailLevelEnum": "customers.settings.declaration.DetailLevel",
+    },
 }
 
 CELERY_TASK_IGNORE_RESULT = True
@@ -119,6 +129,8 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = BEAT_SCHEDULE
+# How long connections live is decided by CONN_MAX_AGE alone (billing_portal/celery.py).
+CELERY_DB_REUSE_MAX = 10_000
 
 # How the room below finds the rooms above it (docs/architecture.md).
 PAYMENT_GATEWAYS = {"stripe": "payments.stripe.gateway.StripeGateway"}

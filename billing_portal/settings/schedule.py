@@ -14,7 +14,9 @@ def _each_tick(task: str) -> dict[str, Any]:
 
 BEAT_SCHEDULE = {
     "advance what is due": _each_tick("invoicing.tasks.advance_due"),
+    "write e-mails": _each_tick("invoicing.tasks.write_emails"),
     "deliver events": _each_tick("customers.tasks.deliver_events"),
     "drive moving clocks": _each_tick("customers.tasks.drive_clocks"),
     "sweep Stripe's news": _each_tick("payments.tasks.sweep"),
+    "forget old answers": {"task": "billing_portal.api.tasks.forget_answers", "schedule": 3600.0},
 }

@@ -1,6 +1,7 @@
 """The test suite: the development installation with fixed secrets and fast password hashing."""
 
 from billing_portal.settings.development import *
+from billing_portal.settings.development import DATABASES
 
 SECRET_KEY = "tests-only"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
@@ -8,6 +9,8 @@ EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 CELERY_TASK_ALWAYS_EAGER = True
 CELERY_TASK_EAGER_PROPAGATES = True
 WEBHOOKS_ALLOW_LOOPBACK = True
+# A server that a test has started leaves no connection behind: the test database could not be dropped.
+DATABASES["default"]["CONN_MAX_AGE"] = 0
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

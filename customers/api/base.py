@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar, Protocol, TypeVar, cast
 from uuid import UUID
 
 from django.db import models
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 from rest_framework.negotiation import BaseContentNegotiation
@@ -27,6 +28,9 @@ from customers.scoping import VendorOwned
 from customers.vendor import Vendor
 
 O = TypeVar("O", bound=VendorOwned)  # noqa: E741 - "an owned thing"
+
+
+WRITES = frozenset({"post", "put", "patch", "delete"})
 
 
 class Credential(Protocol):
@@ -54,10 +58,35 @@ class AlwaysFirst(BaseContentNegotiation):
         return first, first.media_type
 
 
+class WriteGuard(Protocol):
+    def __call__(self, view: VendorView, handle: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+        """Carries out a write by calling ``handle``, or answers in its place."""
+
+
+# Filled by the API's frame, in ``AppConfig.ready``: each Idempotency-Key is carried out once.
+write_guards: list[WriteGuard] = []
+
+
 class VendorView(APIView):
-    """An endpoint on behalf of one vendor. Handlers hand ``actor``, ``now`` and ``real_now`` to verbs."""
+    """An endpoint on behalf of one vendor. Handlers hand ``actor``, ``now`` and ``real_now`` to verbs.
+
+    ``calls_out``: the methods whose handlers talk to the network, between transactions of their own. Whatever
+    other handlers do is one transaction.
+    """
 
     content_negotiation_class = AlwaysFirst
+    calls_out: ClassVar[frozenset[str]] = frozenset()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Once the vendor is known, writes are put into the hands of the guards."""
+        super().initial(request, *args, **kwargs)
+        method = (request.method or "").lower()
+        if method in WRITES and hasattr(self, method):
+            for guard in write_guards:
+                setattr(self, method, self._guarded(guard, getattr(self, method)))
+
+    def _guarded(self, guard: WriteGuard, handler: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+        return lambda *args, **kwargs: guard(self, partial(handler, *args, **kwargs))
 
     @property
     def credential(self) -> Credential:

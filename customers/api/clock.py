@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from datetime import datetime
+from typing import Literal, TypedDict
 
 from django.db import transaction
 from kombu.exceptions import OperationalError
@@ -12,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.api.base import StrictSerializer, VendorView, done
+from customers.api.schema import documented
 from customers.clock import move_forward
 from customers.tasks import drive_clock
 from customers.vendor import Vendor
@@ -23,19 +25,26 @@ class TestClockInput(StrictSerializer):
     now = serializers.DateTimeField(help_text="The moment to move to, at or after the vendor's present one.")
 
 
+class TestClockAnswer(TypedDict):
+    now: datetime
+    status: Literal["advancing", "ready"]
+
+
 class TestClockView(VendorView):
     """``status`` is ``advancing`` until everything that falls due on the way is done, then ``ready``."""
 
+    @documented("get_test_clock", answer=TestClockAnswer)
     def get(self, request: Request) -> Response:
         return done(self._shape(self.vendor))
 
+    @documented("move_test_clock", body=TestClockInput, answer=TestClockAnswer)
     def post(self, request: Request) -> Response:
         target = self.read(TestClockInput)["now"]
         vendor = move_forward(self.vendor, target, actor=self.actor, real_now=self.real_now)
         transaction.on_commit(lambda: _drive(vendor))
         return done(self._shape(vendor))
 
-    def _shape(self, vendor: Vendor) -> dict[str, Any]:
+    def _shape(self, vendor: Vendor) -> TestClockAnswer:
         return {"now": vendor.now(self.real_now), "status": "advancing" if vendor.clock_is_advancing else "ready"}
 
 

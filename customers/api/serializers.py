@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any, TypedDict
 
 from rest_framework import serializers
 
 from customers.api.base import StrictSerializer
-from customers.contact import CONTACT_FIELDS
 from customers.customer import Customer, MeasurementMapping
 from customers.directory import ANY_VALUE, Rule
 
@@ -113,7 +113,47 @@ def metadata_values(given: list[dict[str, Any]]) -> dict[str, str]:
     return {entry["property"]: entry.get("value") or "" for entry in given}
 
 
-def customer_shape(customer: Customer) -> dict[str, Any]:
+class ContactAnswer(TypedDict):
+    legal_name: str | None
+    email: str | None
+    secondary_emails: Annotated[str | None, "Addresses, separated by commas."]
+    phone: str | None
+    url: str | None
+    logo_url: str | None
+    address_line_1: str | None
+    address_line_2: str | None
+    city: str | None
+    state: str | None
+    zipcode: str | None
+    country: str | None
+    vat_id: str | None
+
+
+class TagAnswer(TypedDict):
+    tag: str
+
+
+class MappingAnswer(TypedDict):
+    id: int
+    label: str
+    value_regex: str
+
+
+class MetadataAnswer(TypedDict):
+    property: str
+    value: str
+
+
+class CustomerAnswer(TypedDict):
+    name: str
+    display_name: str
+    contact_info: ContactAnswer
+    created_at: datetime
+    tags: list[TagAnswer]
+    measurement_mappings: list[MappingAnswer]
+
+
+def customer_shape(customer: Customer) -> CustomerAnswer:
     """``measurement_mappings`` should be prefetched where many are shown."""
     return {
         "name": customer.name,
@@ -125,12 +165,23 @@ def customer_shape(customer: Customer) -> dict[str, Any]:
     }
 
 
-def contact_shape(customer: Customer) -> dict[str, str | None]:
-    values = {name: getattr(customer, name) for name in CONTACT_FIELDS}
-    return {**values, "secondary_emails": ", ".join(customer.secondary_emails)} | {
-        name: None for name, value in values.items() if not value
+def contact_shape(customer: Customer) -> ContactAnswer:
+    return {
+        "legal_name": customer.legal_name or None,
+        "email": customer.email or None,
+        "secondary_emails": ", ".join(customer.secondary_emails) or None,
+        "phone": customer.phone or None,
+        "url": customer.url or None,
+        "logo_url": customer.logo_url or None,
+        "address_line_1": customer.address_line_1 or None,
+        "address_line_2": customer.address_line_2 or None,
+        "city": customer.city or None,
+        "state": customer.state or None,
+        "zipcode": customer.zipcode or None,
+        "country": customer.country or None,
+        "vat_id": customer.vat_id or None,
     }
 
 
-def mapping_shape(mapping: MeasurementMapping) -> dict[str, Any]:
+def mapping_shape(mapping: MeasurementMapping) -> MappingAnswer:
     return {"id": mapping.pk, "label": mapping.label, "value_regex": mapping.value_regex}

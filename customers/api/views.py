@@ -9,8 +9,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.api.base import VendorView, done
+from customers.api.schema import documented
 from customers.api.serializers import (
+    CustomerAnswer,
+    MappingAnswer,
     MappingInput,
+    MetadataAnswer,
     MetadataInput,
     UpdateCustomerInput,
     customer_shape,
@@ -22,10 +26,13 @@ from customers.errors import Missing
 
 
 class CustomerView(VendorView):
+    @documented("get_customer", answer=CustomerAnswer)
     def get(self, request: Request, name: str) -> Response:
         return done(customer_shape(self.customer(name)))
 
+    @documented("update_customer", body=UpdateCustomerInput, answer=CustomerAnswer)
     def put(self, request: Request, name: str) -> Response:
+        """Only the fields given change."""
         customer = self.customer(name)
         given = self.read(UpdateCustomerInput)
         changed = update_customer(
@@ -38,6 +45,7 @@ class CustomerView(VendorView):
         )
         return done(customer_shape(changed))
 
+    @documented("delete_customer")
     def delete(self, request: Request, name: str) -> Response:
         delete_customer(self.customer(name), actor=self.actor, now=self.now, real_now=self.real_now)
         return done()
@@ -52,9 +60,11 @@ def _changes(given: dict[str, Any]) -> dict[str, Any]:
 
 
 class MappingsView(VendorView):
+    @documented("list_measurement_mappings", answer=list[MappingAnswer])
     def get(self, request: Request, name: str) -> Response:
         return done([mapping_shape(mapping) for mapping in self.customer(name).measurement_mappings.order_by("pk")])
 
+    @documented("create_measurement_mapping", body=MappingInput, answer=MappingAnswer)
     def post(self, request: Request, name: str) -> Response:
         customer = self.customer(name)
         rule = self.read(MappingInput)
@@ -63,6 +73,7 @@ class MappingsView(VendorView):
 
 
 class MappingView(VendorView):
+    @documented("delete_measurement_mapping")
     def delete(self, request: Request, name: str, mapping_id: str) -> Response:
         customer = self.customer(name)
         if not (mapping_id.isascii() and mapping_id.isdecimal() and len(mapping_id) < 19):
@@ -72,10 +83,12 @@ class MappingView(VendorView):
 
 
 class MetadataView(VendorView):
+    @documented("list_customer_metadata", answer=list[MetadataAnswer])
     def get(self, request: Request, name: str) -> Response:
         rows = self.customer(name).metadata.order_by("pk")
         return done([{"property": row.property, "value": row.value} for row in rows])
 
+    @documented("set_customer_metadata", body=MetadataInput(many=True))
     def post(self, request: Request, name: str) -> Response:
         customer = self.customer(name)
         values = metadata_values(self.read(MetadataInput, many=True))

@@ -12,15 +12,11 @@ NOT_YET = frozenset(
     {
         "customer_invoice_detail_level",
         "invoice_logo_url",
-        "send_receipts",
         "sync_customer_data_to_payment_gateway",
         "tax_via_payment_provider",
         "invoice_fixed_components_at_start",
         "invoice_metered_components_at_start",
         "invoice_overages",
-        "communicate_payment_failures",
-        "upcoming_reminder_days_array",
-        "past_due_reminder_days_array",
     }
 )
 
@@ -31,6 +27,9 @@ NOT_CHARGED_BY_EMAIL = (
 )
 NOT_CHARGED_IN_DRAFT = "Draft Mode (stripe_auto_advance is off): nothing is charged until somebody acts in Stripe."
 NOT_FINALIZED_IN_DRAFT = "Draft Mode (stripe_auto_advance is off) keeps the Stripe invoice a draft."
+NO_DUE_DATE = (
+    "Only reminds of Stripe invoices that Stripe could not charge by itself: the others have no due date to remind of."
+)
 NO_BANK_DETAILS = "There is nothing to print: no account number is given."
 
 
@@ -76,10 +75,35 @@ def _bank_details(policy: BillingPolicy) -> str:
     return NO_BANK_DETAILS if policy.include_ach_instructions and not policy.ach_account_number else ""
 
 
+def _email_to_customer(name: str) -> Callable[[BillingPolicy], str]:
+    """E-mails about an invoice go out by our own mail, whoever collects it, but only while delivery is on."""
+
+    def check(policy: BillingPolicy) -> str:
+        return DELIVERY_OFF if getattr(policy, name) and not policy.should_send_invoice_to_customers else ""
+
+    return check
+
+
+def _reminders(name: str) -> Callable[[BillingPolicy], str]:
+    off = _email_to_customer(name)
+
+    def check(policy: BillingPolicy) -> str:
+        if not getattr(policy, name):
+            return ""
+        by_stripe = not policy.invoice_via_octane and policy.charges_enabled
+        return off(policy) or (NO_DUE_DATE if by_stripe else "")
+
+    return check
+
+
 _CHECKS: dict[str, Callable[[BillingPolicy], str]] = {
     "invoice_via_octane": _via_provider,
     "stripe_auto_advance": _draft_mode,
     "stripe_immediate_finalization": _immediate_finalization,
     "charges_enabled": _auto_charge,
     "include_ach_instructions": _bank_details,
+    "send_receipts": _email_to_customer("send_receipts"),
+    "communicate_payment_failures": _email_to_customer("communicate_payment_failures"),
+    "upcoming_reminder_days_array": _reminders("upcoming_reminder_days_array"),
+    "past_due_reminder_days_array": _reminders("past_due_reminder_days_array"),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,12 +16,14 @@ from invoicing.invoices.lifecycle import locked
 from invoicing.invoices.models import (
     AttemptState,
     Channel,
+    EmailKind,
+    EmailState,
     Invoice,
     InvoiceDocument,
     IssueAttempt,
     LineItem,
-    OutgoingEmail,
 )
+from invoicing.invoices.outbox import new_email, recipients
 from invoicing.invoices.schedule import channel_for, due_date
 from invoicing.invoices.states import BEFORE_ISSUE, InvoiceAction
 
@@ -81,12 +82,6 @@ def _request(invoice: Invoice, policy: BillingPolicy, channel: Channel) -> dict[
     return {"to": recipients(invoice)} if channel == Channel.EMAIL else {}
 
 
-def recipients(invoice: Invoice) -> list[str]:
-    """Every mail to the primary address goes to the secondary ones too."""
-    customer = invoice.customer
-    return list(dict.fromkeys(address for address in (customer.email, *customer.secondary_emails) if address))
-
-
 def order_for(invoice: Invoice, policy: BillingPolicy) -> InvoiceOrder:
     """The invoice as the gateway is asked to make it."""
     lines = [_order_line(line) for line in invoice.line_items.all()]
@@ -137,12 +132,7 @@ def payment_note(invoice: Invoice, policy: BillingPolicy) -> str:
 
 
 def _announce_email(attempt: IssueAttempt, now: datetime) -> None:
-    invoice = attempt.invoice
-    OutgoingEmail.objects.create(
-        invoice=invoice,
-        kind="invoice",
-        recipients=attempt.request["to"],
-        subject=f"Invoice {invoice.number} from {invoice.vendor.display_name}",
-        message_id=f"<{uuid.uuid4()}@{invoice.vendor.name}.invoices>",
-        created_at=now,
-    )
+    """Sent by this attempt itself, so it waits for nobody."""
+    email = new_email(attempt.invoice, EmailKind.INVOICE, f"issue-{attempt.number}", now=now)
+    email.recipients, email.state, email.next_action_at = attempt.request["to"], EmailState.SENDING, None
+    email.save()

@@ -14,7 +14,7 @@ from customers.events.models import EventKind
 from invoicing.gateways import GatewayInvoice, GatewayPayment, GatewayStatus
 from invoicing.invoices.lifecycle import note_fact, transition
 from invoicing.invoices.models import AttemptState, Invoice, Payment
-from invoicing.invoices.states import TRANSITIONS, InvoiceAction, InvoiceStatus
+from invoicing.invoices.states import OPEN, TRANSITIONS, InvoiceAction, InvoiceStatus
 
 S = InvoiceStatus
 
@@ -45,7 +45,7 @@ def settle(external_id: str, state: GatewayInvoice, *, real_now: datetime, gatew
         if invoice.issue_attempts.filter(state=AttemptState.SENDING).exists():
             raise StillIssuing(f"{invoice} is being issued at this moment.")
         news = _record_payments(invoice, state)
-        _copy_facts(invoice, state)
+        _copy_facts(invoice, state, invoice.vendor.now(real_now))
         return _follow(invoice, state, news, real_now)
 
 
@@ -70,7 +70,7 @@ def _payment(invoice: Invoice, payment: GatewayPayment) -> Payment:
     )
 
 
-def _copy_facts(invoice: Invoice, state: GatewayInvoice) -> None:
+def _copy_facts(invoice: Invoice, state: GatewayInvoice, now: datetime) -> None:
     """What the gateway alone decides, copied whatever the status."""
     paid_by = next((p.external_id for p in state.payments if p.succeeded), "")
     facts: dict[str, Any] = {
@@ -82,6 +82,8 @@ def _copy_facts(invoice: Invoice, state: GatewayInvoice) -> None:
         "latest_payment_attempt_at": max((p.occurred_at for p in state.payments), default=None),
         "payment_retry_attempt": sum(not p.succeeded for p in state.payments),
     }
+    if facts["due_date"] != invoice.due_date and invoice.state in OPEN:
+        facts["next_reminder_at"] = now
     Invoice.objects.filter(pk=invoice.pk).update(**facts)
     for name, value in facts.items():
         setattr(invoice, name, value)
@@ -116,7 +118,12 @@ def _move(
 
 
 def _payment_failed(invoice: Invoice, failure: GatewayPayment, *, now: datetime, real_now: datetime) -> str:
-    details = {"error": failure.error, "code": failure.error_code, "method": failure.method}
+    details = {
+        "error": failure.error,
+        "code": failure.error_code,
+        "method": failure.method,
+        "payment_id": failure.external_id,
+    }
     kind = EventKind.INVOICE_PAYMENT_FAILED
     if invoice.state == S.PAYMENT_FAILED:
         Invoice.objects.filter(pk=invoice.pk).update(payment_error=failure.error)

@@ -28,7 +28,7 @@ from invoicing.invoices.compose import compose
 from invoicing.invoices.documents.emails import build_invoice_email, sender_address
 from invoicing.invoices.documents.model import DocumentError
 from invoicing.invoices.lifecycle import locked, note_fact, transition
-from invoicing.invoices.models import AttemptState, Channel, Invoice, IssueAttempt, OutgoingEmail
+from invoicing.invoices.models import AttemptState, Channel, EmailKind, EmailState, Invoice, IssueAttempt, OutgoingEmail
 from invoicing.invoices.schedule import retry_at
 from invoicing.invoices.states import InvoiceAction, InvoiceStatus
 
@@ -79,7 +79,7 @@ def _by_email(claimed: Claimed, *, now: datetime, real_now: datetime) -> None:
 
 
 def _email_of(attempt: IssueAttempt) -> OutgoingEmail:
-    return attempt.invoice.emails.filter(kind="invoice").latest("pk")
+    return attempt.invoice.emails.filter(kind=EmailKind.INVOICE).latest("pk")
 
 
 def _message(attempt: IssueAttempt, now: datetime) -> EmailMultiAlternatives:
@@ -102,7 +102,7 @@ def _record_email(attempt: IssueAttempt, *, now: datetime, real_now: datetime) -
     with transaction.atomic():
         invoice = locked(attempt.invoice)
         _close(attempt, AttemptState.SUCCEEDED, now)
-        attempt.invoice.emails.filter(pk=_email_of(attempt).pk).update(state=AttemptState.SUCCEEDED, sent_at=now)
+        attempt.invoice.emails.filter(pk=_email_of(attempt).pk).update(state=EmailState.SUCCEEDED, sent_at=now)
         _issued(invoice, now=now, real_now=real_now, delivery=delivery[:255])
         if invoice.amount_due <= 0:
             _nothing_to_pay(invoice, now=now, real_now=real_now)
@@ -216,7 +216,8 @@ def fail(
     with transaction.atomic():
         invoice = locked(attempt.invoice)
         _close(attempt, state, now, error=error)
-        invoice.emails.filter(state=AttemptState.SENDING).update(state=state, error=error)
+        mine = invoice.emails.filter(kind=EmailKind.INVOICE, state=EmailState.SENDING)
+        mine.update(state=EmailState(state.value), error=error)
         failures = invoice.invoice_retry_attempt + 1
         next_try = retry_at(failures, now, policy_for(invoice.customer)) if retry else None
         columns = {

@@ -14,11 +14,12 @@ from typing import Any
 from django.db import transaction
 
 from customers.actors import Actor
-from customers.errors import Conflict
+from customers.errors import Busy, Conflict
 from customers.events.models import EventKind, SubjectKind
 from customers.events.record import Fact, record
-from invoicing.invoices.models import AttemptState, Channel, Invoice
-from invoicing.invoices.states import BEFORE_ISSUE, TRANSITIONS, InvoiceAction, InvoiceStatus
+from invoicing.invoices.models import AttemptState, Channel, EmailKind, Invoice
+from invoicing.invoices.outbox import queue, tell_customer
+from invoicing.invoices.states import BEFORE_ISSUE, OPEN, TRANSITIONS, InvoiceAction, InvoiceStatus
 
 S = InvoiceStatus
 
@@ -28,6 +29,7 @@ class InvoiceVerb(StrEnum):
 
     APPROVE = "approve"
     PUSH = "push"
+    SEND = "send"
     MARK_PAID = "mark_paid"
     VOID = "void"
     DELETE = "delete"
@@ -54,6 +56,8 @@ def _refusal(invoice: Invoice, verb: InvoiceVerb) -> str:
             return f"{invoice} needs no approval: it is {'approved' if invoice.is_approved else word}."
         case InvoiceVerb.PUSH if state not in BEFORE_ISSUE and not _is_collectable(invoice):
             return f"{invoice} has no next step to push it to: it is {word}."
+        case InvoiceVerb.SEND if not was_emailed(invoice):
+            return f"{invoice} cannot be sent again: {_why_not_sent(invoice)}."
         case InvoiceVerb.MARK_PAID if S.PAID not in TRANSITIONS[state]:
             return f"{invoice} cannot be marked as paid: it is {word}."
         case InvoiceVerb.VOID if S.VOIDED not in TRANSITIONS[state]:
@@ -66,6 +70,18 @@ def _refusal(invoice: Invoice, verb: InvoiceVerb) -> str:
 def _is_collectable(invoice: Invoice) -> bool:
     """Whether the gateway can be asked to try the payment again."""
     return invoice.state == S.PAYMENT_FAILED and bool(invoice.external_invoice_id)
+
+
+def was_emailed(invoice: Invoice) -> bool:
+    """Issued by our e-mail, and still worth sending again."""
+    is_out = invoice.issued_at is not None and not invoice.gateway
+    return is_out and invoice.state in (*OPEN, S.PAID, S.UNCOLLECTIBLE)
+
+
+def _why_not_sent(invoice: Invoice) -> str:
+    if invoice.gateway:
+        return "Stripe sends it"
+    return f"it is {invoice.state.label.lower()}" if invoice.issued_at else "it was not issued by e-mail"
 
 
 def check(invoice: Invoice, verb: InvoiceVerb) -> None:
@@ -88,8 +104,9 @@ def note_fact(
     real_now: datetime,
     details: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write down what happened to an invoice, without changing it."""
+    """Write down what happened to an invoice, without changing it, and queue the e-mail that tells its customer."""
     record(invoice.vendor, invoice_fact(invoice, kind, details), actor=actor, now=now, real_now=real_now)
+    tell_customer(invoice, kind, details or {}, now=now)
 
 
 def invoice_fact(invoice: Invoice, kind: EventKind, details: Mapping[str, Any] | None = None) -> Fact:
@@ -127,6 +144,8 @@ def transition(
         raise Conflict(
             f"{invoice} is {origin.label.lower()} and cannot become {to.label.lower()}.", code="illegal_transition"
         )
+    # Reminders are for those who have yet to pay; which and when, the next look decides.
+    columns["next_reminder_at"] = now if to in OPEN else None
     with transaction.atomic():
         changed = Invoice.objects.filter(pk=invoice.pk, status=origin).update(status=to, **columns)
         if not changed:
@@ -164,6 +183,16 @@ def push(invoice: Invoice, *, actor: Actor, now: datetime, real_now: datetime) -
         invoice.next_action_at = now
         invoice.claim_token = invoice.claimed_until = None
         invoice.save(update_fields=["next_action", "next_action_at", "issue_date", "claim_token", "claimed_until"])
+    return invoice
+
+
+def send(invoice: Invoice, *, actor: Actor, now: datetime, real_now: datetime) -> Invoice:
+    """E-mail an issued invoice again, with the PDF as it was issued, to the customer's present addresses."""
+    with transaction.atomic():
+        invoice = locked(invoice)
+        check(invoice, InvoiceVerb.SEND)
+        note_fact(invoice, EventKind.INVOICE_RESENT, actor=actor, now=now, real_now=real_now)
+        queue(invoice, EmailKind.INVOICE, f"again-{real_now.isoformat()}", now=now)
     return invoice
 
 
@@ -219,7 +248,7 @@ def mark_paid(invoice: Invoice, *, actor: Actor, now: datetime, real_now: dateti
 def refuse_while_sending(invoice: Invoice) -> None:
     """While an attempt is under way nobody can know yet what it will have done."""
     if invoice.issue_attempts.filter(state=AttemptState.SENDING, channel=Channel.GATEWAY).exists():
-        raise Conflict(f"{invoice} is being issued at this moment. Try again when that is done.", code="busy")
+        raise Busy(f"{invoice} is being issued at this moment. Try again when that is done.")
 
 
 def _tell_gateway(invoice: Invoice, action: InvoiceAction, now: datetime) -> dict[str, Any]:

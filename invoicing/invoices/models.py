@@ -8,7 +8,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
 
-from customers.claims import QueuedWork
+from customers.claims import Claimable, QueuedWork
 from customers.customer import Customer
 from customers.scoping import VendorOwned
 from invoicing.invoices.states import InvoiceStatus
@@ -59,6 +59,12 @@ class Invoice(VendorOwned, QueuedWork):
     issued_at = models.DateTimeField(null=True, blank=True)
     paid_at = models.DateTimeField(null=True, blank=True)
     voided_at = models.DateTimeField(null=True, blank=True)
+    next_reminder_at = models.DateTimeField(
+        null=True, blank=True, help_text="The vendor's time: when to look which reminders are due."
+    )
+    reminded_until = models.DateTimeField(
+        null=True, blank=True, help_text="Reminder days up to here are dealt with. Null: up to its issue."
+    )
 
     invoicing_error = models.TextField(blank=True)
     payment_error = models.TextField(blank=True)
@@ -104,6 +110,16 @@ class Invoice(VendorOwned, QueuedWork):
                 fields=["vendor", "next_action_at"],
                 condition=Q(next_action_at__isnull=False),
                 name="invoice_due_vendor",
+            ),
+            models.Index(
+                fields=["next_reminder_at", "id"],
+                condition=Q(next_reminder_at__isnull=False),
+                name="invoice_reminder_due",
+            ),
+            models.Index(
+                fields=["vendor", "next_reminder_at"],
+                condition=Q(next_reminder_at__isnull=False),
+                name="invoice_reminder_vendor",
             ),
             models.Index(fields=["vendor", "-generated_at", "-id"], name="invoice_newest"),
             models.Index(fields=["vendor", "status", "-generated_at", "-id"], name="invoice_by_status"),
@@ -230,21 +246,59 @@ class Payment(models.Model):
         return f"{self.get_state_display()} payment of {self.invoice}"
 
 
-class OutgoingEmail(models.Model):
-    """Written before the message is handed over. ``UNKNOWN`` after a crash in between: a person decides."""
+class EmailKind(models.TextChoices):
+    INVOICE = "invoice", "Invoice"
+    RECEIPT = "receipt", "Receipt"
+    PAYMENT_FAILED = "payment_failed", "Payment failed"
+    UPCOMING = "upcoming", "Reminder before the due date"
+    PAST_DUE = "past_due", "Reminder after the due date"
+
+
+class EmailState(models.TextChoices):
+    WAITING = "waiting", "Waiting"
+    SENDING = "sending", "Under way"
+    SUCCEEDED = "succeeded", "Sent"
+    FAILED = "failed", "Failed"
+    UNKNOWN = "unknown", "Outcome unknown"
+    WITHDRAWN = "withdrawn", "Not sent"
+
+
+class OutgoingEmail(VendorOwned, Claimable):
+    """An e-mail to a customer, written before the message is handed over. ``UNKNOWN`` after a crash in between:
+    a person decides.
+
+    The first e-mail of an invoice is sent by its issue step. The others wait here for ``next_action_at``, in the
+    vendor's time, and are written in the transaction of what they tell of; the same is never told twice.
+    """
 
     invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="emails")
-    kind = models.CharField(max_length=24)
+    kind = models.CharField(max_length=24, choices=EmailKind.choices)
+    occasion = models.CharField(max_length=255, help_text="What it tells of: the payment, the reminder day, the try.")
     recipients = models.JSONField()
     subject = models.CharField(max_length=500)
     message_id = models.CharField(max_length=255, unique=True)
-    state = models.CharField(max_length=16, choices=AttemptState.choices, default=AttemptState.SENDING)
+    state = models.CharField(max_length=16, choices=EmailState.choices, default=EmailState.SENDING)
     error = models.TextField(blank=True)
+    failures = models.PositiveSmallIntegerField(default=0, editable=False)
     created_at = models.DateTimeField()
+    next_action_at = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
 
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["invoice", "kind", "occasion"], name="told_once"),
+        ]
+        indexes = [
+            models.Index(fields=["next_action_at", "id"], condition=Q(next_action_at__isnull=False), name="email_due"),
+            models.Index(
+                fields=["vendor", "next_action_at"],
+                condition=Q(next_action_at__isnull=False),
+                name="email_due_vendor",
+            ),
+        ]
+
     def __str__(self) -> str:
-        return f"{self.kind} e-mail for {self.invoice}"
+        return f"{self.get_kind_display()} e-mail for {self.invoice}"
 
 
 class InvoiceDocument(models.Model):

@@ -22,7 +22,7 @@ from customers.actors import SCHEDULE, Actor
 from customers.claims import claim, unclaimed
 from customers.contact import ContactFields
 from customers.customer import Customer
-from customers.errors import Conflict, Invalid
+from customers.errors import Busy, Conflict, Invalid
 from customers.events.models import EventKind, SubjectKind
 from customers.events.record import Fact, record
 from invoicing.gateways import GatewayError, GatewayRejected, GatewayUnavailable
@@ -116,7 +116,7 @@ def _claim_row(customer: Customer, connection: StripeConnection, real_now: datet
         if row.state == State.LINKED:
             raise Conflict(f"The customer is linked to {row.external_id} in Stripe already.")
         if row.state == State.PENDING and row.claim_token and not _is_free(row, real_now):
-            raise Conflict("The Stripe customer is being made at this moment. Look again in a minute.")
+            raise Busy("The Stripe customer is being made at this moment. Look again in a minute.")
         if row.state != State.PENDING:
             _begin(row, customer)
         row.claim_token, row.claimed_until = uuid.uuid4(), real_now + settings.CLAIM_LEASE
@@ -217,7 +217,7 @@ def _check_linkable(customer: Customer, connection: StripeConnection, external_i
     if mine is not None and mine.state == State.LINKED and mine.external_id != external_id:
         raise Conflict(f"The customer is linked to {mine.external_id} in Stripe already.")
     if mine is not None and mine.state == State.PENDING:
-        raise Conflict("A Stripe customer is being made for this customer. Look again in a minute.")
+        raise Busy("A Stripe customer is being made for this customer. Look again in a minute.")
     others = StripeCustomer.objects.filter(connection=connection, external_id=external_id).exclude(customer=customer)
     if others.exists():
         raise Invalid({"account_id": f"{external_id} is linked to another customer."})
@@ -227,7 +227,7 @@ def _verify(connection: StripeConnection, external_id: str) -> None:
     try:
         found = client_for(connection).retrieve_customer(external_id)
     except GatewayUnavailable as error:
-        raise Conflict(f"{error.message} Try again in a minute.", code="stripe_unavailable") from error
+        raise Busy(f"{error.message} Try again in a minute.", code="stripe_unavailable") from error
     except GatewayRejected as error:
         raise Invalid({"account_id": _why_not(connection, external_id, error)}) from error
     if found.get("deleted"):

@@ -7,7 +7,7 @@ from django.test import Client
 
 from customers.models import Event
 from invoicing.invoices.states import InvoiceStatus
-from invoicing.models import Invoice
+from invoicing.models import Invoice, OutgoingEmail
 from tests.api.client import Api, answer, refusal
 from tests.factories import START, CustomerFactory, InvoiceFactory, LineItemFactory
 
@@ -226,3 +226,29 @@ def test_another_vendors_invoice_does_not_exist(api: Api, stranger: Api, invoice
 
 def test_what_is_no_id(api: Api) -> None:
     refusal(api.get("/invoices/INV-00001"), 404)
+
+
+# Sub-resources
+
+
+def test_approving(api: Api, customer) -> None:
+    waiting = made(customer, is_approved=False, next_action="approve", next_action_at=None)
+    body = answer(api.post(f"/invoices/{waiting.uuid}/approve"))
+    assert (body["is_approved"], body["next_action"]) == (True, "issue")
+    assert "needs no approval" in refusal(api.post(f"/invoices/{waiting.uuid}/approve"), 409)["message"]
+
+
+def test_voiding_keeps_the_reason(api: Api, invoice) -> None:
+    body = answer(api.post(f"/invoices/{invoice.uuid}/void", {"reason": "Sent to the wrong company."}))
+    assert body["status"] == "INVOICE_VOIDED"
+    assert Event.objects.get(kind="invoice.voided").details["reason"] == "Sent to the wrong company."
+    assert "cannot be voided" in refusal(api.post(f"/invoices/{invoice.uuid}/void"), 409)["message"]
+
+
+def test_sending_again(api: Api, customer, invoice) -> None:
+    out = issued(customer)
+    body = answer(api.post(f"/invoices/{out.uuid}/send"), 202)
+    assert "send" in body["available_actions"]
+    [email] = OutgoingEmail.objects.all()
+    assert (email.kind, email.state, email.recipients) == ("invoice", "waiting", ["acme@example.com"])
+    assert "not issued by e-mail" in refusal(api.post(f"/invoices/{invoice.uuid}/send"), 409)["message"]

@@ -43,4 +43,4 @@ def test_defaults_need_no_explanation() -> None:
 
 
 def test_an_idle_setting_is_only_mentioned_when_it_is_used() -> None:
-    assert warnings_for(BillingPolicy(send_receipts=True)) == {"send_receipts": "Stored; nothing acts on it yet."}
+    assert warnings_for(BillingPolicy(invoice_overages=True)) == {"invoice_overages": "Stored; nothing acts on it yet."}

@@ -268,8 +268,10 @@ def _story(scene: Scene) -> None:
         occurred_at=NOW - timedelta(hours=4),
     )
     OutgoingEmail.objects.create(
+        vendor=paid.vendor,
         invoice=paid,
         kind="invoice",
+        occasion="issue-1",
         recipients=["ap@acme-robotics.example"],
         subject=f"Invoice {paid.number} from Northwind Cloud",
         message_id="<1@northwind>",

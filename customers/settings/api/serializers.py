@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from rest_framework import serializers
 
+from customers.api.base import StrictSerializer
 from customers.settings.declaration import Setting
 from customers.settings.policy import SETTINGS, BillingPolicy
 from customers.settings.warnings import warnings_for
@@ -59,7 +60,22 @@ def _declared(setting: Setting) -> serializers.Field[Any, Any, Any, Any]:
     return _FIELDS[setting.type](setting, common)
 
 
-# For the schema: every setting, with its type, limits and help.
-BillingSettingsSchema = type(
-    "BillingSettings", (serializers.Serializer,), {setting.name: _declared(setting) for setting in SETTINGS}
+# For the schema: every setting, with its type, limits and help. Null: not set here.
+BillingSettingsInput = type(
+    "BillingSettingsInput",
+    (StrictSerializer,),
+    {"ignored": ANSWER_ONLY, **{setting.name: _declared(setting) for setting in SETTINGS}},
+)
+
+_ANSWERED: dict[type, Any] = {bool: bool, int: int, Decimal: float, str: str, tuple: list[int]}
+
+BillingSettingsAnswer: Any = TypedDict(  # Computed, so that no setting is declared twice.
+    "BillingSettingsAnswer",
+    {
+        **{s.name: Annotated[s.choices or _ANSWERED[s.type], s.help] for s in SETTINGS},  # type: ignore[misc]
+        "alternate_sendgrid_template_id": None,
+        "warnings": Annotated[dict[str, str], "By field, why its present value has no effect."],
+        "overridden": NotRequired[Annotated[list[str], "Of a customer: the fields set for it alone."]],
+        "rescheduled": NotRequired[Annotated[int, "After a change: how many planned steps moved because of it."]],
+    },
 )

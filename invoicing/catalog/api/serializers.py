@@ -5,14 +5,28 @@ Types and lengths are checked here; what the values mean is the verbs' business.
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any, NotRequired, TypedDict, overload
 
 from django.db.models import QuerySet
 from rest_framework import serializers
 
 from customers.api.base import StrictSerializer
-from invoicing.catalog.models import Meter, MeteredComponent, PricePlan, PriceScheme, PriceTier
+from customers.api.serializers import TagAnswer, TagField
+from invoicing.catalog.models import (
+    Aggregation,
+    DataType,
+    Meter,
+    MeteredComponent,
+    MeterType,
+    Period,
+    PricePlan,
+    PriceScheme,
+    PriceTier,
+    ReportingMethod,
+    SchemeType,
+)
 
 
 def _text(limit: int | None = None, *, help_text: str = "") -> serializers.CharField:
@@ -87,14 +101,6 @@ class MeteredComponentInput(StrictSerializer):
     watermark = _number()
 
 
-class TagField(serializers.CharField):
-    """A text; or ``{"tag": text}``, which is how answers show it."""
-
-    def to_internal_value(self, data: Any) -> str:
-        text: str = super().to_internal_value(data["tag"] if isinstance(data, dict) and "tag" in data else data)
-        return text
-
-
 class PricePlanInput(StrictSerializer):
     ignored = frozenset({"vendor_id", "external_uuid", "version", "created_at"})
 
@@ -116,18 +122,88 @@ class PricePlanInput(StrictSerializer):
     trial = _anything()
 
 
-def meter_shape(meter: Meter) -> dict[str, Any]:
+class MeterAnswer(TypedDict):
+    name: str
+    display_name: str
+    description: str | None
+    unit_name: str | None
+    event_name: Annotated[str, "Measurements sent under this name count here."]
+    meter_type: MeterType
+    is_incremental: bool
+    data_type: DataType
+    reporting_method: ReportingMethod
+    aggregation: Aggregation
+    primary_labels: list[str]
+    expected_labels: list[str]
+    event_label_filter: Any
+
+
+class PriceTierAnswer(TypedDict):
+    price: Annotated[float, "Minor units, may be fractional."]
+    cap: NotRequired[Annotated[float, "Up to and with this quantity. Left out: without end."]]
+    description: NotRequired[str]
+
+
+class PriceSchemeAnswer(TypedDict):
+    name: None
+    display_name: None
+    scheme_type: SchemeType
+    prices: list[PriceTierAnswer]
+    price_list: list[Any]
+    unit_name: str | None
+    time_unit_name: str | None
+    batch_size: int
+    frequency: None
+    post_minimum_charge_percentage_change: None
+
+
+class MeteredComponentAnswer(TypedDict):
+    external_uuid: str
+    meter_name: str
+    meter_display_name: str
+    display_name: Annotated[str | None, "The Invoice Display Name."]
+    price_scheme: PriceSchemeAnswer
+    limit: float | None
+    label_limits: list[Any]
+    minimum_charge: Annotated[int | None, "Minor units."]
+    minimum_charge_frequency: int | None
+    watermark: float | None
+
+
+class PricePlanAnswer(TypedDict):
+    external_uuid: str
+    name: str
+    version: int
+    display_name: str
+    description: str | None
+    period: Period
+    currency: str
+    base_price: Annotated[int, "Minor units a billing cycle."]
+    base_price_frequency: int
+    base_price_description: str | None
+    minimum_charge: Annotated[int | None, "Minor units."]
+    minimum_charge_frequency: int | None
+    metered_components: list[MeteredComponentAnswer]
+    tags: list[TagAnswer]
+    features: list[Any]
+    add_ons: list[Any]
+    limits: list[Any]
+    trial: None
+    created_at: datetime
+
+
+def meter_shape(meter: Meter) -> MeterAnswer:
     return {
         "name": meter.name,
         "display_name": meter.label,
         "description": meter.description or None,
         "unit_name": meter.unit_name or None,
         "event_name": meter.event_name,
-        "meter_type": meter.meter_type,
+        "meter_type": MeterType(meter.meter_type),
         "is_incremental": meter.is_incremental,
-        "data_type": meter.data_type,
-        "reporting_method": meter.reporting_method,
-        "aggregation": meter.aggregation,
+        "data_type": DataType(meter.data_type),
+        "reporting_method": ReportingMethod(meter.reporting_method),
+        "aggregation": Aggregation(meter.aggregation),
         "primary_labels": meter.primary_labels,
         "expected_labels": meter.expected_labels,
         "event_label_filter": meter.event_label_filter,
@@ -141,14 +217,14 @@ def with_components(plans: QuerySet[PricePlan]) -> QuerySet[PricePlan]:
     )
 
 
-def plan_shape(plan: PricePlan) -> dict[str, Any]:
+def plan_shape(plan: PricePlan) -> PricePlanAnswer:
     return {
         "external_uuid": str(plan.external_uuid),
         "name": plan.name,
         "version": plan.version,
         "display_name": plan.label,
         "description": plan.description or None,
-        "period": plan.period,
+        "period": Period(plan.period),
         "currency": plan.currency,
         "base_price": plan.base_price,
         "base_price_frequency": plan.base_price_frequency,
@@ -160,11 +236,12 @@ def plan_shape(plan: PricePlan) -> dict[str, Any]:
         "features": [],
         "add_ons": [],
         "limits": [],
+        "trial": None,
         "created_at": plan.created_at,
     }
 
 
-def _component_shape(component: MeteredComponent) -> dict[str, Any]:
+def _component_shape(component: MeteredComponent) -> MeteredComponentAnswer:
     return {
         "external_uuid": str(component.external_uuid),
         "meter_name": component.meter.name,
@@ -179,18 +256,23 @@ def _component_shape(component: MeteredComponent) -> dict[str, Any]:
     }
 
 
-def _scheme_shape(scheme: PriceScheme) -> dict[str, Any]:
+def _scheme_shape(scheme: PriceScheme) -> PriceSchemeAnswer:
     return {
-        "scheme_type": scheme.scheme_type,
+        "name": None,
+        "display_name": None,
+        "scheme_type": SchemeType(scheme.scheme_type),
         "prices": [_tier_shape(tier) for tier in scheme.tiers.all()],
+        "price_list": [],
         "unit_name": scheme.unit_name or None,
         "time_unit_name": scheme.time_unit_name or None,
         "batch_size": scheme.batch_size,
+        "frequency": None,
+        "post_minimum_charge_percentage_change": None,
     }
 
 
-def _tier_shape(tier: PriceTier) -> dict[str, Any]:
-    shape: dict[str, Any] = {"price": number(tier.price)}
+def _tier_shape(tier: PriceTier) -> PriceTierAnswer:
+    shape: PriceTierAnswer = {"price": number(tier.price)}
     if tier.cap is not None:
         shape["cap"] = number(tier.cap)
     if tier.description:
@@ -198,6 +280,10 @@ def _tier_shape(tier: PriceTier) -> dict[str, Any]:
     return shape
 
 
+@overload
+def number(value: Decimal) -> int | float: ...
+@overload
+def number(value: Decimal | None) -> int | float | None: ...
 def number(value: Decimal | None) -> int | float | None:
     """As JSON writes it: clients expect a number, not a text."""
     if value is None:

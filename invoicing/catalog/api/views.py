@@ -6,16 +6,27 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.api.base import VendorView, done
+from customers.api.schema import documented
 from invoicing.catalog import verbs
-from invoicing.catalog.api.serializers import MeterInput, PricePlanInput, meter_shape, plan_shape, with_components
+from invoicing.catalog.api.serializers import (
+    MeterAnswer,
+    MeterInput,
+    PricePlanAnswer,
+    PricePlanInput,
+    meter_shape,
+    plan_shape,
+    with_components,
+)
 from invoicing.catalog.models import Meter, PricePlan
 
 
 class MetersView(VendorView):
+    @documented("list_meters", answer=list[MeterAnswer])
     def get(self, request: Request) -> Response:
         rows = Meter.objects.of(self.vendor).filter(archived_at__isnull=True)
         return done([meter_shape(meter) for meter in rows])
 
+    @documented("create_meter", body=MeterInput, answer=MeterAnswer)
     def post(self, request: Request) -> Response:
         given = self.read(MeterInput)
         meter = verbs.create_meter(self.vendor, given, now=self.now, real_now=self.real_now)
@@ -23,13 +34,16 @@ class MetersView(VendorView):
 
 
 class MeterView(VendorView):
+    @documented("get_meter", answer=MeterAnswer)
     def get(self, request: Request, name: str) -> Response:
         return done(meter_shape(self.meter(name)))
 
+    @documented("update_meter", body=MeterInput, answer=MeterAnswer)
     def put(self, request: Request, name: str) -> Response:
         meter = self.meter(name)
         return done(meter_shape(verbs.update_meter(self.vendor, meter.name, self.read(MeterInput))))
 
+    @documented("delete_meter")
     def delete(self, request: Request, name: str) -> Response:
         verbs.delete_meter(self.vendor, self.meter(name).name)
         return done()
@@ -39,6 +53,7 @@ class MeterView(VendorView):
 
 
 class MeterArchiveView(VendorView):
+    @documented("archive_meter")
     def post(self, request: Request, name: str) -> Response:
         meter = self.find_named(Meter.objects.of(self.vendor), "meter", name)
         verbs.archive_meter(self.vendor, meter.name, now=self.now)
@@ -46,9 +61,11 @@ class MeterArchiveView(VendorView):
 
 
 class PricePlansView(VendorView):
+    @documented("list_price_plans", answer=list[PricePlanAnswer])
     def get(self, request: Request) -> Response:
         return done([plan_shape(plan) for plan in with_components(verbs.latest_plans(self.vendor))])
 
+    @documented("create_price_plan", body=PricePlanInput, answer=PricePlanAnswer)
     def post(self, request: Request) -> Response:
         given = self.read(PricePlanInput)
         return done(plan_shape(verbs.create_price_plan(self.vendor, given, now=self.now)))
@@ -57,13 +74,16 @@ class PricePlansView(VendorView):
 class PricePlanView(VendorView):
     """The newest version. A PUT makes the next one."""
 
+    @documented("get_price_plan", answer=PricePlanAnswer)
     def get(self, request: Request, name: str) -> Response:
         return done(plan_shape(verbs.find_plan(self.vendor, self.plan_name(name))))
 
+    @documented("update_price_plan", body=PricePlanInput, answer=PricePlanAnswer)
     def put(self, request: Request, name: str) -> Response:
         name, given = self.plan_name(name), self.read(PricePlanInput)
         return done(plan_shape(verbs.update_price_plan(self.vendor, name, given, now=self.now)))
 
+    @documented("delete_price_plan")
     def delete(self, request: Request, name: str) -> Response:
         verbs.delete_price_plan(self.vendor, self.plan_name(name), now=self.now)
         return done()
@@ -75,6 +95,7 @@ class PricePlanView(VendorView):
 class PricePlanVersionView(PricePlanView):
     http_method_names = ("get", "head", "options")
 
+    @documented("get_price_plan_version", answer=PricePlanAnswer)
     def get(self, request: Request, name: str, tag: str = "") -> Response:
         return done(plan_shape(verbs.find_plan(self.vendor, self.plan_name(name), tag)))
 
@@ -82,6 +103,7 @@ class PricePlanVersionView(PricePlanView):
 class PricePlanArchiveView(PricePlanView):
     http_method_names = ("post", "options")
 
+    @documented("archive_price_plan")
     def post(self, request: Request, name: str) -> Response:
         verbs.archive_price_plan(self.vendor, self.plan_name(name), now=self.now)
         return done()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Literal, TypedDict
 
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.api.base import StrictSerializer, VendorView, done
+from customers.api.schema import documented
 from invoicing.catalog.api.serializers import number
 from invoicing.invoices.charges import ChargeDraft, add_charge, remove_charge
 from invoicing.subscriptions.models import AdhocCharge
@@ -23,22 +25,36 @@ class AdhocChargeInput(StrictSerializer):
     item_description = serializers.CharField(required=False, allow_blank=True)
 
 
-class AdhocChargesView(VendorView):
-    """Newest first."""
+class AdhocChargeAnswer(TypedDict):
+    uuid: str
+    charge_time: datetime
+    item_name: str
+    item_display_name: str | None
+    item_description: str | None
+    quantity: float
+    total_price: int
+    charged: Annotated[Literal["true", "false"], "Whether it is on an invoice. A text: clients expect one."]
 
+
+class AdhocChargesView(VendorView):
+    @documented("list_adhoc_charges", answer=list[AdhocChargeAnswer])
     def get(self, request: Request, name: str) -> Response:
+        """Newest first."""
         rows = AdhocCharge.objects.of(self.vendor).filter(customer=self.customer(name)).select_related("line_item")
         return done([_shape(charge) for charge in rows.order_by("-charge_time", "-pk")])
 
+    @documented("create_adhoc_charge", body=AdhocChargeInput, answer=AdhocChargeAnswer)
     def post(self, request: Request, name: str) -> Response:
         customer, given = self.customer(name), self.read(AdhocChargeInput)
         return done(_shape(add_charge(customer, ChargeDraft(**given), now=self.now)))
 
 
 class AdhocChargeView(VendorView):
+    @documented("get_adhoc_charge", answer=AdhocChargeAnswer)
     def get(self, request: Request, name: str, uuid: str) -> Response:
         return done(_shape(self.charge(name, uuid)))
 
+    @documented("delete_adhoc_charge")
     def delete(self, request: Request, name: str, uuid: str) -> Response:
         """Only before it is on an invoice."""
         remove_charge(self.charge(name, uuid))
@@ -49,8 +65,7 @@ class AdhocChargeView(VendorView):
         return self.find_uuid(rows, "ad-hoc charge", uuid)
 
 
-def _shape(charge: AdhocCharge) -> dict[str, Any]:
-    """``charged`` is a text: clients expect one."""
+def _shape(charge: AdhocCharge) -> AdhocChargeAnswer:
     return {
         "uuid": str(charge.uuid),
         "charge_time": charge.charge_time,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from django.db.models import Q, QuerySet
 from rest_framework import serializers
@@ -61,10 +61,15 @@ class InvoiceQuery(StrictSerializer):
         return given
 
 
+class Offsets(TypedDict):
+    forward_sort_offset: str | None
+    forward_secondary_sort_offset: str | None
+
+
 @dataclass(frozen=True)
 class Page:
     invoices: list[Invoice]
-    offsets: dict[str, str | None]
+    offsets: Offsets
 
 
 def matching(rows: QuerySet[Invoice], query: dict[str, Any]) -> QuerySet[Invoice]:
@@ -98,7 +103,7 @@ def _offset(column: str, text: str) -> Any:
         raise Invalid({"forward_sort_offset": refusal}) from None
 
 
-def _offsets(last: Invoice | None, column: str) -> dict[str, str | None]:
+def _offsets(last: Invoice | None, column: str) -> Offsets:
     """Where the next page begins; null when there is none."""
     if last is None:
         return {"forward_sort_offset": None, "forward_secondary_sort_offset": None}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Annotated, TypedDict
 
 from django.db.models import Sum
 from rest_framework import serializers
@@ -10,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.api.base import StrictSerializer, VendorView, done
+from customers.api.schema import documented
 from customers.customer import Customer
 from customers.errors import Missing
 from customers.money import format_money
@@ -33,10 +35,62 @@ class SpendInput(StrictSerializer):
     time_bucket = serializers.ChoiceField(choices=[str(bucket) for bucket in Bucket], default=str(Bucket.DAY))
 
 
+class RevenueAnswer(TypedDict):
+    revenue: Annotated[int, "Minor units."]
+
+
+class AccruedItemAnswer(TypedDict):
+    item_type: str
+    item_id: str
+    item_identifier: str
+    item_display_name: str
+    usage: float
+    usage_unit_name: str
+    revenue: Annotated[int, "Minor units."]
+    metadata: dict[str, str]
+
+
+class AccruedAnswer(TypedDict):
+    start_time: datetime
+    end_time: datetime
+    total_accrued_revenue: int
+    line_items: list[AccruedItemAnswer]
+
+
+class DailyAccruedAnswer(AccruedAnswer):
+    date: datetime
+
+
+class SpendAnswer(TypedDict):
+    start_time: datetime
+    end_time: datetime
+    total_spend: int
+    line_items: list[AccruedItemAnswer]
+
+
+class AccruedLineAnswer(TypedDict):
+    id: str
+    name: str
+    description: str
+    quantity: float
+    quantity_unit: str
+    price: str
+    price_int: int
+    start_time: datetime
+    end_time: datetime
+    metadata: dict[str, str]
+
+
+class RevenueBreakdownAnswer(TypedDict):
+    total_revenue: int
+    line_items: list[AccruedLineAnswer]
+
+
 class RevenueView(VendorView):
     """The subtotals of the invoices whose billing period ended in the time asked for, to its very end.
     Void and uncollectible ones are no revenue."""
 
+    @documented("get_revenue", query=RevenueQuery, answer=RevenueAnswer)
     def get(self, request: Request, name: str) -> Response:
         customer, asked = self.customer(name), self.read_query(RevenueQuery)
         columns = {"start_time": "period_end__gt", "end_time": "period_end__lte"}
@@ -62,6 +116,7 @@ class AccrualView(VendorView):
 class AccruedRevenueView(AccrualView):
     """Deprecated in favour of total_accrued_revenue."""
 
+    @documented("get_accrued_revenue", answer=RevenueBreakdownAnswer)
     def get(self, request: Request, name: str) -> Response:
         customer = self.customer(name)
         bucket = self.whole(customer)
@@ -73,6 +128,7 @@ class AccruedRevenueView(AccrualView):
 class TotalAccruedRevenueView(AccrualView):
     """From the start of the running cycle until now."""
 
+    @documented("get_total_accrued_revenue", answer=AccruedAnswer)
     def get(self, request: Request, name: str) -> Response:
         return done(_accrued(self.whole(self.customer(name))))
 
@@ -80,6 +136,7 @@ class TotalAccruedRevenueView(AccrualView):
 class DailyAccruedRevenueView(AccrualView):
     """The same, day by day in the vendor's time zone."""
 
+    @documented("get_daily_accrued_revenue", answer=list[DailyAccruedAnswer])
     def get(self, request: Request, name: str) -> Response:
         customer = self.customer(name)
         days = edges(self.cycle(customer).start, self.now, Bucket.DAY, self.vendor.zone)
@@ -89,13 +146,14 @@ class DailyAccruedRevenueView(AccrualView):
 class SpendByTimeView(VendorView):
     """From ``start_time`` until now, across billing cycles."""
 
+    @documented("spend_by_time", body=SpendInput, answer=list[SpendAnswer])
     def post(self, request: Request, name: str) -> Response:
         customer, asked = self.customer(name), self.read(SpendInput)
         found = accrued(customer, edges(asked["start_time"], self.now, Bucket(asked["time_bucket"]), self.vendor.zone))
         return done([_spent(bucket) for bucket in found])
 
 
-def _accrued(bucket: AccruedBucket) -> dict[str, Any]:
+def _accrued(bucket: AccruedBucket) -> AccruedAnswer:
     return {
         "start_time": bucket.start,
         "end_time": bucket.end,
@@ -104,7 +162,7 @@ def _accrued(bucket: AccruedBucket) -> dict[str, Any]:
     }
 
 
-def _spent(bucket: AccruedBucket) -> dict[str, Any]:
+def _spent(bucket: AccruedBucket) -> SpendAnswer:
     return {
         "start_time": bucket.start,
         "end_time": bucket.end,
@@ -113,7 +171,7 @@ def _spent(bucket: AccruedBucket) -> dict[str, Any]:
     }
 
 
-def _item(item: AccruedItem) -> dict[str, Any]:
+def _item(item: AccruedItem) -> AccruedItemAnswer:
     return {
         "item_type": item.kind,
         "item_id": item.id,
@@ -126,7 +184,7 @@ def _item(item: AccruedItem) -> dict[str, Any]:
     }
 
 
-def _line(item: AccruedItem, bucket: AccruedBucket, currency: str) -> dict[str, Any]:
+def _line(item: AccruedItem, bucket: AccruedBucket, currency: str) -> AccruedLineAnswer:
     """As a line item of an invoice is written."""
     return {
         "id": item.id,

@@ -2,67 +2,145 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any, TypedDict
 
 from customers.money import format_money
-from invoicing.invoices.lifecycle import available_actions
-from invoicing.invoices.models import Invoice, LineItem
+from invoicing.invoices.lifecycle import InvoiceVerb, available_actions
+from invoicing.invoices.models import Invoice, LineItem, LineItemKind
 from invoicing.invoices.pdf import pdf_url
 from invoicing.invoices.states import InvoiceStatus
 
-# Shown under their own names.
-_AS_STORED = (
-    "status",
-    "status_error",
-    "is_approved",
-    "invoicing_error",
-    "payment_error",
-    "invoice_retry_attempt",
-    "payment_retry_attempt",
-    "latest_invoice_attempt_at",
-    "latest_payment_attempt_at",
-    "sub_total",
-    "discount_credit",
-    "tax_amount",
-    "amount_due",
-    "amount_paid",
-    "amount_remaining",
-    "currency",
-    "due_date",
-    "issue_date",
-    "min_item_start_time",
-    "max_item_end_time",
-    "memo",
-    "external_invoice_id",
-    "external_invoice_number",
-    "external_payment_id",
-    "next_action_at",
-)
+
+class LineItemAnswer(TypedDict):
+    id: str
+    name: str
+    description: str
+    quantity: float | None
+    quantity_unit: str
+    unit_price: Annotated[str | None, "Minor units, may be fractional."]
+    price: Annotated[str, "The line's amount, for people."]
+    price_int: Annotated[int, "The line's amount in minor units."]
+    item_type: LineItemKind
+    start_time: datetime
+    end_time: datetime
+    metadata: dict[str, Any]
 
 
-def invoice_shape(invoice: Invoice) -> dict[str, Any]:
+class InvoiceAnswer(TypedDict):
+    """Amounts are minor units of ``currency``."""
+
+    id: str
+    number: Annotated[str | None, "Given when it is issued."]
+    customer_name: str
+    status: InvoiceStatus
+    status_description: str
+    status_error: str
+    is_approved: bool
+    is_invoiced: bool
+    is_paid: bool
+    invoicing_error: str
+    payment_error: str
+    invoice_retry_attempt: int
+    payment_retry_attempt: int
+    latest_invoice_attempt_at: datetime | None
+    latest_payment_attempt_at: datetime | None
+    sub_total: int
+    discount_credit: Annotated[int, "Credits applied."]
+    tax_amount: int
+    amount_due: Annotated[int, "The total after credits. Payments do not lower it."]
+    amount_paid: int
+    amount_remaining: int
+    currency: str
+    due_date: datetime | None
+    issue_date: Annotated[datetime, "When it was issued, or is going to be."]
+    start_time: Annotated[datetime, "Of the billing cycle."]
+    end_time: Annotated[datetime, "Of the billing cycle; exclusive."]
+    min_item_start_time: datetime
+    max_item_end_time: datetime
+    memo: str
+    external_invoice_id: str
+    external_invoice_number: str
+    external_payment_id: str
+    hosted_invoice_url: str | None
+    pdf_url: Annotated[str, "Opens the PDF without an API key."]
+    next_action: Annotated[str | None, "What happens next by itself, or awaits a person."]
+    next_action_at: datetime | None
+    last_error: Annotated[str, "Why the next action did not succeed so far; empty where nothing went wrong."]
+    available_actions: list[InvoiceVerb]
+    line_items: list[LineItemAnswer]
+
+
+class PastInvoiceAnswer(TypedDict):
+    id: str
+    number: str | None
+    customer_name: str
+    amount_due: Annotated[int, "Minor units."]
+    currency: str
+    due_date: datetime | None
+    issue_date: datetime
+    status: InvoiceStatus
+    status_description: str
+    export_url: Annotated[str, "Opens the PDF without an API key."]
+
+
+class PastInvoicesAnswer(TypedDict):
+    """A page. Pass the two offsets back for the next one; null: this was the last."""
+
+    invoices: list[PastInvoiceAnswer]
+    limit: int
+    sort_column: str
+    sort_direction: str
+    forward_sort_offset: str | None
+    forward_secondary_sort_offset: str | None
+
+
+def invoice_shape(invoice: Invoice) -> InvoiceAnswer:
     """``customer`` and ``line_items`` should be loaded where many are shown."""
     return {
         "id": str(invoice.uuid),
         "number": invoice.number or None,
         "customer_name": invoice.customer.name,
-        **{name: getattr(invoice, name) for name in _AS_STORED},
+        "status": invoice.state,
         "status_description": invoice.state.label,
+        "status_error": invoice.status_error,
+        "is_approved": invoice.is_approved,
         "is_invoiced": invoice.issued_at is not None,
         "is_paid": invoice.state == InvoiceStatus.PAID,
+        "invoicing_error": invoice.invoicing_error,
+        "payment_error": invoice.payment_error,
+        "invoice_retry_attempt": invoice.invoice_retry_attempt,
+        "payment_retry_attempt": invoice.payment_retry_attempt,
+        "latest_invoice_attempt_at": invoice.latest_invoice_attempt_at,
+        "latest_payment_attempt_at": invoice.latest_payment_attempt_at,
+        "sub_total": invoice.sub_total,
+        "discount_credit": invoice.discount_credit,
+        "tax_amount": invoice.tax_amount,
+        "amount_due": invoice.amount_due,
+        "amount_paid": invoice.amount_paid,
+        "amount_remaining": invoice.amount_remaining,
+        "currency": invoice.currency,
+        "due_date": invoice.due_date,
+        "issue_date": invoice.issue_date,
         "start_time": invoice.period_start,
         "end_time": invoice.period_end,
-        "pdf_url": pdf_url(invoice),
+        "min_item_start_time": invoice.min_item_start_time,
+        "max_item_end_time": invoice.max_item_end_time,
+        "memo": invoice.memo,
+        "external_invoice_id": invoice.external_invoice_id,
+        "external_invoice_number": invoice.external_invoice_number,
+        "external_payment_id": invoice.external_payment_id,
         "hosted_invoice_url": invoice.hosted_url or None,
+        "pdf_url": pdf_url(invoice),
         "next_action": invoice.next_action or None,
+        "next_action_at": invoice.next_action_at,
         "last_error": invoice.last_error,
-        "available_actions": [str(verb) for verb in available_actions(invoice)],
+        "available_actions": available_actions(invoice),
         "line_items": [line_shape(line, invoice.currency) for line in invoice.line_items.all()],
     }
 
 
-def line_shape(line: LineItem, currency: str) -> dict[str, Any]:
-    """``price_int`` is the line's amount in minor units, ``price`` the same for people."""
+def line_shape(line: LineItem, currency: str) -> LineItemAnswer:
     return {
         "id": str(line.uuid),
         "name": line.name,
@@ -72,7 +150,7 @@ def line_shape(line: LineItem, currency: str) -> dict[str, Any]:
         "unit_price": None if line.unit_price is None else f"{line.unit_price.normalize():f}",
         "price": format_money(line.amount, currency),
         "price_int": line.amount,
-        "item_type": line.kind,
+        "item_type": LineItemKind(line.kind),
         "start_time": line.start_time,
         "end_time": line.end_time,
         "metadata": line.metadata,
@@ -85,7 +163,7 @@ def _number(quantity: Any) -> int | float | None:
     return int(quantity) if quantity == quantity.to_integral_value() else float(quantity)
 
 
-def past_invoice_shape(invoice: Invoice) -> dict[str, Any]:
+def past_invoice_shape(invoice: Invoice) -> PastInvoiceAnswer:
     """A row of the list."""
     return {
         "id": str(invoice.uuid),
@@ -95,7 +173,7 @@ def past_invoice_shape(invoice: Invoice) -> dict[str, Any]:
         "currency": invoice.currency,
         "due_date": invoice.due_date,
         "issue_date": invoice.issue_date,
-        "status": invoice.status,
+        "status": invoice.state,
         "status_description": invoice.state.label,
         "export_url": pdf_url(invoice),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict
 
 from django.http import HttpResponse, HttpResponseBase
 from rest_framework import serializers
@@ -11,10 +11,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.api.base import StrictSerializer, VendorView, done
+from customers.api.schema import documented
 from customers.errors import Conflict, Missing
 from invoicing.invoices import lifecycle
 from invoicing.invoices.api.paging import LIMIT, InvoiceQuery, matching, page_of
-from invoicing.invoices.api.shapes import invoice_shape, past_invoice_shape
+from invoicing.invoices.api.shapes import (
+    InvoiceAnswer,
+    PastInvoicesAnswer,
+    invoice_shape,
+    past_invoice_shape,
+)
 from invoicing.invoices.documents.model import DocumentError
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.pdf import pdf_of, read_token
@@ -35,37 +41,75 @@ class InvoiceVendorView(VendorView):
 
 
 class InvoicesView(InvoiceVendorView):
+    @documented("list_invoices", query=InvoiceQuery, answer=PastInvoicesAnswer)
     def get(self, request: Request) -> Response:
         query = self.read_query(InvoiceQuery)
         page = page_of(matching(Invoice.objects.of(self.vendor), query), query)
-        return done(
-            {
-                "invoices": [past_invoice_shape(invoice) for invoice in page.invoices],
-                "limit": query.get("limit", LIMIT),
-                "sort_column": query["sort_column"],
-                "sort_direction": query["sort_direction"],
-                **page.offsets,
-            }
-        )
+        answer: PastInvoicesAnswer = {
+            "invoices": [past_invoice_shape(invoice) for invoice in page.invoices],
+            "limit": query.get("limit", LIMIT),
+            "sort_column": query["sort_column"],
+            "sort_direction": query["sort_direction"],
+            **page.offsets,
+        }
+        return done(answer)
 
 
 class InvoiceView(InvoiceVendorView):
+    @documented("get_invoice", answer=InvoiceAnswer)
     def get(self, request: Request, uuid: str) -> Response:
         return done(invoice_shape(self.invoice(uuid)))
 
+    @documented("delete_invoice")
     def delete(self, request: Request, uuid: str) -> Response:
         """Only before it was issued."""
         lifecycle.delete(self.invoice(uuid), **self.by)
         return done()
 
 
+class RetryAnswer(TypedDict):
+    success: bool
+
+
 class RetryView(InvoiceVendorView):
+    @documented("retry_invoice", answer=RetryAnswer, status=202)
     def post(self, request: Request, uuid: str) -> Response:
         """Push the invoice to its next step now, without waiting for its time."""
         invoice = self.invoice(uuid)
         self.read(StrictSerializer)
         lifecycle.push(invoice, **self.by)
         return done({"success": True}, status=202)
+
+
+class ApproveView(InvoiceVendorView):
+    @documented("approve_invoice", answer=InvoiceAnswer)
+    def post(self, request: Request, uuid: str) -> Response:
+        """Let it be issued when its payment grace period is over."""
+        invoice = self.invoice(uuid)
+        self.read(StrictSerializer)
+        return done(invoice_shape(lifecycle.approve(invoice, **self.by)))
+
+
+class SendView(InvoiceVendorView):
+    @documented("send_invoice", answer=InvoiceAnswer, status=202)
+    def post(self, request: Request, uuid: str) -> Response:
+        """E-mail an issued invoice again, to the customer's present addresses."""
+        invoice = self.invoice(uuid)
+        self.read(StrictSerializer)
+        return done(invoice_shape(lifecycle.send(invoice, **self.by)), status=202)
+
+
+class VoidInput(StrictSerializer):
+    reason = serializers.CharField(default=BY_API, max_length=500, help_text="Kept in the invoice's timeline.")
+
+
+class VoidView(InvoiceVendorView):
+    @documented("void_invoice", body=VoidInput, answer=InvoiceAnswer)
+    def post(self, request: Request, uuid: str) -> Response:
+        """Cancel an unpaid invoice for good, in Stripe too."""
+        invoice = self.invoice(uuid)
+        reason = self.read(VoidInput)["reason"]
+        return done(invoice_shape(lifecycle.void(invoice, reason=reason, **self.by)))
 
 
 class StatusInput(StrictSerializer):
@@ -77,6 +121,7 @@ class StatusInput(StrictSerializer):
 
 
 class StatusView(InvoiceVendorView):
+    @documented("set_invoice_status", body=StatusInput)
     def post(self, request: Request, uuid: str) -> Response:
         """Mirror a fact from outside: paid by other means, or void."""
         invoice = self.invoice(uuid)
@@ -102,7 +147,9 @@ class PdfView(InvoiceVendorView):
         if read_token(self.kwargs["token"]) is None:
             super().perform_authentication(request)
 
+    @documented("get_invoice_pdf", answer=bytes, refusals=(409,))
     def get(self, request: Request, token: str) -> HttpResponseBase:
+        """By the link in ``pdf_url``, which needs no API key; or by the invoice's id, which needs one."""
         invoice = self._invoice(token)
         try:
             pdf = pdf_of(invoice)
@@ -123,6 +170,7 @@ class PdfView(InvoiceVendorView):
 
 
 class CustomerInvoicesView(InvoiceVendorView):
+    @documented("list_customer_invoices", query=InvoiceQuery, answer=list[InvoiceAnswer])
     def get(self, request: Request, name: str) -> Response:
         """All of them unless ``limit`` says otherwise, newest first."""
         customer = self.customer(name)

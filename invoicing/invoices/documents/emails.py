@@ -1,6 +1,7 @@
-"""The e-mail that brings an invoice: subject, text and HTML from templates, and the PDF."""
+"""The e-mails about an invoice: subject, text and HTML from templates, and the PDF."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime, formataddr
@@ -37,7 +38,6 @@ class InvoiceEmail:
     vendor_name: str
     vendor_lines: list[str]
     customer_name: str
-    headline: str
     amount: str
     due_date: str
     facts: list[tuple[str, str]]
@@ -45,7 +45,6 @@ class InvoiceEmail:
     more_lines: int
     totals: list[TotalRow]
     tax_note: str
-    payment_note: str
     memo: list[list[str]]
     bank: list[tuple[str, str]]
     view_url: str
@@ -59,7 +58,6 @@ def invoice_email(document: InvoiceDocument, *, view_url: str = "") -> InvoiceEm
         vendor_name=wording.one_line(document.vendor.name),
         vendor_lines=wording.party_lines(document.vendor),
         customer_name=wording.one_line(document.customer.name),
-        headline=wording.headline(document),
         amount=wording.money(document, document.amount_remaining or document.amount_due),
         due_date=wording.day_text(document, document.due_date) if document.amount_remaining > 0 else "",
         facts=wording.fact_rows(document),
@@ -67,11 +65,28 @@ def invoice_email(document: InvoiceDocument, *, view_url: str = "") -> InvoiceEm
         more_lines=max(0, len(document.lines) - MOST_LINES),
         totals=wording.total_rows(document),
         tax_note=wording.one_line(document.tax_note),
-        payment_note=wording.one_line(document.payment_note),
         memo=wording.paragraphs(document.memo),
         bank=wording.bank_rows(document.bank),
         view_url=_web_address(view_url),
     )
+
+
+@dataclass(frozen=True)
+class LetterFacts:
+    """What an e-mail tells beyond the document."""
+
+    paid_at: datetime | None = None
+    method: str = ""
+    reason: str = ""
+    days_until_due: int = 0
+
+
+@dataclass(frozen=True)
+class Letter:
+    """The same in words: what heads the e-mail, and the sentence below."""
+
+    headline: str
+    note: str
 
 
 def build_invoice_email(
@@ -85,8 +100,12 @@ def build_invoice_email(
     pdf_filename: str,
     now: datetime,
     view_url: str = "",
+    kind: str = "invoice",
+    facts: LetterFacts | None = None,
 ) -> EmailMultiAlternatives:
     """The message, ready to be sent; built again from the same values it says the same.
+
+    ``kind`` names the templates: an e-mail that brings the invoice, or tells of it what ``facts`` say.
 
     Raises DocumentError for a draft, for no recipient and for addresses or an id that would break
     a header.
@@ -94,16 +113,17 @@ def build_invoice_email(
     if document.draft:
         raise DocumentError("draft: an invoice that is not issued is not sent.")
     _check_addresses(to=to, sender=[sender], reply_to=[reply_to] if reply_to else [])
-    context = {"email": invoice_email(document, view_url=view_url)}
+    letter = _letter(kind, document, facts or LetterFacts())
+    context = {"email": invoice_email(document, view_url=view_url), "letter": letter}
     message = EmailMultiAlternatives(
-        subject=wording.one_line(_render("subject.txt", context))[:SUBJECT_LENGTH],
-        body=_render("body.txt", context),
+        subject=wording.one_line(_render(kind, "subject.txt", context))[:SUBJECT_LENGTH],
+        body=_render(kind, "body.txt", context),
         from_email=sender,
         to=to,
         reply_to=[reply_to] if reply_to else None,
         headers=_headers(message_id, now),
     )
-    message.attach_alternative(_render("body.html", context), "text/html")
+    message.attach_alternative(_render(kind, "body.html", context), "text/html")
     message.attach(_safe_filename(pdf_filename), pdf, "application/pdf")
     return message
 
@@ -113,8 +133,36 @@ def sender_address(name: str, address: str) -> str:
     return formataddr((wording.one_line(name), address))
 
 
-def _render(name: str, context: dict[str, InvoiceEmail]) -> str:
-    return render_to_string(f"invoicing/email/invoice-{name}", context)
+def _render(kind: str, part: str, context: Mapping[str, object]) -> str:
+    return render_to_string(f"invoicing/email/{kind}-{part}", context)
+
+
+def _letter(kind: str, document: InvoiceDocument, facts: LetterFacts) -> Letter:
+    amount = wording.money(document, document.amount_remaining)
+    due = wording.day_text(document, document.due_date)
+    match kind:
+        case "receipt":
+            return Letter(f"{wording.money(document, document.amount_paid)} paid", _paid_how(document, facts))
+        case "payment_failed":
+            return Letter(f"We could not collect {amount}", wording.one_line(facts.reason))
+        case "upcoming":
+            return Letter(f"{amount} due {due}", _when(facts.days_until_due))
+        case "past_due":
+            return Letter(f"{amount} was due {due}", _when(facts.days_until_due))
+    return Letter(wording.headline(document), wording.one_line(document.payment_note))
+
+
+def _paid_how(document: InvoiceDocument, facts: LetterFacts) -> str:
+    day = wording.day_text(document, facts.paid_at)
+    parts = [f"on {day}" if day else "", f"with {wording.one_line(facts.method)}" if facts.method else ""]
+    how = " ".join(part for part in parts if part)
+    return f"Paid {how}." if how else ""
+
+
+def _when(days_until_due: int) -> str:
+    if days_until_due < 0:
+        return f"It is {-days_until_due} {'day' if days_until_due == -1 else 'days'} past due."
+    return f"It is due {({0: 'today', 1: 'tomorrow'}).get(days_until_due, f'in {days_until_due} days')}."
 
 
 def _lines(document: InvoiceDocument) -> list[EmailLine]:

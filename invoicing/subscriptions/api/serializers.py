@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, TypedDict
 from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 from rest_framework import serializers
 
 from customers.api.base import StrictSerializer
-from invoicing.catalog.api.serializers import number, plan_shape
+from invoicing.catalog.api.serializers import PricePlanAnswer, number, plan_shape
 from invoicing.catalog.checks import refuse_unsupported
 from invoicing.rating.discounts import DiscountScope, DiscountType, discounted_base_price
 from invoicing.subscriptions.discounts import DiscountDraft, discounts_at
@@ -129,6 +129,57 @@ class UsageQuery(StrictSerializer):
     end_time = _time("Left out: now; with start_time left out too, the end of the running billing cycle.")
 
 
+class ComponentReference(TypedDict):
+    external_uuid: str
+
+
+class DiscountAnswer(TypedDict):
+    external_uuid: str
+    discount_type: str
+    amount: Annotated[float, "Minor units, or percent."]
+    scope: str
+    metered_component: ComponentReference | None
+    add_on: None
+    labels: dict[str, str]
+    billing_cycle_start_offset: Annotated[int, "From the first cycle of the subscription."]
+    billing_cycle_duration: int | None
+    start_date: datetime
+    end_date: datetime | None
+
+
+class SubscriptionAnswer(TypedDict):
+    uuid: str
+    customer_name: str
+    price_plan_name: str
+    price_plan_uuid: str
+    price_plan: PricePlanAnswer
+    align_to_calendar: bool
+    discounts: list[DiscountAnswer]
+    add_ons: list[Any]
+    trial_override: None
+    base_price_override: None
+    features_override: list[Any]
+    limits_override: list[Any]
+    effective_at: datetime
+    expired_at: datetime | None
+    credit_plan: None
+
+
+class BillingCycleAnswer(TypedDict):
+    cycle_start: datetime
+    cycle_end: datetime
+
+
+class ActiveSubscriptionAnswer(SubscriptionAnswer):
+    current_billing_cycle: BillingCycleAnswer
+    total_fixed_price: Annotated[int, "Minor units a billing cycle."]
+    discounted_fixed_price: int
+
+
+class UsageAnswer(TypedDict):
+    usage: float
+
+
 def with_plans(rows: QuerySet[Subscription]) -> QuerySet[Subscription]:
     """What ``subscription_shape`` touches, loaded in a fixed number of queries."""
     return rows.select_related("vendor", "price_plan", "customer").prefetch_related(
@@ -139,7 +190,7 @@ def with_plans(rows: QuerySet[Subscription]) -> QuerySet[Subscription]:
     )
 
 
-def subscription_shape(subscription: Subscription) -> dict[str, Any]:
+def subscription_shape(subscription: Subscription) -> SubscriptionAnswer:
     plan = subscription.price_plan
     return {
         "uuid": str(subscription.uuid),
@@ -160,7 +211,7 @@ def subscription_shape(subscription: Subscription) -> dict[str, Any]:
     }
 
 
-def active_subscription_shape(subscription: Subscription, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
+def active_subscription_shape(subscription: Subscription, zone: ZoneInfo, now: datetime) -> ActiveSubscriptionAnswer:
     start, end = current_bounds(subscription, zone, now)
     return {
         **subscription_shape(subscription),
@@ -172,7 +223,7 @@ def active_subscription_shape(subscription: Subscription, zone: ZoneInfo, now: d
     }
 
 
-def discount_shape(discount: Discount, subscription: Subscription) -> dict[str, Any]:
+def discount_shape(discount: Discount, subscription: Subscription) -> DiscountAnswer:
     rule = cycle_rule(subscription, subscription.vendor.zone)
     first, end = discount.first_cycle, discount.end_cycle
     component = discount.metered_component

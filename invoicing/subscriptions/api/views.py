@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.api.base import VendorView, done
+from customers.api.schema import documented
 from customers.customer import Customer
 from customers.errors import Invalid, Missing
 from invoicing.catalog.api.serializers import number
@@ -16,11 +17,14 @@ from invoicing.catalog.models import Meter, PricePlan
 from invoicing.catalog.verbs import find_plan
 from invoicing.subscriptions import verbs
 from invoicing.subscriptions.api.serializers import (
+    ActiveSubscriptionAnswer,
     DiscountInput,
     EndSubscriptionInput,
     ShortenDiscountInput,
+    SubscriptionAnswer,
     SubscriptionInput,
     UpdateSubscriptionInput,
+    UsageAnswer,
     UsageQuery,
     active_subscription_shape,
     discount_drafts,
@@ -34,9 +38,11 @@ from invoicing.usage.aggregation import Window, usage_of
 
 
 class SubscriptionsView(VendorView):
+    @documented("list_subscriptions", answer=list[SubscriptionAnswer])
     def get(self, request: Request, name: str) -> Response:
         return done([subscription_shape(row) for row in with_plans(verbs.history(self.customer(name)))])
 
+    @documented("create_subscription", body=SubscriptionInput, answer=SubscriptionAnswer)
     def post(self, request: Request, name: str) -> Response:
         customer, given = self.customer(name), self.read(SubscriptionInput)
         subscription = verbs.subscribe(
@@ -55,6 +61,7 @@ class SubscriptionsView(VendorView):
 class SubscriptionView(VendorView):
     """The running subscription: change its plan, or end it."""
 
+    @documented("update_subscription", body=UpdateSubscriptionInput, answer=SubscriptionAnswer)
     def put(self, request: Request, name: str) -> Response:
         customer, given = self.customer(name), self.read(UpdateSubscriptionInput)
         subscription = verbs.change_plan(
@@ -70,7 +77,9 @@ class SubscriptionView(VendorView):
         )
         return done(subscription_shape(subscription))
 
+    @documented("end_subscription", query=EndSubscriptionInput)
     def delete(self, request: Request, name: str) -> Response:
+        """End the running subscription. What is given may stand in the address or in a JSON body."""
         customer = self.customer(name)
         given = self.read(EndSubscriptionInput) or self.read_query(EndSubscriptionInput)
         verbs.end_subscription(
@@ -85,12 +94,14 @@ class SubscriptionView(VendorView):
 
 
 class ActiveSubscriptionView(VendorView):
+    @documented("get_active_subscription", answer=ActiveSubscriptionAnswer)
     def get(self, request: Request, name: str) -> Response:
         subscription = verbs.find_active(self.customer(name), self.now)
         return done(active_subscription_shape(subscription, self.vendor.zone, self.now))
 
 
 class ScheduledSubscriptionsView(VendorView):
+    @documented("list_scheduled_subscriptions", answer=list[SubscriptionAnswer])
     def get(self, request: Request, name: str) -> Response:
         rows = with_plans(verbs.scheduled(self.customer(name), self.now))
         return done([subscription_shape(row) for row in rows])
@@ -99,6 +110,7 @@ class ScheduledSubscriptionsView(VendorView):
 class DiscountsView(VendorView):
     """The discounts of the running subscription, or else of the next one."""
 
+    @documented("add_discounts", body=DiscountInput(many=True))
     def post(self, request: Request, name: str) -> Response:
         """From the running cycle on; all of the list, or none."""
         customer, given = self.customer(name), self.read(DiscountInput, many=True)
@@ -108,8 +120,11 @@ class DiscountsView(VendorView):
         add_discounts(subscription, discount_drafts(given), from_cycle=first, now=self.now)
         return done()
 
+    @documented("shorten_discount", query=ShortenDiscountInput)
     def delete(self, request: Request, name: str) -> Response:
-        customer, given = self.customer(name), self.read(ShortenDiscountInput)
+        """End a discount with the start of the running cycle, or so many cycles after it."""
+        customer = self.customer(name)
+        given = self.read(ShortenDiscountInput) if self.request.data else self.read_query(ShortenDiscountInput)
         shorten_discount(customer, given["discount_uuid"], duration=given["billing_cycle_duration"], now=self.now)
         return done()
 
@@ -124,6 +139,7 @@ class DiscountsView(VendorView):
 
 
 class UsageView(VendorView):
+    @documented("get_usage", query=UsageQuery, answer=UsageAnswer)
     def get(self, request: Request, name: str) -> Response:
         customer, asked = self.customer(name), self.read_query(UsageQuery)
         meter = self.find_named(Meter.objects.of(self.vendor), "meter", asked["meter_name"])

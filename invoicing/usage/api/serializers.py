@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TypedDict
 
 from rest_framework import serializers
 
@@ -40,24 +41,79 @@ class UsageByTimeInput(StrictSerializer):
     label_group_by_keys = serializers.ListField(child=serializers.CharField(max_length=128), default=list, max_length=8)
 
 
-def reading_shape(reading: Reading) -> dict[str, Any]:
-    """What was sent, with its time made explicit."""
-    given = {
-        "meter_name": reading.meter_name,
-        "event_name": reading.event_name,
-        "customer_name": reading.customer_name,
-        "id": reading.given_id,
-    }
-    return {
-        **{name: value for name, value in given.items() if value},
+# For the schema alone.
+class MeasurementInput(StrictSerializer):
+    value = serializers.FloatField(help_text="How much was used: a number below 10^18.")
+    meter_name = serializers.CharField(required=False, allow_null=True, help_text="This, or event_name.")
+    event_name = serializers.CharField(required=False, allow_null=True, help_text="This, or meter_name.")
+    customer_name = serializers.CharField(
+        required=False, allow_null=True, help_text="Left out: the customer whose measurement mappings match the labels."
+    )
+    time = serializers.DateTimeField(required=False, allow_null=True, help_text="Left out: now. Without offset: UTC.")
+    labels = serializers.DictField(child=serializers.CharField(), required=False, allow_null=True)
+    id = serializers.CharField(
+        required=False, allow_null=True, max_length=255, help_text="Sent again, it replaces what was sent before."
+    )
+    reset_total = serializers.BooleanField(required=False, allow_null=True)
+
+
+class _Reading(TypedDict):
+    value: float
+    time: datetime
+    labels: dict[str, str]
+    reset_total: bool
+
+
+class MeasurementAnswer(_Reading, total=False):
+    """What was sent, with its time made explicit. Names and id are there if they were sent."""
+
+    meter_name: str
+    event_name: str
+    customer_name: str
+    id: str
+
+
+class LiveMeasurementAnswer(_Reading):
+    meter_name: str
+    customer_name: str
+    received_at: datetime
+
+
+class BucketUsageAnswer(TypedDict):
+    time: datetime
+    usage: float
+    labels: dict[str, str]
+
+
+class UsageByTimeAnswer(TypedDict):
+    meter_name: str
+    meter_display_name: str
+    unit_name: str
+    start_time: datetime
+    end_time: datetime
+    total_usage: float
+    usage_by_time: list[BucketUsageAnswer]
+
+
+def reading_shape(reading: Reading) -> MeasurementAnswer:
+    shape: MeasurementAnswer = {
         "value": number(reading.value),
         "time": reading.time,
-        "labels": reading.labels,
+        "labels": dict(reading.labels),
         "reset_total": reading.reset_total,
     }
+    if reading.meter_name:
+        shape["meter_name"] = reading.meter_name
+    if reading.event_name:
+        shape["event_name"] = reading.event_name
+    if reading.customer_name:
+        shape["customer_name"] = reading.customer_name
+    if reading.given_id:
+        shape["id"] = reading.given_id
+    return shape
 
 
-def measurement_shape(row: Measurement) -> dict[str, Any]:
+def measurement_shape(row: Measurement) -> LiveMeasurementAnswer:
     return {
         "meter_name": row.meter.name,
         "customer_name": row.customer.name,
@@ -69,7 +125,7 @@ def measurement_shape(row: Measurement) -> dict[str, Any]:
     }
 
 
-def usage_by_time_shape(question: Question, total: Decimal, found: Sequence[BucketUsage]) -> dict[str, Any]:
+def usage_by_time_shape(question: Question, total: Decimal, found: Sequence[BucketUsage]) -> UsageByTimeAnswer:
     return {
         "meter_name": question.meter.name,
         "meter_display_name": question.meter.label,

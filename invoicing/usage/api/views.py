@@ -8,11 +8,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.api.base import VendorView, done
+from customers.api.schema import documented
 from customers.customer import Customer
 from invoicing.catalog.models import Aggregation, Meter
 from invoicing.usage import by_time
 from invoicing.usage.api.serializers import (
+    LiveMeasurementAnswer,
     LiveQuery,
+    MeasurementAnswer,
+    MeasurementInput,
+    UsageByTimeAnswer,
     UsageByTimeInput,
     measurement_shape,
     reading_shape,
@@ -26,6 +31,7 @@ from invoicing.usage.models import Measurement
 class MeasurementView(VendorView):
     """One measurement. The same meter, customer, time, primary labels and id replaces the earlier one."""
 
+    @documented("send_measurement", body=MeasurementInput, answer=MeasurementAnswer)
     def post(self, request: Request) -> Response:
         reading = take_in_one(self.vendor, request.data, now=self.now, real_now=self.real_now)
         return done(reading_shape(reading))
@@ -34,6 +40,7 @@ class MeasurementView(VendorView):
 class MeasurementsView(VendorView):
     """A list of measurements: all of them are taken, or none."""
 
+    @documented("send_measurements", body=MeasurementInput(many=True), answer=list[MeasurementAnswer])
     def post(self, request: Request) -> Response:
         readings = take_in(self.vendor, request.data, now=self.now, real_now=self.real_now)
         return done([reading_shape(reading) for reading in readings])
@@ -42,6 +49,7 @@ class MeasurementsView(VendorView):
 class LiveMeasurementsView(VendorView):
     """The newest measurements, by when they arrived."""
 
+    @documented("list_live_measurements", query=LiveQuery, answer=list[LiveMeasurementAnswer])
     def get(self, request: Request) -> Response:
         asked = self.read_query(LiveQuery)
         rows = Measurement.objects.of(self.vendor).filter(**_filters(asked)).select_related("meter", "customer")
@@ -52,6 +60,7 @@ class LiveMeasurementsView(VendorView):
 class UsageByTimeView(VendorView):
     """What was measured in each hour or day of the vendor's time zone. Each bucket is aggregated on its own."""
 
+    @documented("usage_by_time", body=UsageByTimeInput, answer=UsageByTimeAnswer)
     def post(self, request: Request, name: str) -> Response:
         customer, asked = self.customer(name), self.read(UsageByTimeInput)
         bucket = Bucket(asked["time_bucket"])

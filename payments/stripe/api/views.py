@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal, TypedDict
 
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.api.base import StrictSerializer, VendorView, done
+from customers.api.schema import documented
 from customers.errors import Missing
 from payments.stripe import customers
 from payments.stripe.connect import connection_of
+from payments.stripe.customers import PaymentMethodStatus
 from payments.stripe.models import StripeCustomer
 
-GATEWAY = "STRIPE"
+GATEWAY: Literal["STRIPE"] = "STRIPE"
 
 NOT_MADE = "The customer has no Stripe customer. POST its account_id, or generate one under Integrations -> Payments."
+
+
+class CredentialAnswer(TypedDict):
+    """No secret of ours is ever handed out, so there is no token."""
+
+    payment_gateway: Literal["STRIPE"]
+    account_id: str
+    auth_token: None
+
+
+class PaymentMethodStatusAnswer(TypedDict):
+    status: PaymentMethodStatus
 
 
 class CredentialInput(StrictSerializer):
@@ -35,12 +49,16 @@ class CredentialInput(StrictSerializer):
 
 
 class CustomerCredentialView(VendorView):
+    calls_out = frozenset({"POST"})
+
+    @documented("get_customer_payment_gateway_credential", answer=CredentialAnswer)
     def get(self, request: Request, name: str) -> Response:
         found = customers.credential(self.customer(name))
         if found is None or found.state != StripeCustomer.State.LINKED:
             raise Missing(_why_none(found))
         return done(_shape(found.external_id))
 
+    @documented("link_customer_payment_gateway_credential", body=CredentialInput, answer=CredentialAnswer)
     def post(self, request: Request, name: str) -> Response:
         """Links a customer that exists in Stripe."""
         customer = self.customer(name)
@@ -50,11 +68,13 @@ class CustomerCredentialView(VendorView):
 
 
 class PaymentMethodStatusView(VendorView):
+    @documented("get_customer_payment_method_status", answer=PaymentMethodStatusAnswer)
     def get(self, request: Request, name: str) -> Response:
         return done({"status": customers.payment_method_status(self.customer(name), real_now=self.real_now)})
 
 
 class VendorCredentialView(VendorView):
+    @documented("get_payment_gateway_credential", answer=CredentialAnswer, refusals=(404,))
     def get(self, request: Request) -> Response:
         connection = connection_of(self.vendor)
         if connection is None:
@@ -68,6 +88,5 @@ def _why_none(found: StripeCustomer | None) -> str:
     return f"{NOT_MADE} {found.last_error}".strip() if found is not None else NOT_MADE
 
 
-def _shape(account_id: str) -> dict[str, Any]:
-    """No secret of ours is ever handed out, so there is no token."""
+def _shape(account_id: str) -> CredentialAnswer:
     return {"payment_gateway": GATEWAY, "account_id": account_id, "auth_token": None}

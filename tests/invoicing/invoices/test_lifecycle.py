@@ -113,10 +113,10 @@ def test_delete_only_before_there_is_a_number():
     [
         (S.GENERATED, {"push", "mark_paid", "void"}),
         (S.INVOICING_FAILED, {"push", "mark_paid", "void"}),
-        (S.ISSUED, {"mark_paid", "void"}),
-        (S.PAYMENT_FAILED, {"mark_paid", "void"}),
-        (S.UNCOLLECTIBLE, {"mark_paid", "void"}),
-        (S.PAID, set()),
+        (S.ISSUED, {"send", "mark_paid", "void"}),
+        (S.PAYMENT_FAILED, {"send", "mark_paid", "void"}),
+        (S.UNCOLLECTIBLE, {"send", "mark_paid", "void"}),
+        (S.PAID, {"send"}),
         (S.VOIDED, set()),
     ],
 )

@@ -1,0 +1,253 @@
+"""The schema that is served is valid, complete, true of every answer, and what existing clients expect."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import requests
+from django.db import connection
+from django.http import JsonResponse
+from django.test import Client
+from django.utils import timezone
+from drf_spectacular.validation import validate_schema
+
+from customers.models import Customer, Vendor
+from customers.settings.policy import SETTING_NAMES
+from invoicing.usage.readings import FIELDS
+from payments.stripe.connect import attach
+from tests.api.client import Api, answer
+from tests.contract import octane_surface
+from tests.contract.served_schema import check, operation_at, operations, served, validator
+from tests.factories import InvoiceFactory, LineItemFactory, VendorFactory
+from tests.sandbox_server import StripeSandbox
+
+METER = {"name": "requests", "meter_type": "COUNTER"}
+PRICES = {"scheme_type": "TIERED", "prices": [{"price": 7, "cap": 1000}, {"price": 5.5}]}
+PLAN = {
+    "name": "basic",
+    "period": "month",
+    "base_price": 9900,
+    "tags": ["first"],
+    "metered_components": [{"meter_name": "requests", "display_name": "API requests", "price_scheme": PRICES}],
+}
+ACME = {
+    "name": "acme",
+    "contact_info": {"email": "billing@acme.example.com", "city": "Springfield"},
+    "tags": ["large"],
+    "measurement_mappings": [{"label": "account", "value_regex": "acme"}],
+    "autogenerate_payment_gateway_customer": True,
+}
+MEASUREMENT = {"meter_name": "requests", "value": 2.5, "customer_name": "acme", "labels": {"account": "acme"}}
+
+
+def test_it_is_openapi_3_1() -> None:
+    assert served()["openapi"].startswith("3.1")
+    validate_schema(served())
+
+
+def test_it_is_served_to_everybody(client: Client) -> None:
+    assert answer(client.get("/api/v1/openapi.json")) == served()
+
+
+def test_every_operation_has_a_name_of_its_own_and_says_what_it_answers() -> None:
+    found = operations().values()
+    assert len({operation["operationId"] for operation in found}) == len(found)
+    for operation in found:
+        [success] = [said for code, said in operation["responses"].items() if code.startswith("2")]
+        assert success["content"], operation["operationId"]
+        assert {"400", "401", "429", "500"} <= set(operation["responses"])
+
+
+def test_every_operation_needs_a_key_but_the_link_to_a_pdf() -> None:
+    keys: list[dict[str, list[str]]] = [{"ApiKey": []}, {"ApiKeyInXAuthorization": []}]
+    open_to_all = {operation["operationId"] for operation in operations().values() if operation["security"] != keys}
+    assert open_to_all == {"get_invoice_pdf"}
+
+
+def test_measurements_are_documented_as_they_are_read() -> None:
+    assert set(served()["components"]["schemas"]["MeasurementInput"]["properties"]) == FIELDS
+
+
+def test_settings_are_documented_as_they_are_declared() -> None:
+    schemas = served()["components"]["schemas"]
+    assert set(SETTING_NAMES) <= set(schemas["BillingSettings"]["required"])
+    assert set(SETTING_NAMES) <= set(schemas["BillingSettingsInput"]["properties"])
+
+
+def test_what_existing_clients_send_and_read() -> None:
+    assert len(octane_surface.served_twice()) >= 56
+    assert list(octane_surface.differences()) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ({"status": "HEALTHY", "mood": "good"}, "mood"),
+        ({"status": "SPLENDID"}, "SPLENDID"),
+        ({"status": None}, "None"),
+        ({}, "required"),
+        ([], "not of type"),
+    ],
+)
+def test_an_answer_that_differs_is_noticed(body: Any, problem: str) -> None:
+    with pytest.raises(AssertionError, match=problem):
+        check("GET", "/api/v1/customers/acme/status", JsonResponse(body, safe=False))
+
+
+def test_a_status_that_is_not_documented_is_noticed() -> None:
+    with pytest.raises(AssertionError, match="does not document 418"):
+        check("GET", "/api/v1/customers", JsonResponse({}, status=418))
+
+
+class Documented(Api):
+    """Sends only what the schema allows, each write twice under one key; every answer is checked by ``Api``."""
+
+    def _send(self, method: str, path: str, body: Any, key: str | None = None) -> Any:
+        content = operations()[operation_at(method, f"/api/v1{path}")].get("requestBody")
+        if body is not None and content is not None:
+            validator(content["content"]["application/json"]["schema"]).validate(json.loads(json.dumps(body)))
+        key = str(uuid4())
+        first, second = (super(Documented, self)._send(method, path, body, key) for _ in range(2))
+        assert (first.status_code, first.content) == (second.status_code, second.content)
+        assert second.headers["Idempotent-Replayed"] == "true"
+        return first
+
+
+@pytest.fixture
+def api(stripe_sandbox: StripeSandbox, settings: Any) -> Documented:
+    vendor: Vendor = VendorFactory.create()
+    settings.STRIPE_TEST_SECRET_KEY = stripe_sandbox.secret_key
+    attach(vendor, stripe_sandbox.account, livemode=False, real_now=timezone.now())
+    return Documented(vendor)
+
+
+@pytest.fixture
+def nobody_is_called_in_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    send = requests.Session.send
+
+    def checked(session: requests.Session, prepared: requests.PreparedRequest, **options: Any) -> requests.Response:
+        assert not connection.in_atomic_block, f"{prepared.url} is called in a transaction"
+        return send(session, prepared, **options)
+
+    monkeypatch.setattr(requests.Session, "send", checked)
+
+
+@pytest.mark.usefixtures("nobody_is_called_in_a_transaction")
+def test_every_operation_answers_as_documented(api: Documented, stripe_sandbox: StripeSandbox) -> None:
+    """Each is called and succeeds; ``Api`` compares the answer with the schema, field by field.
+
+    A handler that calls out, and does not say so in ``calls_out``, calls in a transaction once a key comes along.
+    """
+    _catalog(api)
+    _customer(api, stripe_sandbox)
+    _settings(api)
+    _subscription(api)
+    _usage(api)
+    _invoices(api)
+    _webhooks(api)
+    _endings(api)
+    assert set(operations()) - api.went_well == set()
+
+
+def _catalog(api: Api) -> None:
+    api.post("/meters", METER)
+    api.get("/meters")
+    api.get("/meters/requests")
+    api.put("/meters/requests", {"display_name": "Requests", "description": "Each call counts."})
+    api.post("/price_plans", PLAN)
+    api.put("/price_plans/basic", {"base_price": 4900, "tags": []})
+    api.get("/price_plans")
+    api.get("/price_plans/basic")
+    api.get("/price_plans/basic/first")
+
+
+def _customer(api: Api, stripe_sandbox: StripeSandbox) -> None:
+    api.post("/customers", ACME)
+    api.get("/customers")
+    api.get("/customers/acme")
+    api.put("/customers/acme", {"display_name": "Acme Inc."})
+    api.get("/customers/acme/status")
+    made = answer(api.post("/customers/acme/mappings", {"label": "project"}))
+    api.get("/customers/acme/mappings")
+    api.delete(f"/customers/acme/mappings/{made['id']}")
+    api.post("/customers/acme/metadata", [{"property": "tier", "value": "gold"}])
+    api.get("/customers/acme/metadata")
+    api.get("/customers/acme/payment_gateway_credentials")
+    api.get("/customers/acme/payment_method_status")
+    api.get("/payment_gateway_credentials")
+    api.post("/customers", {"name": "globex"})
+    theirs = stripe_sandbox.client().v1.customers.create({"name": "Globex"})
+    api.post("/customers/globex/payment_gateway_credentials", {"account_id": theirs.id})
+
+
+def _settings(api: Api) -> None:
+    api.post("/billing_settings", {"payment_grace_period_length": 2, "tax_rate": 7.5})
+    api.put("/billing_settings", {"upcoming_reminder_days_array": [7, 1]})
+    api.get("/billing_settings")
+    api.delete("/billing_settings")
+    api.post("/customers/acme/billing_settings", {"charges_enabled": True, "customer_invoice_detail_level": "SUMMARY"})
+    api.put("/customers/acme/billing_settings", {"charges_enabled": None, "days_until_due": 14})
+    api.get("/customers/acme/billing_settings")
+    api.delete("/customers/acme/billing_settings")
+
+
+def _subscription(api: Api) -> None:
+    api.post("/customers/acme/subscriptions", {"price_plan_name": "basic", "price_plan_tag": "first"})
+    api.get("/customers/acme/subscriptions")
+    api.get("/customers/acme/active_subscription")
+    api.put("/customers/acme/subscription", {"price_plan_name": "basic", "at_cycle_end": True})
+    api.get("/customers/acme/scheduled_subscriptions")
+
+
+def _usage(api: Api) -> None:
+    api.post("/measurements", MEASUREMENT)
+    api.post("/measurements/multi", [{**MEASUREMENT, "id": "m-1", "time": "2026-03-01T12:00:00Z"}, MEASUREMENT])
+    api.get("/live_measurements", {"limit": 2})
+    api.get("/customers/acme/usage", {"meter_name": "requests"})
+
+
+def _invoices(api: Api) -> None:
+    acme = Customer.objects.of(api.vendor).get(name="acme")
+    paid, deleted, pushed = InvoiceFactory.create_batch(3, customer=acme, number="", issued_at=None, paid_at=None)
+    LineItemFactory.create(invoice=paid)
+    api.get("/invoices")
+    api.get("/invoices", {"limit": 1})
+    api.get(f"/invoices/{paid.uuid}")
+    api.get(f"/invoices/{paid.uuid}/pdf")
+    api.get("/customers/acme/invoices")
+    api.post(f"/invoices/{paid.uuid}/status", {"status": "INVOICE_PAID"})
+    api.post(f"/invoices/{pushed.uuid}/retries")
+    waiting, sent = (
+        InvoiceFactory(customer=acme, is_approved=False),
+        InvoiceFactory(customer=acme, status="INVOICE_ISSUED"),
+    )
+    api.post(f"/invoices/{waiting.uuid}/approve")
+    api.post(f"/invoices/{waiting.uuid}/void", {"reason": "A duplicate."})
+    api.post(f"/invoices/{sent.uuid}/send")
+    api.delete(f"/invoices/{deleted.uuid}")
+
+
+def _webhooks(api: Api) -> None:
+    made = answer(api.post("/webhooks", {"url": "https://example.com/webhooks"}))
+    api.get("/webhooks")
+    api.get(f"/webhooks/{made['uuid']}")
+    api.delete(f"/webhooks/{made['uuid']}")
+
+
+def _endings(api: Api) -> None:
+    now = datetime.fromisoformat(answer(api.get("/test_clock"))["now"])
+    api.delete("/customers/acme/subscription")
+    api.post("/test_clock", {"now": (now + timedelta(minutes=1)).isoformat()})
+    for plan in ("spare", "useless"):
+        api.post("/price_plans", {"name": plan, "period": "year"})
+    api.post("/price_plans/spare/archive")
+    api.delete("/price_plans/useless")
+    api.post("/meters", {**METER, "name": "spare"})
+    api.post("/meters/spare/archive")
+    api.delete("/meters/spare")
+    api.post("/customers", {"name": "initech"})
+    api.delete("/customers/initech")
