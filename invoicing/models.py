@@ -9,6 +9,7 @@ from invoicing.invoices.models import (
     NumberSeries,
     OutgoingEmail,
     Payment,
+    Refund,
 )
 from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Discount, Subscription
 from invoicing.usage.models import Measurement, UnattributedMeasurement
@@ -30,6 +31,7 @@ __all__ = [
     "PricePlan",
     "PriceScheme",
     "PriceTier",
+    "Refund",
     "Subscription",
     "UnattributedMeasurement",
 ]

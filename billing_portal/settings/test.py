@@ -16,3 +16,6 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+# Tests of the pace set one of their own.
+STRIPE_TEST_CALLS_PER_SECOND = 0
+STRIPE_LIVE_CALLS_PER_SECOND = 0

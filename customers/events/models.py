@@ -41,6 +41,9 @@ class EventKind(models.TextChoices):
     INVOICE_PAYMENT_FAILED = "invoice.payment_failed", "Payment failed"
     INVOICE_VOIDED = "invoice.voided", "Invoice voided"
     INVOICE_UNCOLLECTIBLE = "invoice.uncollectible", "Invoice marked uncollectible"
+    INVOICE_REFUND_STARTED = "invoice.refund_started", "Refund asked for"
+    INVOICE_REFUNDED = "invoice.refunded", "Invoice refunded"
+    INVOICE_REFUND_FAILED = "invoice.refund_failed", "Refund failed"
     INVOICE_DELETED = "invoice.deleted", "Invoice deleted before issue"
     INVOICE_RESCHEDULED = "invoice.rescheduled", "Invoice rescheduled"
     SETTINGS_CHANGED = "billing_settings.changed", "Billing settings changed"
@@ -66,6 +69,7 @@ PUBLIC_KINDS = frozenset(
         EventKind.INVOICE_PAYMENT_FAILED,
         EventKind.INVOICE_VOIDED,
         EventKind.INVOICE_UNCOLLECTIBLE,
+        EventKind.INVOICE_REFUNDED,
         EventKind.INVOICE_DELETED,
         EventKind.WEBHOOK_TEST,
     }
@@ -117,7 +121,7 @@ class Event(VendorOwned):
         help_text="The database transaction it was written in.",
     )
 
-    objects = EventQuerySet.as_manager()
+    objects = EventQuerySet.as_manager()  # type: ignore[misc]  # a narrower one than VendorOwned gives
 
     class Meta:
         indexes = [

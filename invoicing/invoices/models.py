@@ -8,6 +8,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
 
+from customers.actors import Actor, ActorKind
 from customers.claims import Claimable, QueuedWork
 from customers.customer import Customer
 from customers.scoping import VendorOwned
@@ -134,6 +135,17 @@ class Invoice(VendorOwned, QueuedWork):
         return max(self.amount_due - self.amount_paid, 0)
 
     @property
+    def amount_refunded(self) -> int:
+        """What went back to the customer, or is on its way there."""
+        return sum(refund.amount for refund in self.refunds.all() if refund.state != Refund.State.FAILED)
+
+    @property
+    def amount_refundable(self) -> int:
+        """What the gateway collected and still has."""
+        collected = sum(payment.amount for payment in self.payments.all() if payment.state == Payment.State.SUCCEEDED)
+        return max(collected - self.amount_refunded, 0)
+
+    @property
     def state(self) -> InvoiceStatus:
         return InvoiceStatus(self.status)
 
@@ -244,6 +256,44 @@ class Payment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_state_display()} payment of {self.invoice}"
+
+
+class Refund(models.Model):
+    """Money that goes back, asked for here or made at the gateway. Written, with its idempotency key, before
+    the gateway is called; who asked for it is kept, because the answer may come after a restart."""
+
+    class State(models.TextChoices):
+        SENDING = "sending", "Under way"
+        PENDING = "pending", "On its way to the customer"
+        SUCCEEDED = "succeeded", "Succeeded"
+        FAILED = "failed", "Failed"
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="refunds")
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.SENDING)
+    amount = models.BigIntegerField()
+    reason = models.CharField(max_length=500, blank=True)
+    external_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
+    error = models.TextField(blank=True)
+    actor_kind = models.CharField(max_length=16, choices=ActorKind.choices)
+    actor_id = models.CharField(max_length=64, blank=True)
+    actor_label = models.CharField(max_length=256)
+    created_at = models.DateTimeField(help_text="The vendor's time.")
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [models.CheckConstraint(name="refund_is_positive", condition=Q(amount__gt=0))]
+
+    def __str__(self) -> str:
+        return f"Refund of {self.invoice}"
+
+    @property
+    def idempotency_key(self) -> str:
+        return f"refund-{self.uuid}"
+
+    @property
+    def actor(self) -> Actor:
+        return Actor(ActorKind(self.actor_kind), self.actor_label, self.actor_id)
 
 
 class EmailKind(models.TextChoices):

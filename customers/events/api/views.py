@@ -31,7 +31,7 @@ class WebhookInput(StrictSerializer):
 
 class WebhookChange(WebhookInput):
     url = serializers.CharField(required=False)
-    enable_signature = serializers.BooleanField(required=False)  # type: ignore[assignment]
+    enable_signature = serializers.BooleanField(required=False)
     enabled = serializers.BooleanField(required=False, help_text="False: nothing is sent, and nothing is kept for it.")
 
 
