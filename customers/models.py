@@ -1,7 +1,7 @@
 """Gathers the models of the rooms below, where Django looks for them."""
 
 from customers.customer import Customer, CustomerMetadata, MeasurementMapping
-from customers.events.models import Event, WebhookDelivery, WebhookEndpoint
+from customers.events.models import Event, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from customers.settings.models import BillingSettings, BillingSettingsOverride
 from customers.vendor import Vendor
 
@@ -13,6 +13,7 @@ __all__ = [
     "Event",
     "MeasurementMapping",
     "Vendor",
+    "WebhookAttempt",
     "WebhookDelivery",
     "WebhookEndpoint",
 ]

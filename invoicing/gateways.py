@@ -109,6 +109,24 @@ class GatewayInvoice:
     note: str = ""
 
 
+class RefundStatus(StrEnum):
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayRefund:
+    """The present state of a refund. ``reference`` is ours, where it was asked for here."""
+
+    external_id: str
+    status: RefundStatus
+    amount: int
+    occurred_at: datetime
+    reference: str = ""
+    error: str = ""
+
+
 class GatewayError(Exception):
     """``message`` can be shown to an operator."""
 
@@ -147,6 +165,12 @@ class PaymentGateway(Protocol):
 
     def mark_paid(self, vendor_id: int, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
         """The money arrived outside the gateway."""
+
+    def refund(
+        self, vendor_id: int, external_id: str, amount: int, *, reference: str, idempotency_key: str
+    ) -> GatewayRefund:
+        """Give back part of what was paid for the invoice. Safe to call again with the same reference and
+        key: the money goes back once."""
 
     def fetch_invoice(self, vendor_id: int, external_id: str) -> GatewayInvoice:
         """Its present state."""

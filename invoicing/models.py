@@ -9,12 +9,15 @@ from invoicing.invoices.models import (
     NumberSeries,
     OutgoingEmail,
     Payment,
+    Refund,
 )
-from invoicing.subscriptions.models import BillingCycle, Subscription
+from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Discount, Subscription
 from invoicing.usage.models import Measurement, UnattributedMeasurement
 
 __all__ = [
+    "AdhocCharge",
     "BillingCycle",
+    "Discount",
     "Invoice",
     "InvoiceDocument",
     "IssueAttempt",
@@ -28,6 +31,7 @@ __all__ = [
     "PricePlan",
     "PriceScheme",
     "PriceTier",
+    "Refund",
     "Subscription",
     "UnattributedMeasurement",
 ]

@@ -15,16 +15,30 @@ class Permission(StrEnum):
     MARK_INVOICE_PAID = "mark_invoice_paid"
     VOID_INVOICE = "void_invoice"
     DELETE_INVOICE = "delete_invoice"
+    REFUND_INVOICE = "refund_invoice"
     LINK_CUSTOMER = "link_customer"
     CHANGE_OVERRIDE = "change_override"
     CHANGE_SETTINGS = "change_settings"
     MOVE_CLOCK = "move_clock"
+    CHANGE_CATALOG = "change_catalog"
+    CHANGE_CUSTOMER = "change_customer"
+    CHANGE_SUBSCRIPTION = "change_subscription"
+    MANAGE_API_KEYS = "manage_api_keys"
 
 
 P = Permission
 
-_SUPPORT = frozenset({P.PUSH_INVOICE, P.SEND_INVOICE, P.LINK_CUSTOMER})
-_BILLING = _SUPPORT | {P.APPROVE_INVOICE, P.MARK_INVOICE_PAID, P.VOID_INVOICE, P.DELETE_INVOICE, P.CHANGE_OVERRIDE}
+_SUPPORT = frozenset({P.PUSH_INVOICE, P.SEND_INVOICE, P.LINK_CUSTOMER, P.CHANGE_CUSTOMER})
+_BILLING = _SUPPORT | {
+    P.APPROVE_INVOICE,
+    P.MARK_INVOICE_PAID,
+    P.VOID_INVOICE,
+    P.DELETE_INVOICE,
+    P.REFUND_INVOICE,
+    P.CHANGE_OVERRIDE,
+    P.CHANGE_CATALOG,
+    P.CHANGE_SUBSCRIPTION,
+}
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.OWNER: frozenset(Permission),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from django.db.models import Count, Sum
 from django.utils import timezone
 
 from billing_portal.accounts.models import Membership
+from billing_portal.demo.cast import CAST, Person
 from billing_portal.demo.months import Months
 from billing_portal.demo.story import Story
 from billing_portal.demo.travel import arrive, begin_at, travel
@@ -29,7 +30,14 @@ BEHIND = timedelta(minutes=1)
 Say = Callable[[str], None]
 
 
-def demonstrate(vendor: Vendor, *, say: Say, until: datetime | None = None, months: int = MONTHS) -> bool:
+def demonstrate(
+    vendor: Vendor,
+    *,
+    say: Say,
+    until: datetime | None = None,
+    months: int = MONTHS,
+    people: Sequence[Person] = CAST,
+) -> bool:
     """Fill an empty vendor, or go on where an earlier run was interrupted. False: there was nothing to do.
 
     ``until`` is where the vendor's clock ends up: now, unless a test says otherwise.
@@ -37,7 +45,7 @@ def demonstrate(vendor: Vendor, *, say: Say, until: datetime | None = None, mont
     plan = _plan(vendor, until or timezone.now(), months)
     if plan is None:
         return False
-    story, diary = Story(vendor, plan, _person(vendor)), Diary(vendor, plan, say)
+    story, diary = Story(vendor, plan, _person(vendor), people), Diary(vendor, plan, say)
     with clock.driving(vendor.pk):  # nobody else drives meanwhile: two would look twice as often
         for chapter in story.chapters():
             travel(vendor, chapter.at, story.person)

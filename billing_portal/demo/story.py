@@ -5,13 +5,13 @@ Each chapter may be told again without effect, so a story that was interrupted g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
 from billing_portal.demo import cast
-from billing_portal.demo.cast import CAST, Person
+from billing_portal.demo.cast import Person
 from billing_portal.demo.desk import Desk
 from billing_portal.demo.entering import billed_from, enter, enter_catalog, enter_usage, save_card
 from billing_portal.demo.months import Months
@@ -34,11 +34,12 @@ class Chapter:
 
 
 class Story:
-    """``person`` works at the vendor and does by hand what is done by hand."""
+    """``person`` works at the vendor and does by hand what is done by hand; ``people`` are the customers."""
 
-    def __init__(self, vendor: Vendor, months: Months, person: Actor) -> None:
+    def __init__(self, vendor: Vendor, months: Months, person: Actor, people: Sequence[Person]) -> None:
         self.vendor = vendor
         self.months = months
+        self.people = people
         self.person = person
         self.desk = Desk(vendor, person)
 
@@ -53,19 +54,19 @@ class Story:
         """Before a month begins: new customers are entered, and the month's measurements lie ready."""
         if number == 0:
             enter_catalog(self.vendor, self.person)
-        for person in CAST:
+        for person in self.people:
             if self._first_month(person) == number:
                 enter(self.vendor, person, self.months, self.person)
         if number == self.months.running - UNPAID + 1:
             save_card(Customer.objects.of(self.vendor).get(name=cast.CARD_FAILS), cast.FAILING)
-        present = [each for each in CAST if self._first_month(each) <= number and not self._has_left(each, number)]
-        enter_usage(self.vendor, present, self.months, number)
+        enter_usage(self.vendor, [each for each in self.people if self._is_there(each, number)], self.months, number)
 
     def _first_month(self, person: Person) -> int:
         return self.months.number_of(billed_from(person, self.months))
 
-    def _has_left(self, person: Person, number: int) -> bool:
-        return person.name == cast.LEAVES and number > self.months.running - 2
+    def _is_there(self, person: Person, number: int) -> bool:
+        has_left = person.name == cast.LEAVES and number > self.months.running - 2
+        return self._first_month(person) <= number and not has_left
 
     def desk_day(self, number: int) -> None:
         """Invoices of the months before are looked at, and money that came other ways is noted."""

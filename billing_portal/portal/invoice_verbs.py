@@ -5,14 +5,15 @@ Whether a button makes sense for the invoice's state is decided by ``lifecycle``
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from billing_portal.accounts.roles import Permission
 from billing_portal.portal.access import OperatorRequest, may
 from customers.errors import Invalid
-from invoicing.invoices import lifecycle
+from customers.money import MoneyError, parse_money
+from invoicing.invoices import lifecycle, refunds
 from invoicing.invoices.lifecycle import InvoiceVerb
 from invoicing.invoices.models import Invoice
 
@@ -28,6 +29,7 @@ class Button:
     done: str
     dangerous: bool = False
     asks_reason: bool = False
+    asks_amount: bool = False
 
 
 B, V = Button, InvoiceVerb
@@ -72,7 +74,23 @@ BUTTONS: Mapping[InvoiceVerb, Button] = {
         "{invoice} is deleted. Its billing cycle waits until somebody generates the invoice again.",
         dangerous=True,
     ),
+    V.REFUND: B(
+        V.REFUND, "Refund", "undo", Permission.REFUND_INVOICE,
+        "Refund this invoice?",
+        "Stripe gives the money back to the card or account it came from. This cannot be undone.",
+        "{invoice} is being refunded.",
+        dangerous=True, asks_reason=True, asks_amount=True,
+    ),
 }  # fmt: skip
+
+ACTS: Mapping[InvoiceVerb, Callable[..., object]] = {
+    V.APPROVE: lifecycle.approve,
+    V.PUSH: lifecycle.push,
+    V.MARK_PAID: lifecycle.mark_paid,
+    V.VOID: lifecycle.void,
+    V.DELETE: lifecycle.delete,
+    V.REFUND: refunds.refund,
+}
 
 
 def offered(request: OperatorRequest, invoice: Invoice) -> Sequence[Button]:
@@ -87,8 +105,17 @@ def press(request: OperatorRequest, invoice: Invoice, button: Button) -> str:
     arguments: dict[str, Any] = {"actor": request.actor, "now": request.now, "real_now": request.real_now}
     if button.asks_reason:
         arguments["reason"] = _reason(request)
-    getattr(lifecycle, button.verb.value)(invoice, **arguments)
+    if button.asks_amount:
+        arguments["amount"] = _amount(request, invoice)
+    ACTS[button.verb](invoice, **arguments)
     return button.done.format(invoice=name)
+
+
+def _amount(request: OperatorRequest, invoice: Invoice) -> int:
+    try:
+        return parse_money(request.POST.get("amount", ""), invoice.currency)
+    except MoneyError as error:
+        raise Invalid({"amount": str(error)}) from error
 
 
 def _reason(request: OperatorRequest) -> str:

@@ -21,6 +21,7 @@ from customers.contact import CONTACT_FIELDS
 from customers.customer import Customer
 from customers.errors import Refused
 from customers.events.models import SubjectKind
+from customers.money import to_major
 from customers.settings.policy import policies_for, policy_for
 from invoicing.invoices.lifecycle import InvoiceVerb
 from invoicing.invoices.models import Invoice, InvoiceDocument
@@ -88,10 +89,17 @@ def invoice_page(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
         "has_pdf": InvoiceDocument.objects.filter(invoice=invoice).exists(),
         "attempts": list(invoice.issue_attempts.order_by("-number")),
         "payments": list(invoice.payments.all()),
+        "refunds": list(invoice.refunds.all()),
+        "refundable": amount_text(invoice.amount_refundable, invoice.currency),
         "emails": list(invoice.emails.order_by("-created_at", "-id")),
         "timeline": timeline_of(request.vendor, SubjectKind.INVOICE, invoice.pk),
     }
     return show(request, "portal/invoices/page.html", context, title=title_of(invoice), area="invoices")
+
+
+def amount_text(minor: int, currency: str) -> str:
+    """As a person would type it: 12.34."""
+    return f"{to_major(minor, currency):f}"
 
 
 def title_of(invoice: Invoice) -> str:

@@ -33,9 +33,18 @@ GROUPS: Sequence[tuple[str, Sequence[Item]]] = (
     ("Overview", [Item("Dashboard", "space_dashboard", "dashboard")]),
     ("Billing", [Item("Invoices", "receipt_long", "invoices"), Item("Customers", "groups", "customers")]),
     (
+        "Catalog",
+        [
+            Item("Price plans", "sell", "price_plans"),
+            Item("Meters", "speed", "meters"),
+            Item("Unattributed usage", "help_center", "unattributed"),
+        ],
+    ),
+    (
         "Settings",
         [Item("Invoicing & Payments", "tune", "billing_settings"), Item("Test clock", "schedule", "test_clock")],
     ),
+    ("System", [Item("API keys", "key", "api_keys")]),
 )
 
 

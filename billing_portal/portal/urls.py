@@ -3,7 +3,19 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path, register_converter
 
-from billing_portal.portal import billing_settings, customers, dashboard, invoices, session, test_clock
+from billing_portal.portal import (
+    api_keys,
+    billing_settings,
+    customer_changes,
+    customers,
+    dashboard,
+    invoices,
+    meters,
+    price_plans,
+    session,
+    test_clock,
+    unattributed,
+)
 from billing_portal.portal.converters import CodeName
 
 register_converter(CodeName, "code_name")
@@ -20,6 +32,11 @@ urlpatterns = [
     path("invoices/<uuid:uuid>/pdf/", invoices.invoice_pdf, name="invoice_pdf"),
     path("invoices/<uuid:uuid>/<slug:name>/", invoices.invoice_verb, name="invoice_verb"),
     path("customers/", customers.customer_list, name="customers"),
+    path("new-customer/", customer_changes.new_customer, name="new_customer"),
+    path("mapping-tester/", customer_changes.try_mappings, name="try_mappings"),
+    path("customers/<code_name:name>/edit/", customer_changes.edit_customer, name="edit_customer"),
+    path("customers/<code_name:name>/subscribe/", customer_changes.subscribe_customer, name="subscribe"),
+    path("customers/<code_name:name>/end-subscription/", customer_changes.end, name="end_subscription"),
     path("customers/<code_name:name>/", customers.overview, name="customer"),
     path("customers/<code_name:name>/invoices/", customers.invoices, name="customer_invoices"),
     path("customers/<code_name:name>/payments/", customers.payments, name="customer_payments"),
@@ -32,7 +49,20 @@ urlpatterns = [
     path("customers/<code_name:name>/billing-settings/", customers.billing_settings, name="customer_settings"),
     path("customers/<code_name:name>/billing-settings/preview/", customers.preview_override, name="preview_override"),
     path("customers/<code_name:name>/activity/", customers.activity, name="customer_activity"),
+    path("meters/", meters.meter_list, name="meters"),
+    path("meters/new/", meters.new_meter, name="new_meter"),
+    path("meters/by-name/<code_name:name>/", meters.meter_page, name="meter"),
+    path("meters/by-name/<code_name:name>/archive/", meters.archive, name="archive_meter"),
+    path("price-plans/", price_plans.plan_list, name="price_plans"),
+    path("price-plans/new/", price_plans.new_plan, name="new_price_plan"),
+    path("price-plans/new/preview/", price_plans.preview_new, name="preview_new_price_plan"),
+    path("price-plans/by-name/<code_name:name>/", price_plans.plan_page, name="price_plan"),
+    path("price-plans/by-name/<code_name:name>/archive/", price_plans.archive, name="archive_price_plan"),
+    path("unattributed-usage/", unattributed.unattributed_list, name="unattributed"),
     path("settings/invoicing-payments/", billing_settings.billing_settings, name="billing_settings"),
     path("settings/invoicing-payments/preview/", billing_settings.preview_settings, name="preview_settings"),
+    path("api-keys/", api_keys.key_list, name="api_keys"),
+    path("api-keys/<uuid:uuid>/revoke/", api_keys.revoke, name="revoke_api_key"),
+    path("settings/invoicing-payments/test-connection/", billing_settings.test_connection, name="test_connection"),
     path("settings/test-clock/", test_clock.test_clock, name="test_clock"),
 ]

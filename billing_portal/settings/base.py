@@ -149,6 +149,11 @@ STRIPE_CONNECT_BASE = env.str("STRIPE_CONNECT_BASE", default="https://connect.st
 STRIPE_TEST_SECRET_KEY = env.str("STRIPE_TEST_SECRET_KEY", default="")
 STRIPE_LIVE_SECRET_KEY = env.str("STRIPE_LIVE_SECRET_KEY", default="")
 STRIPE_WEBHOOK_SECRETS = env.list("STRIPE_WEBHOOK_SECRETS", default=[])
+# How fast all processes together call Stripe, for each account; below Stripe's 25 and 100. 0 holds nothing
+# back. The platform's own limit is the mode's figure unless it is given.
+STRIPE_TEST_CALLS_PER_SECOND = env.float("STRIPE_TEST_CALLS_PER_SECOND", default=20)
+STRIPE_LIVE_CALLS_PER_SECOND = env.float("STRIPE_LIVE_CALLS_PER_SECOND", default=80)
+STRIPE_PLATFORM_CALLS_PER_SECOND = env.float("STRIPE_PLATFORM_CALLS_PER_SECOND", default=None)
 
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Billing <billing@localhost>")
 

@@ -2,36 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import Max
 
 from customers.events.models import PUBLIC_KINDS, Event, WebhookDelivery, WebhookEndpoint
+
+# Any number will do, so long as nothing else in this database takes advisory locks in the same class.
+_LOCK_CLASS = 0x646973
 
 
 def dispatch(*, real_now: datetime, limit: int = 500, vendor_id: int | None = None) -> int:
     """Take undispatched events, oldest first, and write their deliveries. Returns how many were taken."""
     waiting = Event.objects.filter(dispatched_at__isnull=True)
-    if vendor_id is not None:
-        waiting = waiting.filter(vendor_id=vendor_id)
+    vendors = waiting.order_by("vendor_id").values_list("vendor_id", flat=True).distinct()
+    ids = list(vendors) if vendor_id is None else [vendor_id]
+    return sum(_dispatch(pk, real_now, limit) for pk in ids)
+
+
+def _dispatch(vendor_id: int, real_now: datetime, limit: int) -> int:
+    """One at a time for each vendor, so that deliveries stand in the order of their events."""
     with transaction.atomic():
-        events = list(waiting.select_for_update(skip_locked=True, of=("self",)).order_by("pk")[:limit])
-        WebhookDelivery.objects.bulk_create(_deliveries(events, real_now), ignore_conflicts=True)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK_CLASS, vendor_id])
+        events = _waiting(vendor_id, limit)
+        told = _once([event for event in events if event.kind in PUBLIC_KINDS])
+        number(vendor_id, told)
+        Event.objects.bulk_update(told, ["sequence"])
+        WebhookDelivery.objects.bulk_create(_deliveries(vendor_id, told, real_now), ignore_conflicts=True)
         Event.objects.filter(pk__in=[event.pk for event in events]).update(dispatched_at=real_now)
     return len(events)
 
 
-def _deliveries(events: Sequence[Event], real_now: datetime) -> list[WebhookDelivery]:
-    told = [event for event in events if event.kind in PUBLIC_KINDS]
-    listening = WebhookEndpoint.objects.filter(
-        vendor_id__in={event.vendor_id for event in told}, disabled_at__isnull=True
+def _waiting(vendor_id: int, limit: int) -> list[Event]:
+    """Whole transactions: those of which the first rows are taken are taken to their end."""
+    waiting = Event.objects.filter(vendor_id=vendor_id, dispatched_at__isnull=True).order_by("pk")
+    events = list(waiting[:limit])
+    if len(events) == limit:
+        begun = {event.transaction_id for event in events}
+        events += waiting.filter(transaction_id__in=begun, pk__gt=events[-1].pk)
+    return events
+
+
+def _once(events: Iterable[Event]) -> list[Event]:
+    """Receivers are told once what one transaction says twice in the same words."""
+    first: dict[tuple[object, ...], Event] = {}
+    for event in events:
+        words = sorted(event.payload.items(), key=lambda item: item[0])
+        key = (event.transaction_id, event.kind, event.subject_kind, event.subject_id, repr(words))
+        first.setdefault(key, event)
+    return list(first.values())
+
+
+def number(vendor_id: int, events: Iterable[Event]) -> None:
+    """Go on counting where each subject stands. The caller holds the vendor's lock, or the only reference."""
+    told = list(events)
+    counted = Event.objects.filter(
+        vendor_id=vendor_id,
+        subject_kind__in={event.subject_kind for event in told},
+        subject_id__in={event.subject_id for event in told},
+        sequence__isnull=False,
     )
-    endpoints: dict[int, list[WebhookEndpoint]] = {}
-    for endpoint in listening:
-        endpoints.setdefault(endpoint.vendor_id, []).append(endpoint)
+    reached = counted.order_by().values("subject_kind", "subject_id").annotate(last=Max("sequence"))
+    counter = Counter({(row["subject_kind"], row["subject_id"]): row["last"] for row in reached})
+    for event in told:
+        counter[event.subject_kind, event.subject_id] += 1
+        event.sequence = counter[event.subject_kind, event.subject_id]
+
+
+def _deliveries(vendor_id: int, events: Iterable[Event], real_now: datetime) -> list[WebhookDelivery]:
+    endpoints = list(WebhookEndpoint.objects.filter(vendor_id=vendor_id, disabled_at__isnull=True).order_by("pk"))
     return [
-        WebhookDelivery(endpoint=endpoint, event=event, next_attempt_at=real_now)
-        for event in told
-        for endpoint in endpoints.get(event.vendor_id, [])
+        delivery_of(event, endpoint, real_now)
+        for event in events
+        for endpoint in endpoints
+        if endpoint.listens_to(event.kind)
     ]
+
+
+def delivery_of(event: Event, endpoint: WebhookEndpoint, real_now: datetime) -> WebhookDelivery:
+    return WebhookDelivery(
+        vendor_id=endpoint.vendor_id, endpoint=endpoint, event=event, created_at=real_now, next_attempt_at=real_now
+    )

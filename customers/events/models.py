@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
 
 from customers.actors import ActorKind
 from customers.claims import Claimable
-from customers.scoping import VendorOwned
+from customers.crypto import EncryptedTextField
+from customers.events.nudge import nudge_after_commit
+from customers.scoping import VendorOwned, VendorQuerySet
 
 
 class EventKind(models.TextChoices):
@@ -35,11 +41,15 @@ class EventKind(models.TextChoices):
     INVOICE_PAYMENT_FAILED = "invoice.payment_failed", "Payment failed"
     INVOICE_VOIDED = "invoice.voided", "Invoice voided"
     INVOICE_UNCOLLECTIBLE = "invoice.uncollectible", "Invoice marked uncollectible"
+    INVOICE_REFUND_STARTED = "invoice.refund_started", "Refund asked for"
+    INVOICE_REFUNDED = "invoice.refunded", "Invoice refunded"
+    INVOICE_REFUND_FAILED = "invoice.refund_failed", "Refund failed"
     INVOICE_DELETED = "invoice.deleted", "Invoice deleted before issue"
     INVOICE_RESCHEDULED = "invoice.rescheduled", "Invoice rescheduled"
     SETTINGS_CHANGED = "billing_settings.changed", "Billing settings changed"
     OVERRIDE_CHANGED = "billing_settings.override_changed", "Billing override changed"
     CLOCK_MOVED = "test_clock.moved", "Test clock moved"
+    WEBHOOK_TEST = "webhook.test", "Test event"
 
 
 PUBLIC_KINDS = frozenset(
@@ -59,7 +69,9 @@ PUBLIC_KINDS = frozenset(
         EventKind.INVOICE_PAYMENT_FAILED,
         EventKind.INVOICE_VOIDED,
         EventKind.INVOICE_UNCOLLECTIBLE,
+        EventKind.INVOICE_REFUNDED,
         EventKind.INVOICE_DELETED,
+        EventKind.WEBHOOK_TEST,
     }
 )
 
@@ -69,11 +81,25 @@ class SubjectKind(models.TextChoices):
     CUSTOMER = "customer", "Customer"
     SUBSCRIPTION = "subscription", "Subscription"
     INVOICE = "invoice", "Invoice"
+    WEBHOOK = "webhook", "Webhook endpoint"
+
+
+class EventQuerySet(VendorQuerySet["Event"]):
+    """However an event is written, those who deliver it hear of it."""
+
+    def bulk_create(self, objs: Iterable[Event], *args: Any, **kwargs: Any) -> list[Event]:
+        created = super().bulk_create(objs, *args, **kwargs)
+        nudge_after_commit(told=any(event.kind in PUBLIC_KINDS for event in created))
+        return created
 
 
 class Event(VendorOwned):
     """``occurred_at`` is the vendor's time, ``created_at`` real time. ``payload`` is what endpoints are
-    told as ``data``; ``details`` stays inside (before and after, reasons, settings snapshots)."""
+    told as ``data``; ``details`` stays inside (before and after, reasons, settings snapshots).
+
+    ``sequence`` counts what endpoints are told of one subject. It is given when deliveries are written; events
+    that are not told keep none.
+    """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     kind = models.CharField(max_length=48, choices=EventKind.choices)
@@ -88,6 +114,14 @@ class Event(VendorOwned):
     occurred_at = models.DateTimeField()
     created_at = models.DateTimeField()
     dispatched_at = models.DateTimeField(null=True, blank=True)
+    sequence = models.BigIntegerField(null=True, blank=True, editable=False)
+    transaction_id = models.BigIntegerField(
+        editable=False,
+        db_default=models.Func(function="txid_current", output_field=models.BigIntegerField()),
+        help_text="The database transaction it was written in.",
+    )
+
+    objects = EventQuerySet.as_manager()  # type: ignore[misc]  # a narrower one than VendorOwned gives
 
     class Meta:
         indexes = [
@@ -100,6 +134,10 @@ class Event(VendorOwned):
     def __str__(self) -> str:
         return f"{self.kind} {self.subject_kind} {self.subject_id}"
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        super().save(*args, **kwargs)
+        nudge_after_commit(told=self.kind in PUBLIC_KINDS)
+
 
 def new_secret() -> str:
     """A Standard Webhooks secret: ``whsec_`` and 24 random bytes in base64."""
@@ -108,18 +146,36 @@ def new_secret() -> str:
     return "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
 
 
-class WebhookEndpoint(VendorOwned):
-    """Where the vendor's own systems listen."""
+class WebhookEndpoint(VendorOwned, Claimable):
+    """Where the vendor's own systems listen. Whoever holds the claim delivers, so that nothing overtakes."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     url = models.URLField(max_length=1000)
+    description = models.CharField(max_length=256, blank=True)
     enable_signature = models.BooleanField(default=True)
-    secret = models.CharField(max_length=64, default=new_secret, editable=False)
+    event_types = ArrayField(
+        models.CharField(max_length=48), default=list, blank=True, help_text="The kinds it is told of. Empty: all."
+    )
+    secret = EncryptedTextField(default=new_secret, editable=False)
+    previous_secret = EncryptedTextField(blank=True, editable=False)
+    previous_secret_until = models.DateTimeField(null=True, blank=True, editable=False, help_text="Real time.")
     created_at = models.DateTimeField()
+    failing_since = models.DateTimeField(null=True, blank=True, help_text="The first failure after the last success.")
+    held_until = models.DateTimeField(null=True, blank=True, help_text="Nothing is sent before. Real time.")
     disabled_at = models.DateTimeField(null=True, blank=True)
+    disabled_reason = models.CharField(max_length=256, blank=True)
+    is_notice_due = models.BooleanField(default=False, editable=False, help_text="The vendor is still to be told.")
 
     def __str__(self) -> str:
         return self.url
+
+    def secrets(self, real_now: datetime) -> list[str]:
+        """What deliveries are signed with, the newest first."""
+        overlaps = self.previous_secret_until is not None and real_now < self.previous_secret_until
+        return [self.secret, self.previous_secret] if overlaps else [self.secret]
+
+    def listens_to(self, kind: str) -> bool:
+        return not self.event_types or kind in self.event_types
 
 
 class DeliveryState(models.TextChoices):
@@ -128,7 +184,7 @@ class DeliveryState(models.TextChoices):
     FAILED = "failed", "Failed"
 
 
-class WebhookDelivery(Claimable):
+class WebhookDelivery(VendorOwned):
     """One event for one endpoint, until it was answered 2xx or given up."""
 
     endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE, related_name="deliveries")
@@ -136,8 +192,10 @@ class WebhookDelivery(Claimable):
     state = models.CharField(max_length=16, choices=DeliveryState.choices, default=DeliveryState.PENDING)
     attempts = models.PositiveIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True, blank=True, help_text="Real time.")
+    is_aside = models.BooleanField(default=False, help_text="Tried again by itself; later ones no longer wait for it.")
     response_status = models.PositiveSmallIntegerField(null=True, blank=True)
     last_error = models.TextField(blank=True)
+    created_at = models.DateTimeField()
     delivered_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -146,8 +204,23 @@ class WebhookDelivery(Claimable):
             models.UniqueConstraint(fields=["event", "endpoint"], name="one_delivery_per_endpoint"),
         ]
         indexes = [
-            models.Index(fields=["next_attempt_at", "id"], condition=Q(state="pending"), name="delivery_pending"),
+            models.Index(fields=["endpoint", "-id"], name="delivery_of_endpoint"),
+            models.Index(fields=["endpoint", "id"], condition=Q(state="pending"), name="delivery_pending"),
         ]
 
     def __str__(self) -> str:
         return f"{self.event} -> {self.endpoint}"
+
+
+class WebhookAttempt(models.Model):
+    """One try of a delivery, and what came of it."""
+
+    delivery = models.ForeignKey(WebhookDelivery, on_delete=models.CASCADE, related_name="tries")
+    attempted_at = models.DateTimeField(help_text="Real time.")
+    duration_ms = models.PositiveIntegerField()
+    status = models.PositiveSmallIntegerField(null=True, blank=True, help_text="Empty: nobody answered.")
+    error = models.TextField(blank=True)
+    answer = models.TextField(blank=True, help_text="The first 500 characters of the answer's body.")
+
+    def __str__(self) -> str:
+        return f"{self.status or self.error} at {self.attempted_at}"

@@ -19,6 +19,7 @@ from customers.claims import claim, in_hand, release, renew, retry_delay
 from customers.settings.policy import policies_for
 from customers.vendor import Vendor
 from invoicing.gateways import GatewayError, GatewayInvoice, GatewayUnavailable, get_gateway
+from invoicing.invoices import refunds
 from invoicing.invoices.collection import settle
 from invoicing.invoices.generation import generate_due
 from invoicing.invoices.issue import issue
@@ -118,13 +119,19 @@ def _mark_paid_at_gateway(invoice: Invoice, real_now: datetime) -> None:
     _pass_on(invoice, real_now, partial(call, idempotency_key=f"invoice-{invoice.uuid}-paid"))
 
 
+def _refund(invoice: Invoice, real_now: datetime) -> None:
+    try:
+        refunds.carry_out(invoice, real_now=real_now)
+    except GatewayUnavailable as error:
+        _ask_again(invoice, error, real_now)
+
+
 def _pass_on(invoice: Invoice, real_now: datetime, call: Callable[[], GatewayInvoice]) -> None:
     """Tell the gateway of a person's decision; without an answer, ask again soon with the same key."""
     try:
         state = call()
     except GatewayUnavailable as error:
-        until = real_now + timedelta(seconds=30)
-        Invoice.objects.filter(pk=invoice.pk).update(last_error=error.message, claim_token=None, claimed_until=until)
+        _ask_again(invoice, error, real_now)
         return
     except GatewayError as error:
         problem = f"Stripe refused: {error.message}"
@@ -136,11 +143,17 @@ def _pass_on(invoice: Invoice, real_now: datetime, call: Callable[[], GatewayInv
     )
 
 
+def _ask_again(invoice: Invoice, error: GatewayUnavailable, real_now: datetime) -> None:
+    until = real_now + timedelta(seconds=30)
+    Invoice.objects.filter(pk=invoice.pk).update(last_error=error.message, claim_token=None, claimed_until=until)
+
+
 _STEPS: dict[InvoiceAction, Callable[[Invoice, datetime], None]] = {
     InvoiceAction.ISSUE: _issue,
     InvoiceAction.COLLECT: _collect,
     InvoiceAction.VOID_AT_GATEWAY: _void_at_gateway,
     InvoiceAction.MARK_PAID_AT_GATEWAY: _mark_paid_at_gateway,
+    InvoiceAction.REFUND: _refund,
     InvoiceAction.APPROVE: _nothing,
     InvoiceAction.NONE: _nothing,
 }

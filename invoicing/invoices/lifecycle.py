@@ -33,6 +33,7 @@ class InvoiceVerb(StrEnum):
     MARK_PAID = "mark_paid"
     VOID = "void"
     DELETE = "delete"
+    REFUND = "refund"
 
 
 class StaleInvoice(Conflict):
@@ -64,6 +65,10 @@ def _refusal(invoice: Invoice, verb: InvoiceVerb) -> str:
             return f"{invoice} cannot be voided: it is {word}."
         case InvoiceVerb.DELETE if state not in BEFORE_ISSUE or invoice.number:
             return f"{invoice} can no longer be deleted: {'it has its number' if invoice.number else f'it is {word}'}."
+        case InvoiceVerb.REFUND if state != S.PAID:
+            return f"{invoice} cannot be refunded: it is {word}."
+        case InvoiceVerb.REFUND if not invoice.gateway or not invoice.amount_refundable:
+            return f"{invoice} cannot be refunded: {_nothing_left(invoice)}."
     return ""
 
 
@@ -82,6 +87,10 @@ def _why_not_sent(invoice: Invoice) -> str:
     if invoice.gateway:
         return "Stripe sends it"
     return f"it is {invoice.state.label.lower()}" if invoice.issued_at else "it was not issued by e-mail"
+
+
+def _nothing_left(invoice: Invoice) -> str:
+    return "all of it went back already" if invoice.amount_refunded else "Stripe collected nothing for it"
 
 
 def check(invoice: Invoice, verb: InvoiceVerb) -> None:

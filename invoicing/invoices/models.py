@@ -8,11 +8,12 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
 
+from customers.actors import Actor, ActorKind
 from customers.claims import Claimable, QueuedWork
 from customers.customer import Customer
 from customers.scoping import VendorOwned
 from invoicing.invoices.states import InvoiceStatus
-from invoicing.subscriptions.models import BillingCycle, Subscription
+from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Subscription
 
 
 class LineItemKind(models.TextChoices):
@@ -22,6 +23,7 @@ class LineItemKind(models.TextChoices):
     DISCOUNT = "DISCOUNT", "Discount"
     MINIMUM_CHARGE = "MINIMUM_CHARGE", "Minimum charge"
     METERED_COMPONENT_MINIMUM_CHARGE = "METERED_COMPONENT_MINIMUM_CHARGE", "Minimum charge of a component"
+    ADHOC_CHARGE = "ADHOC_CHARGE", "Ad-hoc charge"
 
 
 class Invoice(VendorOwned, QueuedWork):
@@ -133,6 +135,19 @@ class Invoice(VendorOwned, QueuedWork):
         return max(self.amount_due - self.amount_paid, 0)
 
     @property
+    def amount_refunded(self) -> int:
+        """What went back to the customer, or is on its way there."""
+        if not self.amount_paid:
+            return 0
+        return sum(refund.amount for refund in self.refunds.all() if refund.state != Refund.State.FAILED)
+
+    @property
+    def amount_refundable(self) -> int:
+        """What the gateway collected and still has."""
+        collected = sum(payment.amount for payment in self.payments.all() if payment.state == Payment.State.SUCCEEDED)
+        return max(collected - self.amount_refunded, 0)
+
+    @property
     def state(self) -> InvoiceStatus:
         return InvoiceStatus(self.status)
 
@@ -153,6 +168,9 @@ class LineItem(models.Model):
     start_time = models.DateTimeField()
     end_time = models.DateTimeField()
     metadata = models.JSONField(default=dict)
+    adhoc_charge = models.OneToOneField(
+        AdhocCharge, on_delete=models.PROTECT, related_name="line_item", null=True, blank=True
+    )
 
     class Meta:
         ordering = ["position"]
@@ -240,6 +258,44 @@ class Payment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_state_display()} payment of {self.invoice}"
+
+
+class Refund(models.Model):
+    """Money that goes back, asked for here or made at the gateway. Written, with its idempotency key, before
+    the gateway is called; who asked for it is kept, because the answer may come after a restart."""
+
+    class State(models.TextChoices):
+        SENDING = "sending", "Under way"
+        PENDING = "pending", "On its way to the customer"
+        SUCCEEDED = "succeeded", "Succeeded"
+        FAILED = "failed", "Failed"
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="refunds")
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.SENDING)
+    amount = models.BigIntegerField()
+    reason = models.CharField(max_length=500, blank=True)
+    external_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
+    error = models.TextField(blank=True)
+    actor_kind = models.CharField(max_length=16, choices=ActorKind.choices)
+    actor_id = models.CharField(max_length=64, blank=True)
+    actor_label = models.CharField(max_length=256)
+    created_at = models.DateTimeField(help_text="The vendor's time.")
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [models.CheckConstraint(name="refund_is_positive", condition=Q(amount__gt=0))]
+
+    def __str__(self) -> str:
+        return f"Refund of {self.invoice}"
+
+    @property
+    def idempotency_key(self) -> str:
+        return f"refund-{self.uuid}"
+
+    @property
+    def actor(self) -> Actor:
+        return Actor(ActorKind(self.actor_kind), self.actor_label, self.actor_id)
 
 
 class EmailKind(models.TextChoices):

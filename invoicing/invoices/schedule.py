@@ -62,10 +62,19 @@ def next_step(invoice: Invoice, policy: BillingPolicy) -> NextStep:
         return NextStep(_issue_sentence(invoice, policy), invoice.next_action_at, _issue_reason(invoice, policy))
     if action == InvoiceAction.APPROVE:
         return NextStep("Waits for approval.", None, f"Automatic approval is off ({_source(policy, 'approve')}).")
-    if action in (InvoiceAction.COLLECT, InvoiceAction.VOID_AT_GATEWAY, InvoiceAction.MARK_PAID_AT_GATEWAY):
+    if action in _DECIDED_HERE:
         return NextStep(f"{action.label}.", invoice.next_action_at, "A person decided so here.")
     return _resting(invoice, policy)
 
+
+_DECIDED_HERE = frozenset(
+    {
+        InvoiceAction.COLLECT,
+        InvoiceAction.VOID_AT_GATEWAY,
+        InvoiceAction.MARK_PAID_AT_GATEWAY,
+        InvoiceAction.REFUND,
+    }
+)
 
 _SETTING_OF = {
     "approve": "auto_approve_invoices",

@@ -53,4 +53,5 @@ class InvoiceAction(models.TextChoices):
     COLLECT = "collect", "Try the payment again"
     VOID_AT_GATEWAY = "void_at_gateway", "Void in Stripe"
     MARK_PAID_AT_GATEWAY = "mark_paid_at_gateway", "Mark as paid in Stripe"
+    REFUND = "refund", "Refund in Stripe"
     NONE = "", "Nothing"

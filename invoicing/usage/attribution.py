@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -117,12 +119,15 @@ class _Mappings:
         return rows.values_list("label", "value_regex", "customer_id")
 
     def customer_of(self, labels: Mapping[str, str]) -> int:
-        matching = {pk for pair in labels.items() for pk in self._matching(pair)}
+        matching = self.customers_of(labels)
         if not matching:
             raise Unattributed(Reason.NO_CUSTOMER)
         if len(matching) > 1:
             raise Unattributed(Reason.SEVERAL_CUSTOMERS)
         return matching.pop()
+
+    def customers_of(self, labels: Mapping[str, str]) -> set[int]:
+        return {pk for pair in labels.items() for pk in self._matching(pair)}
 
     def _matching(self, pair: tuple[str, str]) -> set[int]:
         if pair not in self._found:
@@ -130,6 +135,12 @@ class _Mappings:
             by_pattern = {pk for pattern, pk in self._patterns.get(label, ()) if _compiled(pattern).fullmatch(value)}
             self._found[pair] = by_pattern | self._literal.get(pair, set())
         return self._found[pair]
+
+
+def customers_matching(vendor: Vendor, labels: Mapping[str, str], *, now: datetime) -> set[int]:
+    """Whose mappings a measurement with these labels would match. It is attributed only where there is just one."""
+    reading = Reading(at="", value=Decimal(0), time=now, labels=labels)
+    return _Mappings(vendor, [reading]).customers_of(labels)
 
 
 @lru_cache(maxsize=10_000)

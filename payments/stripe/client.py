@@ -97,6 +97,27 @@ class AccountClient:
         """Every attempt that was made for a payment intent, newest first."""
         return self._all(lambda v1, page, options: v1.charges.list(page, options), {"payment_intent": payment_intent})
 
+    def list_invoice_payments(self, payment_intent: str) -> list[JSON]:
+        """Which invoice a payment intent pays."""
+        payment = {"type": "payment_intent", "payment_intent": payment_intent}
+        return self._all(lambda v1, page, options: v1.invoice_payments.list(page, options), {"payment": payment})
+
+    # The account
+
+    def retrieve_account(self) -> JSON:
+        return self._call(lambda v1, options: v1.accounts.retrieve(self.account_id, {}, options))
+
+    # Refunds
+
+    def create_refund(self, params: Params, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.refunds.create(_sent(params), options), key)
+
+    def retrieve_refund(self, refund: str) -> JSON:
+        return self._call(lambda v1, options: v1.refunds.retrieve(refund, {}, options))
+
+    def list_refunds(self, params: Params) -> list[JSON]:
+        return self._all(lambda v1, page, options: v1.refunds.list(page, options), params)
+
     # How calls are made
 
     def _post(self, make: Callable[[Any, Any], Any], key: str) -> JSON:

@@ -10,9 +10,9 @@ from typing import Any
 from django.utils import timezone
 
 from customers.vendor import Vendor
-from invoicing.gateways import GatewayInvoice, GatewayRejected, GatewayUnavailable, InvoiceOrder
+from invoicing.gateways import GatewayInvoice, GatewayRefund, GatewayRejected, GatewayUnavailable, InvoiceOrder
 from invoicing.invoices.models import IssueAttempt
-from payments.stripe import issuing, mapping
+from payments.stripe import issuing, mapping, refunds
 from payments.stripe.client import AccountClient, client_for
 from payments.stripe.connect import acting_connection
 from payments.stripe.models import StripeConnection, StripeCustomer, StripePaymentMethod
@@ -75,6 +75,11 @@ class StripeGateway:
         if invoice["status"] != "paid":
             client.pay_invoice(external_id, {"paid_out_of_band": True}, key=f"{idempotency_key}-paid")
         return issuing.fetch(client, external_id)
+
+    def refund(
+        self, vendor_id: int, external_id: str, amount: int, *, reference: str, idempotency_key: str
+    ) -> GatewayRefund:
+        return refunds.make(_client(vendor_id), external_id, amount, reference=reference, key=idempotency_key)
 
     def fetch_invoice(self, vendor_id: int, external_id: str) -> GatewayInvoice:
         return issuing.fetch(_client(vendor_id), external_id)

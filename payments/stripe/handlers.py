@@ -15,6 +15,7 @@ from typing import Any
 from customers.actors import STRIPE
 from customers.settings.policy import policy_for
 from invoicing.gateways import GatewayInvoice, GatewayRejected
+from invoicing.invoices import refunds
 from invoicing.invoices.collection import StillIssuing, settle
 from invoicing.invoices.models import AttemptState, Channel, Invoice, IssueAttempt
 from invoicing.invoices.states import BEFORE_ISSUE
@@ -31,6 +32,7 @@ FOREIGN_INVOICE = "The invoice was not made here."
 FOREIGN_CUSTOMER = "The Stripe customer is not linked to a customer of ours."
 REPLACED = "Another Stripe invoice stands for our invoice."
 UNISSUED = "Our invoice is not issued: drafts that come and go before that change nothing."
+FOREIGN_PAYMENT = "The payment was not made for an invoice of ours."
 TOLD_BY_INVOICE = "The events of the invoice tell of its payments."
 
 
@@ -83,6 +85,47 @@ def present_state(connection: StripeConnection, external_id: str) -> GatewayInvo
         if error.code == "resource_missing":
             return mapping.deleted_invoice(external_id)
         raise
+
+
+# Refunds
+
+
+def look_at_refund(connection: StripeConnection, events: Sequence[StripeEvent], real_now: datetime) -> str:
+    refund = client_for(connection).retrieve_refund(events[-1].object_id)
+    return _follow_refunds(connection, refund.get("charge"), refund.get("payment_intent"), [refund], real_now)
+
+
+def look_at_refunded_charge(connection: StripeConnection, events: Sequence[StripeEvent], real_now: datetime) -> str:
+    charge = events[-1].object_id
+    made = client_for(connection).list_refunds({"charge": charge})
+    intent = made[0].get("payment_intent") if made else None
+    return _follow_refunds(connection, charge, intent, made, real_now)
+
+
+def _follow_refunds(
+    connection: StripeConnection, charge: str | None, intent: str | None, made: list[dict[str, Any]], real_now: datetime
+) -> str:
+    invoice = _invoice_paid_by(connection, charge, intent, real_now)
+    if invoice is None:
+        return FOREIGN_PAYMENT
+    refunds.settle(invoice, [mapping.gateway_refund(refund) for refund in made], real_now=real_now)
+    return ""
+
+
+def _invoice_paid_by(
+    connection: StripeConnection, charge: str | None, intent: str | None, real_now: datetime
+) -> Invoice | None:
+    """By the payment we know, else Stripe is asked: news of the payment itself may still be on its way."""
+    mine = Invoice.objects.of(connection.vendor)
+    if charge and (known := mine.filter(payments__external_id=charge).first()):
+        return known
+    paid = client_for(connection).list_invoice_payments(intent) if intent else []
+    invoice = mine.filter(external_invoice_id__in=[entry["invoice"] for entry in paid]).first()
+    if invoice is not None:
+        if _is_being_issued(invoice):
+            raise Wait("The invoice is being issued at this moment.")
+        settle(invoice.external_invoice_id, present_state(connection, invoice.external_invoice_id), real_now=real_now)
+    return invoice
 
 
 # Customers and their payment methods
@@ -189,6 +232,10 @@ HANDLERS: Mapping[str, Handler] = {
     "payment_method.automatically_updated": look_at_method,
     "payment_method.detached": look_at_method,
     "payment_method.updated": look_at_method,
+    "charge.refunded": look_at_refunded_charge,
+    "refund.created": look_at_refund,
+    "refund.failed": look_at_refund,
+    "refund.updated": look_at_refund,
     "charge.failed": _told_by_invoice,
     "charge.succeeded": _told_by_invoice,
     "invoice_payment.paid": _told_by_invoice,

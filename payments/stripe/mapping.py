@@ -6,7 +6,14 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from invoicing.gateways import Collection, GatewayInvoice, GatewayPayment, GatewayStatus
+from invoicing.gateways import (
+    Collection,
+    GatewayInvoice,
+    GatewayPayment,
+    GatewayRefund,
+    GatewayStatus,
+    RefundStatus,
+)
 from payments.stripe.errors import decline_words
 
 JSON = Mapping[str, Any]
@@ -119,6 +126,28 @@ def payment_of_charge(charge: JSON) -> GatewayPayment | None:
         occurred_at=datetime.fromtimestamp(charge["created"], UTC),
         error_code="" if succeeded else decline or code,
         error="" if succeeded else words,
+    )
+
+
+REFUND_STATUSES = {
+    "canceled": RefundStatus.FAILED,
+    "failed": RefundStatus.FAILED,
+    "pending": RefundStatus.PENDING,
+    "requires_action": RefundStatus.PENDING,
+    "succeeded": RefundStatus.SUCCEEDED,
+}
+
+
+def gateway_refund(refund: JSON) -> GatewayRefund:
+    status = REFUND_STATUSES[refund["status"]]
+    why = (refund.get("failure_reason") or refund["status"]).replace("_", " ")
+    return GatewayRefund(
+        external_id=refund["id"],
+        status=status,
+        amount=refund["amount"],
+        occurred_at=datetime.fromtimestamp(refund["created"], UTC),
+        reference=(refund.get("metadata") or {}).get("portal_refund") or "",
+        error=f"The money could not be given back. Stripe's reason: {why}." if status == RefundStatus.FAILED else "",
     )
 
 

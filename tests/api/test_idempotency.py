@@ -15,6 +15,7 @@ import pytest
 from django.db import connection, connections
 from django.utils import timezone
 
+from billing_portal.api import idempotency
 from billing_portal.api.idempotency import KEPT_FOR, forget
 from billing_portal.api.models import IdempotentRequest
 from billing_portal.api.sealing import Unreadable, seal, unseal
@@ -282,6 +283,21 @@ def test_killed_anywhere_the_same_request_is_carried_out_once(transactional_db: 
         assert replayed(send(number))
     assert len(died) >= 6
     assert Meter.objects.count() == len(died) + 1
+
+
+def test_killed_between_the_work_and_its_answer(
+    transactional_db: None, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die_first(plain: bytes) -> bytes:
+        raise Killed
+
+    monkeypatch.setattr(idempotency, "seal", die_first)
+    with pytest.raises(Killed):
+        api.post("/meters", METER, key="k-1")
+    assert not Meter.objects.exists()
+    monkeypatch.undo()
+    assert not replayed(api.post("/meters", METER, key="k-1"))
+    assert Meter.objects.count() == 1
 
 
 @pytest.fixture

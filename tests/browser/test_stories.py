@@ -80,6 +80,45 @@ def test_a_row_of_the_list_leads_to_its_invoice(page: Page, scene: Scene) -> Non
     expect(page.get_by_role("heading", name="INV-00149")).to_be_visible()
 
 
+def test_a_price_plan_is_priced_while_it_is_typed(page: Page, scene: Scene) -> None:
+    page.goto("/price-plans/new/")
+    page.get_by_label("Code name").fill("scale")
+    page.get_by_label("Base price").fill("20")
+    preview = page.locator("#preview")
+    expect(preview).to_contain_text("$20.00")
+    page.get_by_role("button", name="Add a metered component").click()
+    page.get_by_label("Meter", exact=True).select_option("requests")
+    page.get_by_label("Price scheme").select_option("TIERED")
+    page.get_by_role("button", name="Add a tier").click()
+    expect(page.locator("#c0-t1-price")).to_be_visible()
+    page.locator("#c0-t0-price").fill("0.05")
+    page.locator("#c0-t0-cap").fill("600")
+    page.locator("#c0-t1-price").fill("0.01")
+    expect(preview).to_contain_text("400 at $0.01 each: $4.00")
+    expect(preview).to_contain_text("$54.00")
+    expect(page.get_by_label("Code name")).to_have_value("scale")
+    page.get_by_label("Code name").press("Enter")
+    expect(page.get_by_text("The price plan scale is created.")).to_be_visible()
+    expect(page.get_by_text("$0.05 each up to 600")).to_be_visible()
+
+
+def test_a_customer_is_created_and_put_on_a_plan(page: Page, scene: Scene) -> None:
+    page.goto("/customers/")
+    page.get_by_role("link", name="New customer").click()
+    page.get_by_label("Code name").fill("cyberdyne")
+    page.get_by_label("Measurement mappings").fill("account = cyberdyne-.*")
+    page.get_by_role("button", name="Create customer").click()
+    page.get_by_label("Whose is a measurement").fill('{"account": "cyberdyne-7"}')
+    page.get_by_role("button", name="Try").click()
+    expect(page.locator("#matches")).to_contain_text("It belongs to cyberdyne.")
+    page.get_by_label("Price plan").select_option("growth")
+    page.get_by_role("button", name="Subscribe").click()
+    expect(page.get_by_text("cyberdyne is subscribed to Growth")).to_be_visible()
+    page.get_by_role("button", name="End subscription…").click()
+    page.get_by_role("dialog").get_by_role("button", name="End subscription").click()
+    expect(page.get_by_text("The subscription of cyberdyne ends")).to_be_visible()
+
+
 def test_signing_out(page: Page, scene: Scene) -> None:
     page.get_by_text("Olivia Marsh").click()
     page.get_by_role("button", name="Sign out").click()

@@ -25,6 +25,13 @@ from payments.models import StripeConnection
 from tests.sandbox_server import StripeSandbox
 
 S = InvoiceStatus
+# Three months of those who have a part of their own; the others are like the first.
+PARTS = {
+    "kestrel-robotics", "lumen-analytics", "hollis-and-reed", "sunda-telecom", cast.BANK_TRANSFER,
+    cast.APPROVED_BY_HAND, cast.NO_CARD, cast.NO_EMAIL, cast.CARD_FAILS, cast.LEAVES,
+}  # fmt: skip
+PEOPLE = [person for person in CAST if person.name in PARTS]
+MONTHS = 3
 # After the due date of what went out at the beginning of the month.
 UNTIL = datetime(2026, 3, 20, 15, tzinfo=UTC)
 
@@ -41,7 +48,6 @@ class Told:
 
 @pytest.fixture
 def story(stripe_sandbox: StripeSandbox, live_server: Any, settings: Any) -> Told:
-    """Three months of it."""
     settings.STRIPE_TEST_SECRET_KEY = stripe_sandbox.secret_key
     settings.STRIPE_WEBHOOK_SECRETS = [stripe_sandbox.webhook_secret]
     settings.PUBLIC_URL = live_server.url
@@ -49,7 +55,7 @@ def story(stripe_sandbox: StripeSandbox, live_server: Any, settings: Any) -> Tol
     made = bootstrap(request, real_now=timezone.now())
     vendor = Vendor.objects.get(name=made.vendor)
     lines: list[str] = []
-    assert demonstrate(vendor, say=print, until=UNTIL, months=3)
+    assert demonstrate(vendor, say=lines.append, until=UNTIL, months=MONTHS, people=PEOPLE)
     vendor.refresh_from_db()
     return Told(vendor, lines, stripe_sandbox)
 
@@ -68,14 +74,14 @@ def check_the_vendor(story: Told) -> None:
     assert story.vendor.name == NAME
     assert not story.vendor.clock_is_advancing
     assert 0 <= (story.vendor.now(timezone.now()) - UNTIL).total_seconds() < 120
-    assert Customer.objects.of(story.vendor).count() == len(CAST)
+    assert Customer.objects.of(story.vendor).count() == len(PEOPLE)
 
 
 def check_every_state(story: Told) -> None:
     wanted = {S.PAID, S.GENERATED, S.ISSUED, S.PAYMENT_FAILED, S.INVOICING_FAILED, S.VOIDED}
     assert set(story.invoices().values_list("status", flat=True)) == wanted
     in_grace = story.invoices(status=S.GENERATED, next_action="issue", next_action_at__gt=UNTIL)
-    assert in_grace.count() >= 2
+    assert in_grace.exists()
     assert story.invoices().filter(AWAITING_APPROVAL).exists()
     assert story.invoices().filter(past_due(UNTIL)).exists()
     in_invoice_grace = BillingCycle.objects.of(story.vendor).filter(next_action="generate", next_action_at__gt=UNTIL)
@@ -85,7 +91,10 @@ def check_every_state(story: Told) -> None:
 
 def check_the_parts(story: Told) -> None:
     """Each customer with a part in the story plays it."""
-    of = lambda name: story.invoices(customer__name=name)  # noqa: E731
+
+    def of(name: str) -> Any:
+        return story.invoices(customer__name=name)
+
     assert set(of(cast.CARD_FAILS).filter(status=S.PAYMENT_FAILED).values_list("payment_error", flat=True)) == {
         "The bank declined the payment without giving a reason (generic_decline)."
     }
@@ -94,6 +103,8 @@ def check_the_parts(story: Told) -> None:
     assert "e-mail" in error
     assert "sent instead of charged" in of(cast.NO_CARD).filter(status=S.ISSUED)[0].delivery
     by_email = of(cast.BANK_TRANSFER).filter(status=S.ISSUED)[0]
+    assert by_email.due_date
+    assert by_email.issued_at
     assert by_email.delivery.startswith("E-mailed")
     assert by_email.gateway == ""
     assert by_email.due_date == by_email.issued_at + timedelta(days=30)
@@ -104,7 +115,7 @@ def check_the_parts(story: Told) -> None:
 
 def check_usage(story: Told) -> None:
     running = BillingCycle.objects.of(story.vendor).filter(next_action="end")
-    assert running.count() == len(CAST) - 1  # one has left
+    assert running.count() == len(PEOPLE) - 1  # one has left
     for cycle in running:
         used = Measurement.objects.filter(customer=cycle.customer, time__gte=cycle.start, time__lt=UNTIL)
         assert used.exists() or (UNTIL - cycle.start).days < 1
@@ -126,15 +137,13 @@ def check_sums(story: Told) -> None:
 
 def check_the_diary(story: Told) -> None:
     months, last = story.lines[:-1], story.lines[-1]
-    assert [line.partition(":")[0] for line in months] == [
-        "December 2025", "January 2026", "February 2026", "March 2026"
-    ]  # fmt: skip
-    assert last.startswith(f"{len(CAST)} customers, {story.invoices().count()} invoices: ")
+    assert [line.partition(":")[0] for line in months] == ["January 2026", "February 2026", "March 2026"]
+    assert last.startswith(f"{len(PEOPLE)} customers, {story.invoices().count()} invoices: ")
 
 
 def check_a_second_run(story: Told) -> None:
     before = (Event.objects.count(), Invoice.objects.count(), Measurement.objects.count(), story.vendor.clock_offset)
-    assert not demonstrate(story.vendor, say=story.lines.append, until=UNTIL, months=3)
+    assert not demonstrate(story.vendor, say=story.lines.append, until=UNTIL, months=MONTHS, people=PEOPLE)
     story.vendor.refresh_from_db()
     after = (Event.objects.count(), Invoice.objects.count(), Measurement.objects.count(), story.vendor.clock_offset)
     assert after == before

@@ -16,6 +16,7 @@ from customers.events.record import Fact, record
 from customers.models import BillingSettings, BillingSettingsOverride, Customer, Vendor
 from invoicing.invoices.models import InvoiceDocument, IssueAttempt, OutgoingEmail, Payment
 from invoicing.models import BillingCycle, Invoice, PricePlan, Subscription
+from invoicing.usage.models import UnattributedMeasurement
 from payments.stripe.models import StripeConnection, StripeCustomer, StripePaymentMethod
 from tests.factories import (
     CustomerFactory,
@@ -74,6 +75,7 @@ def make_scene(**vendor_fields: Any) -> Scene:
     operators = {role: make_operator(vendor, role) for role in Role}
     scene = Scene(vendor, _plan(vendor), connection, operators)
     _people(scene)
+    _unattributed(scene)
     _invoices(scene)
     return scene
 
@@ -179,6 +181,18 @@ def _subscribed(scene: Scene, customer: Customer) -> Subscription | None:
     return subscription
 
 
+def _unattributed(scene: Scene) -> None:
+    UnattributedMeasurement.objects.create(
+        vendor=scene.vendor,
+        reason=UnattributedMeasurement.Reason.NO_CUSTOMER,
+        event_name="requests",
+        time=NOW - timedelta(hours=2),
+        value=Decimal(12),
+        labels={"account": "massive-dynamic"},
+        received_at=timezone.now(),
+    )
+
+
 def _invoices(scene: Scene) -> None:
     """One in each state a person meets, January's paid ones before them."""
     for place, name in enumerate(["acme", "globex", "initech", "umbrella", "hooli", "wayne"]):
@@ -210,6 +224,14 @@ def _invoices(scene: Scene) -> None:
     make_invoice(
         scene, "voided", "umbrella", 128, 5_000, status="INVOICE_VOIDED", generated_at=NOW - timedelta(days=50)
     )
+    collected = make_invoice(
+        scene, "collected", "wayne", 120, 9_000, status="INVOICE_PAID", gateway="stripe",
+        external_invoice_id="in_1wayne", generated_at=NOW - timedelta(days=90),
+    )  # fmt: skip
+    Payment.objects.create(
+        invoice=collected, state="succeeded", amount=9_000, method="Visa ending in 4242",
+        external_id=f"ch_{scene.vendor.name}", occurred_at=NOW - timedelta(days=88),
+    )  # fmt: skip
     _story(scene)
 
 

@@ -18,12 +18,13 @@ from tests.portal.scene import Scene, make_operator
 
 SignedIn = Callable[..., Client]
 VERBS = list(InvoiceVerb)
-REASON = {"reason": "Sent to the wrong company."}
+REASON = {"reason": "Sent to the wrong company.", "amount": "10.00"}
 
 
 def allowing(scene: Scene, verb: InvoiceVerb) -> Invoice:
-    """An invoice whose state allows this verb: one that is out, or one that waits for approval."""
-    return scene.invoices["late" if verb == InvoiceVerb.SEND else "approval"]
+    """An invoice whose state allows this verb: one that is out, one that is paid, or one that waits for approval."""
+    allowing = {InvoiceVerb.SEND: "late", InvoiceVerb.REFUND: "collected"}
+    return scene.invoices[allowing.get(verb, "approval")]
 
 
 def refusing(scene: Scene, verb: InvoiceVerb) -> Invoice:
@@ -43,7 +44,7 @@ def traces(scene: Scene) -> tuple[list[Any], int]:
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_button_does_nothing_by_get(scene: Scene, signed_in: SignedIn, verb: InvoiceVerb) -> None:
     before = traces(scene)
-    response = signed_in().get(address(scene.invoices["approval"], verb), REASON)
+    response = signed_in().get(address(allowing(scene, verb), verb), REASON)
     assert response.status_code == 405
     assert traces(scene) == before
 
@@ -53,7 +54,7 @@ def test_a_button_needs_the_form_it_was_shown_in(scene: Scene, verb: InvoiceVerb
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(scene.operators[Role.OWNER])
     before = traces(scene)
-    assert browser.post(address(scene.invoices["approval"], verb), REASON).status_code == 403
+    assert browser.post(address(allowing(scene, verb), verb), REASON).status_code == 403
     assert traces(scene) == before
 
 
@@ -76,7 +77,7 @@ def test_another_vendors_invoice_is_not_found(scene: Scene, verb: InvoiceVerb) -
     stranger = Client()
     stranger.force_login(make_operator(VendorFactory(), Role.OWNER))
     before = traces(scene)
-    assert stranger.post(address(scene.invoices["approval"], verb), REASON).status_code == 404
+    assert stranger.post(address(allowing(scene, verb), verb), REASON).status_code == 404
     assert traces(scene) == before
 
 
@@ -132,9 +133,31 @@ def test_only_buttons_that_would_work_are_shown(scene: Scene, signed_in: SignedI
         page = signed_in(role).get(reverse("portal:invoice", args=[scene.invoices[key].uuid])).content.decode()
         return {verb for verb in VERBS if f'id="ask-{verb}"' in page}
 
-    assert offered(Role.OWNER, "approval") == set(VERBS) - {"send"}
+    assert offered(Role.OWNER, "approval") == set(VERBS) - {"send", "refund"}
+    assert offered(Role.BILLING, "collected") == {"refund"}
+    assert offered(Role.SUPPORT, "collected") == set()
     assert offered(Role.SUPPORT, "approval") == {"push"}
     assert offered(Role.READ_ONLY, "approval") == set()
     assert offered(Role.OWNER, "acme-january") == {"send"}
     assert offered(Role.SUPPORT, "late") == {"send"}
     assert offered(Role.OWNER, "issued") == {"mark_paid", "void"}
+
+
+def test_refunding_a_part(scene: Scene, signed_in: SignedIn) -> None:
+    invoice = scene.invoices["collected"]
+    page = signed_in().get(reverse("portal:invoice", args=[invoice.uuid])).content.decode()
+    assert "Amount in USD, at most 90.00" in page
+    page = signed_in().post(address(invoice, "refund"), {**REASON, "amount": "$12.34"}, follow=True).content.decode()
+    assert "Invoice INV-00120 is being refunded." in page
+    refund = invoice.refunds.get()
+    assert (refund.amount, refund.state, refund.actor_label) == (1_234, "sending", scene.operators[Role.OWNER].email)
+    for shown in ("Refund asked for", "$12.34", "Under way", "Sent to the wrong company.", "Refund in Stripe."):
+        assert shown in page
+
+
+@pytest.mark.parametrize("amount", ["", "abc", "90.01", "0", "-1", "1.234"])
+def test_an_amount_that_cannot_be_refunded(scene: Scene, signed_in: SignedIn, amount: str) -> None:
+    before = traces(scene)
+    page = signed_in().post(address(scene.invoices["collected"], "refund"), {**REASON, "amount": amount}, follow=True)
+    assert "bp-message--error" in page.content.decode()
+    assert traces(scene) == before

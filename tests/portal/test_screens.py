@@ -26,11 +26,34 @@ PAGES = {
     "customer settings": lambda scene: reverse("portal:customer_settings", args=["acme"]),
     "customer override": lambda scene: reverse("portal:customer_settings", args=["wayne"]),
     "customer activity": lambda scene: reverse("portal:customer_activity", args=["initech"]),
+    "new customer": lambda scene: reverse("portal:new_customer"),
+    "edit customer": lambda scene: reverse("portal:edit_customer", args=["acme"]),
+    "meters": lambda scene: reverse("portal:meters"),
+    "new meter": lambda scene: reverse("portal:new_meter"),
+    "meter": lambda scene: reverse("portal:meter", args=["requests"]),
+    "price plans": lambda scene: reverse("portal:price_plans"),
+    "new price plan": lambda scene: reverse("portal:new_price_plan"),
+    "price plan": lambda scene: reverse("portal:price_plan", args=["growth"]),
+    "unattributed": lambda scene: reverse("portal:unattributed"),
+    "API keys": lambda scene: reverse("portal:api_keys"),
     "billing settings": lambda scene: reverse("portal:billing_settings"),
     "test clock": lambda scene: reverse("portal:test_clock"),
 }
 
-LISTS = {"dashboard", "invoices", "customers", "billing settings", "test clock"}
+LISTS = {
+    "dashboard",
+    "invoices",
+    "customers",
+    "new customer",
+    "meters",
+    "new meter",
+    "price plans",
+    "new price plan",
+    "unattributed",
+    "API keys",
+    "billing settings",
+    "test clock",
+}
 
 SignedIn = Callable[..., Client]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -112,3 +113,8 @@ def method_name(method: StripePaymentMethod) -> str:
     words_of_kind = kind.replace("_", " ")
     name = BRANDS.get(kind, words_of_kind[:1].upper() + words_of_kind[1:])
     return f"{name} •••• {method.last4}" if method.last4 else name
+
+
+@register.filter
+def json_text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

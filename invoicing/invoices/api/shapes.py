@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypedDict
 
 from customers.money import format_money
 from invoicing.invoices.lifecycle import InvoiceVerb, available_actions
-from invoicing.invoices.models import Invoice, LineItem, LineItemKind
+from invoicing.invoices.models import Invoice, LineItem, LineItemKind, Refund
 from invoicing.invoices.pdf import pdf_url
 from invoicing.invoices.states import InvoiceStatus
 
@@ -25,6 +25,17 @@ class LineItemAnswer(TypedDict):
     start_time: datetime
     end_time: datetime
     metadata: dict[str, Any]
+
+
+class RefundAnswer(TypedDict):
+    id: str
+    status: Refund.State
+    amount: Annotated[int, "Minor units."]
+    currency: str
+    reason: str
+    error: str
+    external_refund_id: str | None
+    created_at: datetime
 
 
 class InvoiceAnswer(TypedDict):
@@ -51,6 +62,7 @@ class InvoiceAnswer(TypedDict):
     amount_due: Annotated[int, "The total after credits. Payments do not lower it."]
     amount_paid: int
     amount_remaining: int
+    amount_refunded: Annotated[int, "What went back to the customer, or is on its way there."]
     currency: str
     due_date: datetime | None
     issue_date: Annotated[datetime, "When it was issued, or is going to be."]
@@ -68,6 +80,7 @@ class InvoiceAnswer(TypedDict):
     next_action_at: datetime | None
     last_error: Annotated[str, "Why the next action did not succeed so far; empty where nothing went wrong."]
     available_actions: list[InvoiceVerb]
+    refunds: list[RefundAnswer]
     line_items: list[LineItemAnswer]
 
 
@@ -96,7 +109,9 @@ class PastInvoicesAnswer(TypedDict):
 
 
 def invoice_shape(invoice: Invoice) -> InvoiceAnswer:
-    """``customer`` and ``line_items`` should be loaded where many are shown."""
+    """``customer`` and ``line_items`` should be loaded where many are shown, and what was paid and refunded
+    of those that were."""
+    refunds = invoice.refunds.all() if invoice.amount_paid else ()
     return {
         "id": str(invoice.uuid),
         "number": invoice.number or None,
@@ -119,6 +134,7 @@ def invoice_shape(invoice: Invoice) -> InvoiceAnswer:
         "amount_due": invoice.amount_due,
         "amount_paid": invoice.amount_paid,
         "amount_remaining": invoice.amount_remaining,
+        "amount_refunded": invoice.amount_refunded,
         "currency": invoice.currency,
         "due_date": invoice.due_date,
         "issue_date": invoice.issue_date,
@@ -136,6 +152,7 @@ def invoice_shape(invoice: Invoice) -> InvoiceAnswer:
         "next_action_at": invoice.next_action_at,
         "last_error": invoice.last_error,
         "available_actions": available_actions(invoice),
+        "refunds": [refund_shape(refund, invoice.currency) for refund in refunds],
         "line_items": [line_shape(line, invoice.currency) for line in invoice.line_items.all()],
     }
 
@@ -154,6 +171,19 @@ def line_shape(line: LineItem, currency: str) -> LineItemAnswer:
         "start_time": line.start_time,
         "end_time": line.end_time,
         "metadata": line.metadata,
+    }
+
+
+def refund_shape(refund: Refund, currency: str) -> RefundAnswer:
+    return {
+        "id": str(refund.uuid),
+        "status": Refund.State(refund.state),
+        "amount": refund.amount,
+        "currency": currency,
+        "reason": refund.reason,
+        "error": refund.error,
+        "external_refund_id": refund.external_id,
+        "created_at": refund.created_at,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
+from django.db.models import prefetch_related_objects
 from django.http import HttpResponse, HttpResponseBase
 from rest_framework import serializers
 from rest_framework.permissions import BasePermission
@@ -13,7 +14,7 @@ from rest_framework.response import Response
 from customers.api.base import StrictSerializer, VendorView, done
 from customers.api.schema import documented
 from customers.errors import Conflict, Missing
-from invoicing.invoices import lifecycle
+from invoicing.invoices import lifecycle, refunds
 from invoicing.invoices.api.paging import LIMIT, InvoiceQuery, matching, page_of
 from invoicing.invoices.api.shapes import (
     InvoiceAnswer,
@@ -132,6 +133,32 @@ class StatusView(InvoiceVendorView):
         return done()
 
 
+class RefundInput(StrictSerializer):
+    invoice_uuid = serializers.CharField(required=False)
+    invoice_id = serializers.IntegerField(required=False, help_text="Not kept here: give invoice_uuid.")
+    amount = serializers.IntegerField(min_value=1, help_text="Minor units; at most what was paid and not yet refunded.")
+    reason = serializers.CharField(required=False, default="", allow_blank=True, max_length=500)
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        if "invoice_uuid" not in given:
+            raise serializers.ValidationError({"invoice_uuid": "Say which invoice, by its uuid."})
+        return given
+
+
+class RefundAccepted(TypedDict):
+    success: bool
+
+
+class RefundView(InvoiceVendorView):
+    @documented("create_refund", body=RefundInput, answer=RefundAccepted, status=202, refusals=(404, 409))
+    def post(self, request: Request) -> Response:
+        """Give money back for a paid invoice, all of it or a part. It is on its way when the invoice says so."""
+        given = self.read(RefundInput)
+        invoice = self.invoice(given["invoice_uuid"])
+        refunds.refund(invoice, given["amount"], reason=given["reason"], **self.by)
+        return done({"success": True}, status=202)
+
+
 class LinkOrKey(BasePermission):
     """A PDF's own link opens it; its plain id needs an API key."""
 
@@ -176,5 +203,6 @@ class CustomerInvoicesView(InvoiceVendorView):
         customer = self.customer(name)
         query = self.read_query(InvoiceQuery)
         rows = matching(Invoice.objects.of(self.vendor).filter(customer=customer), query)
-        rows = rows.prefetch_related("line_items")[: query.get("limit")]
-        return done([invoice_shape(invoice) for invoice in rows])
+        found = list(rows.prefetch_related("line_items")[: query.get("limit")])
+        prefetch_related_objects([invoice for invoice in found if invoice.amount_paid], "payments", "refunds")
+        return done([invoice_shape(invoice) for invoice in found])

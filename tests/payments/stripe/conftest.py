@@ -94,9 +94,9 @@ class Shop:
     def calls(self, since: int) -> list[tuple[str, str]]:
         return self.sandbox.traffic.calls(since=since)
 
-    def fail(self, path: str, kind: str = "timeout_before", times: int = 3) -> None:
+    def fail(self, path: str, kind: str = "timeout_before", times: int = 3, method: str = "") -> None:
         """Let the next calls go wrong; three outlast the SDK's own retries."""
-        Fault.objects.create(path_regex=path, kind=kind, times=times)
+        Fault.objects.create(path_regex=path, kind=kind, times=times, method=method)
 
     def mend(self) -> None:
         Fault.objects.all().delete()

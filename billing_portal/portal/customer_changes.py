@@ -1,0 +1,218 @@
+"""Creating and editing a customer, trying its mappings, starting and ending its subscription."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+
+from billing_portal.accounts.roles import Permission
+from billing_portal.portal import words
+from billing_portal.portal.access import OperatorRequest, form_screen, may, open_verb, verb
+from billing_portal.portal.forms import CODE, TEXT, WordsField, refuse
+from billing_portal.portal.navigation import show
+from customers import directory
+from customers.contact import CONTACT_FIELDS
+from customers.customer import Customer
+from customers.directory import NewCustomer, Rule
+from customers.errors import Invalid, Refused
+from invoicing.catalog.verbs import find_plan
+from invoicing.subscriptions import verbs as subscriptions
+from invoicing.usage.attribution import customers_matching
+
+MATCHES_SHOWN = 20
+
+
+class RulesField(forms.CharField):
+    """Measurement mappings, one a line: ``label = pattern``. A label alone matches every value."""
+
+    widget = forms.Textarea
+
+    def clean(self, value: object) -> list[Rule]:
+        return [_rule(line) for line in super().clean(value).splitlines() if line.strip()]
+
+
+def _rule(line: str) -> Rule:
+    label, equals, pattern = (part.strip() for part in line.partition("="))
+    return Rule(label, pattern) if equals else Rule(label)
+
+
+def _line(**attributes: Any) -> dict[str, Any]:
+    return {"required": False, "widget": forms.TextInput({**TEXT, **attributes})}
+
+
+class CustomerForm(forms.Form):
+    display_name = forms.CharField(max_length=256, help_text="As people read it, also on invoices.", **_line())
+    email = forms.EmailField(
+        label="E-mail address", required=False, max_length=512, help_text="Invoices and reminders are sent here."
+    )
+    secondary_emails = WordsField(label="Copies to", help_text="More addresses, with commas between them.", **_line())
+    legal_name = forms.CharField(max_length=256, help_text="Printed on invoices.", **_line())
+    address_line_1 = forms.CharField(max_length=256, **_line())
+    address_line_2 = forms.CharField(max_length=256, **_line())
+    city = forms.CharField(max_length=128, **_line())
+    state = forms.CharField(max_length=128, **_line())
+    zipcode = forms.CharField(label="Postal code", max_length=32, **_line())
+    country = forms.CharField(max_length=64, **_line())
+    vat_id = forms.CharField(label="VAT id", max_length=64, **_line())
+    phone = forms.CharField(max_length=40, **_line())
+    tags = WordsField(help_text="With commas between them.", **_line())
+    measurement_mappings = RulesField(
+        required=False,
+        widget=forms.Textarea(CODE | {"rows": 3, "placeholder": "account = acme-.*"}),
+        help_text="Measurements with these labels belong to this customer. One a line: label = pattern, where the "
+        "pattern is a regular expression for the whole value.",
+    )
+
+    def contact(self) -> dict[str, Any]:
+        return {name: value for name, value in self.cleaned_data.items() if name in CONTACT_FIELDS}
+
+
+class NewCustomerForm(CustomerForm):
+    name = forms.CharField(
+        label="Code name",
+        max_length=128,
+        widget=forms.TextInput(CODE),
+        help_text="Unique, for example your own customer id. Measurements may name it.",
+    )
+    field_order = ("name",)
+
+
+@form_screen(Permission.CHANGE_CUSTOMER)
+def new_customer(request: OperatorRequest) -> HttpResponse:
+    form = NewCustomerForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            customer = directory.create_customer(request.vendor, _new(form), **_moment(request))
+        except Invalid as refusal:
+            refuse(form, refusal)
+        else:
+            messages.success(request, f"{customer} is created. Subscribe it to a price plan to bill it.")
+            return redirect("portal:customer", name=customer.name)
+    return _show_form(request, form, "New customer")
+
+
+def _new(form: NewCustomerForm) -> NewCustomer:
+    given = form.cleaned_data
+    return NewCustomer(
+        given["name"], given["display_name"], form.contact(), given["tags"], given["measurement_mappings"]
+    )
+
+
+@form_screen(Permission.CHANGE_CUSTOMER)
+def edit_customer(request: OperatorRequest, name: str) -> HttpResponse:
+    customer = _get(request, name)
+    form = CustomerForm(request.POST or None, initial=_initial(customer))
+    if request.method == "POST" and form.is_valid():
+        changes = {"display_name": form.cleaned_data["display_name"], "tags": list(form.cleaned_data["tags"])}
+        rules: Sequence[Rule] = form.cleaned_data["measurement_mappings"]
+        try:
+            directory.update_customer(customer, changes | form.contact(), mappings=rules, **_moment(request))
+        except Invalid as refusal:
+            refuse(form, refusal)
+        else:
+            messages.success(request, f"{changes['display_name'] or name} is saved.")
+            return redirect("portal:customer", name=name)
+    return _show_form(request, form, "Edit customer", customer)
+
+
+def _initial(customer: Customer) -> dict[str, Any]:
+    rules = customer.measurement_mappings.order_by("pk")
+    return {
+        **{name: getattr(customer, name) for name in CONTACT_FIELDS},
+        "display_name": customer.display_name,
+        "secondary_emails": ", ".join(customer.secondary_emails),
+        "tags": ", ".join(customer.tags),
+        "measurement_mappings": "\n".join(f"{rule.label} = {rule.value_regex}" for rule in rules),
+    }
+
+
+def _show_form(
+    request: OperatorRequest, form: CustomerForm, title: str, customer: Customer | None = None
+) -> HttpResponse:
+    context = {"form": form, "customer": customer, "editable": may(request, Permission.CHANGE_CUSTOMER)}
+    return show(request, "portal/customers/edit.html", context, title=title, area="customers")
+
+
+def _get(request: OperatorRequest, name: str) -> Customer:
+    return get_object_or_404(Customer.objects.of(request.vendor).select_related("vendor"), name=name)
+
+
+def _moment(request: OperatorRequest) -> dict[str, Any]:
+    return {"actor": request.actor, "now": request.now, "real_now": request.real_now}
+
+
+@open_verb
+def try_mappings(request: OperatorRequest) -> HttpResponse:
+    context: dict[str, Any] = {"matches": [], "problem": ""}
+    try:
+        found = customers_matching(request.vendor, _labels(request.POST.get("labels", "")), now=request.now)
+    except Invalid as refusal:
+        context["problem"] = " ".join(refusal.errors["labels"])
+    else:
+        matching = Customer.objects.of(request.vendor).filter(pk__in=found).order_by("display_name", "pk")
+        context["matches"] = list(matching[:MATCHES_SHOWN])
+    return render(request, "portal/customers/_matches.html", context)
+
+
+def _labels(text: str) -> Mapping[str, str]:
+    try:
+        labels = json.loads(text)
+    except (ValueError, RecursionError):
+        labels = None
+    if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
+        raise Invalid({"labels": 'Give labels and their values as JSON, for example {"account": "acme"}.'})
+    if "\x00" in json.dumps(labels, ensure_ascii=False) or "\\u0000" in json.dumps(labels):
+        raise Invalid({"labels": "Leave out the character of code zero: labels cannot hold it."})
+    return labels
+
+
+class SubscribeForm(forms.Form):
+    plan = forms.CharField(max_length=128)
+    effective_at = forms.DateTimeField(required=False, input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
+
+
+@verb(Permission.CHANGE_SUBSCRIPTION)
+def subscribe_customer(request: OperatorRequest, name: str) -> HttpResponse:
+    customer = _get(request, name)
+    form = SubscribeForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "Choose a price plan, and give the start as a date and time or leave it empty.")
+        return redirect("portal:customer", name=name)
+    try:
+        plan = find_plan(request.vendor, form.cleaned_data["plan"])
+        start = form.cleaned_data["effective_at"]
+        made = subscriptions.subscribe(customer, plan, effective_at=start, **_moment(request))
+    except Refused as refusal:
+        messages.error(request, _in_words(refusal))
+    else:
+        messages.success(
+            request, f"{customer} is subscribed to {plan.label} from {words.moment(made.effective_at)} on."
+        )
+    return redirect("portal:customer", name=name)
+
+
+@verb(Permission.CHANGE_SUBSCRIPTION)
+def end(request: OperatorRequest, name: str) -> HttpResponse:
+    customer = _get(request, name)
+    at_cycle_end = request.POST.get("when") != "now"
+    try:
+        ended = subscriptions.end_subscription(customer, at_cycle_end=at_cycle_end, **_moment(request))
+    except Refused as refusal:
+        messages.error(request, _in_words(refusal))
+    else:
+        at = words.moment(ended.expired_at) if ended.expired_at else ""
+        messages.success(request, f"The subscription of {customer} ends {at}.")
+    return redirect("portal:customer", name=name)
+
+
+def _in_words(refusal: Refused) -> str:
+    """Without the names of fields that the screen does not show."""
+    if isinstance(refusal, Invalid):
+        return " ".join(problem for problems in refusal.errors.values() for problem in problems)
+    return refusal.message
