@@ -13,7 +13,7 @@ from customers.claims import Claimable, QueuedWork
 from customers.customer import Customer
 from customers.scoping import VendorOwned
 from invoicing.invoices.states import InvoiceStatus
-from invoicing.subscriptions.models import BillingCycle, Subscription
+from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Subscription
 
 
 class LineItemKind(models.TextChoices):
@@ -23,6 +23,7 @@ class LineItemKind(models.TextChoices):
     DISCOUNT = "DISCOUNT", "Discount"
     MINIMUM_CHARGE = "MINIMUM_CHARGE", "Minimum charge"
     METERED_COMPONENT_MINIMUM_CHARGE = "METERED_COMPONENT_MINIMUM_CHARGE", "Minimum charge of a component"
+    ADHOC_CHARGE = "ADHOC_CHARGE", "Ad-hoc charge"
 
 
 class Invoice(VendorOwned, QueuedWork):
@@ -167,6 +168,9 @@ class LineItem(models.Model):
     start_time = models.DateTimeField()
     end_time = models.DateTimeField()
     metadata = models.JSONField(default=dict)
+    adhoc_charge = models.OneToOneField(
+        AdhocCharge, on_delete=models.PROTECT, related_name="line_item", null=True, blank=True
+    )
 
     class Meta:
         ordering = ["position"]

@@ -222,10 +222,8 @@ def _invoices(api: Api) -> None:
     api.get("/customers/acme/invoices")
     api.post(f"/invoices/{paid.uuid}/status", {"status": "INVOICE_PAID"})
     api.post(f"/invoices/{pushed.uuid}/retries")
-    waiting, sent = (
-        InvoiceFactory(customer=acme, is_approved=False),
-        InvoiceFactory(customer=acme, status="INVOICE_ISSUED"),
-    )
+    waiting = InvoiceFactory(customer=acme, is_approved=False)
+    sent = InvoiceFactory(customer=acme, status="INVOICE_ISSUED")
     api.post(f"/invoices/{waiting.uuid}/approve")
     api.post(f"/invoices/{waiting.uuid}/void", {"reason": "A duplicate."})
     api.post(f"/invoices/{sent.uuid}/send")
