@@ -86,6 +86,7 @@ BUTTONS: Mapping[InvoiceVerb, Button] = {
 ACTS: Mapping[InvoiceVerb, Callable[..., object]] = {
     V.APPROVE: lifecycle.approve,
     V.PUSH: lifecycle.push,
+    V.SEND: lifecycle.send,
     V.MARK_PAID: lifecycle.mark_paid,
     V.VOID: lifecycle.void,
     V.DELETE: lifecycle.delete,
