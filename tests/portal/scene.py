@@ -224,14 +224,6 @@ def _invoices(scene: Scene) -> None:
     make_invoice(
         scene, "voided", "umbrella", 128, 5_000, status="INVOICE_VOIDED", generated_at=NOW - timedelta(days=50)
     )
-    collected = make_invoice(
-        scene, "collected", "wayne", 120, 9_000, status="INVOICE_PAID", gateway="stripe",
-        external_invoice_id="in_1wayne", generated_at=NOW - timedelta(days=90),
-    )  # fmt: skip
-    Payment.objects.create(
-        invoice=collected, state="succeeded", amount=9_000, method="Visa ending in 4242",
-        external_id=f"ch_{scene.vendor.name}", occurred_at=NOW - timedelta(days=88),
-    )  # fmt: skip
     _story(scene)
 
 
@@ -261,6 +253,19 @@ def make_invoice(scene: Scene, key: str, customer: str, number: int, amount: int
         )  # fmt: skip
     scene.invoices[key] = invoice
     return invoice
+
+
+def collect(scene: Scene) -> Invoice:
+    """One more invoice, of $90.00, that Stripe has charged; the lists and counts of the scene are without it."""
+    collected = make_invoice(
+        scene, "collected", "wayne", 120, 9_000, status="INVOICE_PAID", gateway="stripe",
+        external_invoice_id="in_1wayne", generated_at=NOW - timedelta(days=90),
+    )  # fmt: skip
+    Payment.objects.create(
+        invoice=collected, state="succeeded", amount=9_000, method="Visa ending in 4242",
+        external_id=f"ch_{scene.vendor.name}", occurred_at=NOW - timedelta(days=88),
+    )  # fmt: skip
+    return collected
 
 
 def _story(scene: Scene) -> None:
