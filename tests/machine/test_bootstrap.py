@@ -5,9 +5,11 @@ import pytest
 
 from billing_portal.accounts.models import ApiKey, Operator
 from billing_portal.bootstrap import Request, bootstrap
+from billing_portal.demo.company import NAME as DEMO
 from customers.models import Vendor
 from payments.models import StripeConnection
 from payments.sandbox.models import StoredObject
+from tests.factories import CustomerFactory
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 REQUEST = Request("a-long-password", "bp_key", "http://127.0.0.1:1/webhooks/stripe/")
@@ -53,3 +55,17 @@ def test_a_new_folder_on_an_old_database_gets_its_own_key() -> None:
     bootstrap(REQUEST, real_now=NOW)
     bootstrap(replace(REQUEST, api_key="bp_other"), real_now=NOW)
     assert ApiKey.objects.count() == 2
+
+
+def test_the_demonstrations_vendor_takes_the_place_of_an_unused_one_only() -> None:
+    bootstrap(REQUEST, real_now=NOW)
+    demo = replace(REQUEST, demo=True)
+    assert bootstrap(demo, real_now=NOW).vendor == DEMO
+    assert bootstrap(demo, real_now=NOW).vendor == DEMO
+    assert Vendor.objects.get().address_lines
+
+
+def test_a_vendor_in_use_does_not_become_the_demonstrations() -> None:
+    mine = bootstrap(REQUEST, real_now=NOW).vendor
+    CustomerFactory(vendor=Vendor.objects.get(name=mine))
+    assert bootstrap(replace(REQUEST, demo=True), real_now=NOW).vendor == mine
