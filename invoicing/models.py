@@ -11,11 +11,13 @@ from invoicing.invoices.models import (
     Payment,
     Refund,
 )
-from invoicing.subscriptions.models import BillingCycle, Subscription
+from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Discount, Subscription
 from invoicing.usage.models import Measurement, UnattributedMeasurement
 
 __all__ = [
+    "AdhocCharge",
     "BillingCycle",
+    "Discount",
     "Invoice",
     "InvoiceDocument",
     "IssueAttempt",

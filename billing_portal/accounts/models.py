@@ -119,5 +119,10 @@ class ApiKey(models.Model):
         row = cls.objects.create(vendor=vendor, name=name, prefix=key[:8], hash=hash_key(key), created_at=now)
         return row, key
 
+    def revoke(self, *, real_now: datetime) -> None:
+        """From now on it opens nothing. One that has expired already keeps its moment."""
+        mine = type(self).objects.of(self.vendor).valid(real_now)
+        mine.filter(pk=self.pk).update(expires_at=real_now)
+
     def as_actor(self) -> Actor:
         return Actor(ActorKind.API_KEY, f"API key {self.name}", str(self.uuid))

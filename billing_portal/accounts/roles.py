@@ -23,6 +23,7 @@ class Permission(StrEnum):
     CHANGE_CATALOG = "change_catalog"
     CHANGE_CUSTOMER = "change_customer"
     CHANGE_SUBSCRIPTION = "change_subscription"
+    MANAGE_API_KEYS = "manage_api_keys"
 
 
 P = Permission

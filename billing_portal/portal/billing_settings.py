@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from billing_portal.accounts.roles import Permission
-from billing_portal.portal.access import OperatorRequest, form_screen, may, open_verb
+from billing_portal.portal.access import OperatorRequest, form_screen, may, open_verb, verb
 from billing_portal.portal.example_cycle import example_steps
 from billing_portal.portal.navigation import show
 from billing_portal.portal.settings_form import SettingsForm, sections_of
 from billing_portal.portal.settings_outcome import tell_saved
 from customers.customer import Customer
-from customers.errors import Invalid
+from customers.errors import Conflict, Invalid
 from customers.settings import verbs
 from customers.settings.policy import resolve, vendor_policy
-from payments.stripe.connect import connection_of
+from invoicing.gateways import GatewayError
+from payments.stripe.connect import connection_of, describe_account, required_connection
 
 OVERRIDING_SHOWN = 12
 
@@ -51,6 +53,18 @@ def _save(request: OperatorRequest, form: SettingsForm) -> bool:
         return False
     tell_saved(request, "The settings are saved.", saved)
     return True
+
+
+@verb(Permission.CHANGE_SETTINGS)
+def test_connection(request: OperatorRequest) -> HttpResponse:
+    """Ask Stripe for the connected account, and say what came of it."""
+    try:
+        messages.success(request, describe_account(required_connection(request.vendor)))
+    except Conflict as refusal:
+        messages.error(request, refusal.message)
+    except GatewayError as error:
+        messages.error(request, f"The connection does not work. {error.message}")
+    return redirect("portal:billing_settings")
 
 
 @open_verb

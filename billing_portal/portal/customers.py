@@ -27,6 +27,7 @@ from customers.settings.models import BillingSettingsOverride
 from customers.settings.policy import policy_for, resolve, vendor_policy
 from invoicing.catalog.verbs import latest_plans
 from invoicing.invoices.models import Invoice
+from invoicing.invoices.preview import preview_of
 from payments.stripe import customers as stripe_customers
 from payments.stripe.connect import connection_of
 
@@ -79,6 +80,7 @@ def overview(request: OperatorRequest, name: str) -> HttpResponse:
         "subscription": subscription,
         "cycle": cycle,
         "usage": usage_in(cycle),
+        "preview": preview_of(cycle, now=request.now) if cycle else None,
         "plans": list(latest_plans(request.vendor)[:PLANS_SHOWN]) if subscription is None else [],
         "metadata": list(customer.metadata.order_by("property")),
         "mappings": list(customer.measurement_mappings.order_by("label")),

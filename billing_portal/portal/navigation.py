@@ -44,6 +44,7 @@ GROUPS: Sequence[tuple[str, Sequence[Item]]] = (
         "Settings",
         [Item("Invoicing & Payments", "tune", "billing_settings"), Item("Test clock", "schedule", "test_clock")],
     ),
+    ("System", [Item("API keys", "key", "api_keys")]),
 )
 
 

@@ -24,7 +24,7 @@ class UsageLine:
 def cycle_at(subscription: Subscription | None, now: datetime) -> BillingCycle | None:
     if subscription is None:
         return None
-    cycles = subscription.cycles.select_related("vendor", "subscription__price_plan")
+    cycles = subscription.cycles.select_related("vendor", "customer__vendor", "subscription__price_plan")
     return cycles.filter(start__lte=now, end__gt=now).first()
 
 

@@ -4,6 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path, register_converter
 
 from billing_portal.portal import (
+    api_keys,
     billing_settings,
     customer_changes,
     customers,
@@ -60,5 +61,8 @@ urlpatterns = [
     path("unattributed-usage/", unattributed.unattributed_list, name="unattributed"),
     path("settings/invoicing-payments/", billing_settings.billing_settings, name="billing_settings"),
     path("settings/invoicing-payments/preview/", billing_settings.preview_settings, name="preview_settings"),
+    path("api-keys/", api_keys.key_list, name="api_keys"),
+    path("api-keys/<uuid:uuid>/revoke/", api_keys.revoke, name="revoke_api_key"),
+    path("settings/invoicing-payments/test-connection/", billing_settings.test_connection, name="test_connection"),
     path("settings/test-clock/", test_clock.test_clock, name="test_clock"),
 ]

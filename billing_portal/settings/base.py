@@ -149,9 +149,6 @@ STRIPE_CONNECT_BASE = env.str("STRIPE_CONNECT_BASE", default="https://connect.st
 STRIPE_TEST_SECRET_KEY = env.str("STRIPE_TEST_SECRET_KEY", default="")
 STRIPE_LIVE_SECRET_KEY = env.str("STRIPE_LIVE_SECRET_KEY", default="")
 STRIPE_WEBHOOK_SECRETS = env.list("STRIPE_WEBHOOK_SECRETS", default=[])
-# Connect's client ids; without one, vendors cannot connect an account in that mode.
-STRIPE_TEST_CLIENT_ID = env.str("STRIPE_TEST_CLIENT_ID", default="")
-STRIPE_LIVE_CLIENT_ID = env.str("STRIPE_LIVE_CLIENT_ID", default="")
 # How fast all processes together call Stripe, for each account; below Stripe's 25 and 100. 0 holds nothing
 # back. The platform's own limit is the mode's figure unless it is given.
 STRIPE_TEST_CALLS_PER_SECOND = env.float("STRIPE_TEST_CALLS_PER_SECOND", default=20)

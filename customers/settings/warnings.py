@@ -17,7 +17,6 @@ NOT_YET = frozenset(
         "invoice_fixed_components_at_start",
         "invoice_metered_components_at_start",
         "invoice_overages",
-        "should_minimum_charge_override_line_items",
     }
 )
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import TextChoices
 
 from customers.errors import Invalid
+from customers.money import LARGEST_MINOR
 
 
 def one_of(field: str, value: Any, choices: type[TextChoices]) -> Any:
@@ -34,3 +35,15 @@ def refuse_unsupported(values: Mapping[str, Any], fields: Mapping[str, str], pre
     for name, instead in fields.items():
         if values.get(name) not in (None, [], {}, 0):
             raise Invalid({f"{prefix}{name}": f"Not supported yet. {instead}".strip()})
+
+
+def minor_units(field: str, value: Any) -> int:
+    """A whole amount that a column can keep."""
+    if value != int(value) or not 0 <= value <= LARGEST_MINOR:
+        raise Invalid({field: "Give a whole number of cents (minor units) from 0 on."})
+    return int(value)
+
+
+def every_cycle(values: Mapping[str, Any], field: str, what: str, prefix: str = "") -> None:
+    if values.get(field) not in (None, 1):
+        raise Invalid({f"{prefix}{field}": f"Not supported yet: {what} every billing cycle."})

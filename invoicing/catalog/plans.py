@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from customers.errors import Invalid
-from customers.money import LARGEST_MINOR, MoneyError, validate_currency
+from customers.money import MoneyError, validate_currency
 from customers.vendor import Vendor
-from invoicing.catalog.checks import one_of, refuse_unsupported
+from invoicing.catalog.checks import every_cycle, minor_units, one_of, refuse_unsupported
 from invoicing.catalog.models import Meter, MeteredComponent, Period, PricePlan, PriceScheme, PriceTier, SchemeType
 from invoicing.catalog.prices import ComponentDraft, SchemeDraft, TierDraft, read_components
 
 _NOT_YET = {
-    "minimum_charge": "",
-    "minimum_charge_frequency": "",
     "add_ons": "",
     "features": "",
     "limits": "",
@@ -32,6 +31,7 @@ class PlanDraft:
     currency: str = ""
     base_price: int = 0
     base_price_description: str = ""
+    minimum_charge: int | None = None
     tags: tuple[str, ...] = ()
     components: tuple[ComponentDraft, ...] = ()
 
@@ -39,18 +39,12 @@ class PlanDraft:
 def read_plan(vendor: Vendor, values: Mapping[str, Any], before: PlanDraft) -> PlanDraft:
     """``before`` with the fields given. Raises ``Invalid`` naming the first field that is wrong."""
     refuse_unsupported(values, _NOT_YET)
-    if values.get("base_price_frequency") not in (None, 1):
-        raise Invalid({"base_price_frequency": "Not supported yet: the base price is billed every cycle."})
+    every_cycle(values, "base_price_frequency", "the base price is billed")
+    every_cycle(values, "minimum_charge_frequency", "the minimum charge applies to")
     changes = {name: read(values[name]) for name, read in _READERS.items() if values.get(name) is not None}
     if values.get("metered_components") is not None:
         changes["components"] = _components(vendor, values["metered_components"])
     return replace(before, **changes)
-
-
-def _base_price(value: Any) -> int:
-    if value != int(value) or not 0 <= value <= LARGEST_MINOR:
-        raise Invalid({"base_price": "Give a whole number of cents (minor units) from 0 on."})
-    return int(value)
 
 
 def _currency(value: str) -> str:
@@ -69,7 +63,8 @@ _READERS: dict[str, Any] = {
     "description": str,
     "period": lambda value: one_of("period", value, Period),
     "currency": _currency,
-    "base_price": _base_price,
+    "base_price": partial(minor_units, "base_price"),
+    "minimum_charge": partial(minor_units, "minimum_charge"),
     "base_price_description": str,
     "tags": _tags,
 }
@@ -91,6 +86,7 @@ def draft_of(plan: PricePlan) -> PlanDraft:
         currency=plan.currency,
         base_price=plan.base_price,
         base_price_description=plan.base_price_description,
+        minimum_charge=plan.minimum_charge,
         components=tuple(_component_draft(component) for component in components),
     )
 
@@ -99,7 +95,7 @@ def _component_draft(component: MeteredComponent) -> ComponentDraft:
     scheme = component.price_scheme
     tiers = tuple(TierDraft(tier.price, tier.cap, tier.description) for tier in scheme.tiers.all())
     draft = SchemeDraft(SchemeType(scheme.scheme_type), tiers, scheme.unit_name, scheme.batch_size)
-    return ComponentDraft(component.meter, component.display_name, draft)
+    return ComponentDraft(component.meter, component.display_name, draft, component.minimum_charge)
 
 
 def write_plan(vendor: Vendor, name: str, version: int, draft: PlanDraft, *, now: datetime) -> PricePlan:
@@ -113,6 +109,8 @@ def write_plan(vendor: Vendor, name: str, version: int, draft: PlanDraft, *, now
         currency=draft.currency or vendor.currency,
         base_price=draft.base_price,
         base_price_description=draft.base_price_description,
+        minimum_charge=draft.minimum_charge,
+        minimum_charge_frequency=None if draft.minimum_charge is None else 1,
         tags=list(draft.tags),
         created_at=now,
     )
@@ -123,7 +121,14 @@ def write_plan(vendor: Vendor, name: str, version: int, draft: PlanDraft, *, now
 
 def _write_components(plan: PricePlan, drafts: Sequence[ComponentDraft]) -> None:
     components = MeteredComponent.objects.bulk_create(
-        MeteredComponent(price_plan=plan, meter=draft.meter, position=place, display_name=draft.display_name)
+        MeteredComponent(
+            price_plan=plan,
+            meter=draft.meter,
+            position=place,
+            display_name=draft.display_name,
+            minimum_charge=draft.minimum_charge,
+            minimum_charge_frequency=None if draft.minimum_charge is None else 1,
+        )
         for place, draft in enumerate(drafts)
     )
     schemes = PriceScheme.objects.bulk_create(

@@ -8,7 +8,7 @@ from decimal import Context, Decimal
 from typing import Any
 
 from customers.errors import Invalid
-from invoicing.catalog.checks import one_of, refuse_unsupported
+from invoicing.catalog.checks import every_cycle, minor_units, one_of, refuse_unsupported
 from invoicing.catalog.models import Meter, SchemeType
 
 _NOT_YET_IN_SCHEME = {
@@ -17,8 +17,6 @@ _NOT_YET_IN_SCHEME = {
     "time_unit_name": "It belongs to time-weighted meters.",
 }
 _NOT_YET_IN_COMPONENT = {
-    "minimum_charge": "",
-    "minimum_charge_frequency": "",
     "watermark": "",
     "limit": "",
     "label_limits": "",
@@ -51,6 +49,7 @@ class ComponentDraft:
     meter: Meter
     display_name: str
     scheme: SchemeDraft
+    minimum_charge: int | None = None
 
 
 def read_components(given: Sequence[Mapping[str, Any]], meters: Mapping[str, Meter]) -> list[ComponentDraft]:
@@ -60,6 +59,7 @@ def read_components(given: Sequence[Mapping[str, Any]], meters: Mapping[str, Met
 
 def _read_component(values: Mapping[str, Any], meters: Mapping[str, Meter], at: str) -> ComponentDraft:
     refuse_unsupported(values, _NOT_YET_IN_COMPONENT, at)
+    every_cycle(values, "minimum_charge_frequency", "the minimum charge applies to", at)
     name = values.get("meter_name")
     if not name:
         raise Invalid({f"{at}meter_name": "Give the name of a meter."})
@@ -67,10 +67,12 @@ def _read_component(values: Mapping[str, Any], meters: Mapping[str, Meter], at: 
         raise Invalid({f"{at}meter_name": f"There is no meter {name!r}: create it first."})
     if meters[name].archived_at:
         raise Invalid({f"{at}meter_name": f"The meter {name!r} is archived: choose another."})
+    least = values.get("minimum_charge")
     return ComponentDraft(
         meter=meters[name],
         display_name=values.get("display_name") or "",
         scheme=_read_scheme(values.get("price_scheme"), f"{at}price_scheme"),
+        minimum_charge=None if least is None else minor_units(f"{at}minimum_charge", least),
     )
 
 

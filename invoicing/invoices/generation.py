@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -19,15 +18,12 @@ from customers.vendor import Vendor
 from invoicing.invoices.documents.memo import render_memo
 from invoicing.invoices.lifecycle import invoice_fact
 from invoicing.invoices.models import Invoice, LineItem
+from invoicing.invoices.rated import rated_lines
 from invoicing.invoices.schedule import first_action, issue_time
 from invoicing.invoices.snapshot import snapshot_of
-from invoicing.rating.rate import rate_cycle
-from invoicing.rating.terms import PlanTerms, RatedLine
+from invoicing.rating.terms import RatedLine
 from invoicing.rating.totals import totals
 from invoicing.subscriptions.models import BillingCycle, CycleAction
-from invoicing.subscriptions.terms import terms_for, usage_windows
-from invoicing.usage.aggregation import usage_of
-from invoicing.usage.values import Usage
 
 logger = logging.getLogger(__name__)
 
@@ -73,10 +69,11 @@ def _generate_chunk(ready: QuerySet[BillingCycle], limit: int, real_now: datetim
 
 
 def _write(cycles: Sequence[BillingCycle], real_now: datetime) -> None:
-    terms = terms_for(cycles)
     policies = _policies(cycles)
-    usage = usage_of([window for cycle in cycles for window in usage_windows(cycle, terms[cycle.pk])])
-    pairs = [_build(cycle, terms, usage, policies[cycle.customer_id], real_now) for cycle in cycles]
+    rated = rated_lines(cycles, policies, lock=True)
+    pairs = [
+        (_invoice(cycle, rated[cycle.pk], policies[cycle.customer_id], real_now), rated[cycle.pk]) for cycle in cycles
+    ]
     Invoice.objects.bulk_create([invoice for invoice, _ in pairs])
     LineItem.objects.bulk_create([_line(invoice, i, line) for invoice, lines in pairs for i, line in enumerate(lines)])
     Event.objects.bulk_create([_event(invoice, real_now) for invoice, _ in pairs])
@@ -92,23 +89,8 @@ def _policies(cycles: Sequence[BillingCycle]) -> dict[int, BillingPolicy]:
     return {pk: policy for vendor, ids in by_vendor.items() for pk, policy in policies_for(vendor, ids).items()}
 
 
-def _build(
-    cycle: BillingCycle,
-    terms: Mapping[int, PlanTerms],
-    usage: Mapping[Any, Usage],
-    policy: BillingPolicy,
-    real_now: datetime,
-) -> tuple[Invoice, list[RatedLine]]:
-    plan = terms[cycle.pk]
-    used = {c.key: usage[cycle.pk, c.key] for c in plan.components if (cycle.pk, c.key) in usage}
-    lines = rate_cycle(plan, used, cycle.start, cycle.end)
+def _invoice(cycle: BillingCycle, lines: Sequence[RatedLine], policy: BillingPolicy, real_now: datetime) -> Invoice:
     now = cycle.vendor.now(real_now)
-    return _invoice(cycle, plan, lines, policy, now), lines
-
-
-def _invoice(
-    cycle: BillingCycle, plan: PlanTerms, lines: Sequence[RatedLine], policy: BillingPolicy, now: datetime
-) -> Invoice:
     sums = totals([line.amount for line in lines], policy.tax_rate)
     issue_at = issue_time(now, policy)
     action, action_at = first_action(policy, issue_at)
@@ -117,7 +99,7 @@ def _invoice(
         customer=cycle.customer,
         subscription=cycle.subscription,
         cycle=cycle,
-        currency=plan.currency,
+        currency=cycle.subscription.price_plan.currency,
         sub_total=sums.sub_total,
         tax_rate=policy.tax_rate,
         tax_amount=sums.tax_amount,
@@ -175,6 +157,7 @@ def _line(invoice: Invoice, position: int, line: RatedLine) -> LineItem:
         start_time=line.start,
         end_time=line.end,
         metadata=line.metadata,
+        adhoc_charge_id=line.charge_key,
     )
 
 

@@ -13,7 +13,7 @@ from customers.claims import Claimable, QueuedWork
 from customers.customer import Customer
 from customers.scoping import VendorOwned
 from invoicing.invoices.states import InvoiceStatus
-from invoicing.subscriptions.models import BillingCycle, Subscription
+from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Subscription
 
 
 class LineItemKind(models.TextChoices):
@@ -23,6 +23,7 @@ class LineItemKind(models.TextChoices):
     DISCOUNT = "DISCOUNT", "Discount"
     MINIMUM_CHARGE = "MINIMUM_CHARGE", "Minimum charge"
     METERED_COMPONENT_MINIMUM_CHARGE = "METERED_COMPONENT_MINIMUM_CHARGE", "Minimum charge of a component"
+    ADHOC_CHARGE = "ADHOC_CHARGE", "Ad-hoc charge"
 
 
 class Invoice(VendorOwned, QueuedWork):
@@ -136,6 +137,8 @@ class Invoice(VendorOwned, QueuedWork):
     @property
     def amount_refunded(self) -> int:
         """What went back to the customer, or is on its way there."""
+        if not self.amount_paid:
+            return 0
         return sum(refund.amount for refund in self.refunds.all() if refund.state != Refund.State.FAILED)
 
     @property
@@ -165,6 +168,9 @@ class LineItem(models.Model):
     start_time = models.DateTimeField()
     end_time = models.DateTimeField()
     metadata = models.JSONField(default=dict)
+    adhoc_charge = models.OneToOneField(
+        AdhocCharge, on_delete=models.PROTECT, related_name="line_item", null=True, blank=True
+    )
 
     class Meta:
         ordering = ["position"]

@@ -20,6 +20,10 @@ class Scheme(StrEnum):
 class LineKind(StrEnum):
     BASE_PRICE = "BASE_PRICE"
     METERED_COMPONENT = "METERED_COMPONENT"
+    MINIMUM_CHARGE = "MINIMUM_CHARGE"
+    METERED_COMPONENT_MINIMUM_CHARGE = "METERED_COMPONENT_MINIMUM_CHARGE"
+    DISCOUNT = "DISCOUNT"
+    ADHOC_CHARGE = "ADHOC_CHARGE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class SchemeTerms:
 
 @dataclass(frozen=True, slots=True)
 class ComponentTerms:
-    """``key`` finds its usage; ``name`` is what the invoice prints."""
+    """``key`` finds its usage; ``name`` is what the invoice prints. ``minimum_charge`` is for a whole cycle."""
 
     key: int
     uuid: str
@@ -49,24 +53,41 @@ class ComponentTerms:
     name: str
     unit_name: str
     scheme: SchemeTerms
+    minimum_charge: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class PlanTerms:
-    """``proration`` is the share of the base price that this cycle bears."""
+    """``proration`` is the share of the base price, and of the minimum charges, that this cycle bears."""
 
     currency: str
     base_price: int
     base_price_name: str
     components: tuple[ComponentTerms, ...] = ()
     proration: Fraction = Fraction(1)
+    minimum_charge: int = 0
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeTerms:
+    """A one-off charge: ``total_price`` in minor units, for all of the quantity."""
+
+    key: int
+    uuid: str
+    name: str
+    description: str
+    quantity: Decimal
+    total_price: int
+    time: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class RatedLine:
     """A line item before it has an invoice. ``amount`` is in minor units, rounded once, here.
 
-    ``quantity`` and ``unit_price`` are given only where their product is the amount.
+    ``quantity`` and ``unit_price`` are given only where their product is the amount. ``charge_key`` is that of
+    the ad-hoc charge that the line bills.
     """
 
     kind: str
@@ -79,3 +100,4 @@ class RatedLine:
     start: datetime
     end: datetime
     metadata: dict[str, Any]
+    charge_key: int | None = None

@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from customers.claims import QueuedWork
 from customers.customer import Customer
 from customers.scoping import VendorOwned
-from invoicing.catalog.models import PricePlan
+from invoicing.catalog.models import MeteredComponent, PricePlan
 
 
 class Subscription(VendorOwned):
@@ -36,6 +36,47 @@ class Subscription(VendorOwned):
 
     def __str__(self) -> str:
         return f"{self.customer} on {self.price_plan}"
+
+
+class Discount(VendorOwned):
+    """Lowers the invoices of a subscription's billing cycles from number ``first_cycle`` up to ``end_cycle``
+    (exclusive; empty: for good). ``amount`` is in minor units, or percent."""
+
+    class Type(models.TextChoices):
+        FLAT = "FLAT", "An amount"
+        PERCENT = "PERCENT", "Percent"
+
+    class Scope(models.TextChoices):
+        INVOICE_TOTAL = "INVOICE_TOTAL", "Invoice total"
+        METERED_COMPONENT = "METERED_COMPONENT", "A metered component"
+        BASE_PRICE = "BASE_PRICE", "Base price"
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="discounts")
+    discount_type = models.CharField(max_length=8, choices=Type.choices)
+    amount = models.DecimalField(max_digits=30, decimal_places=4)
+    scope = models.CharField(max_length=20, choices=Scope.choices)
+    metered_component = models.ForeignKey(MeteredComponent, on_delete=models.PROTECT, null=True, blank=True)
+    first_cycle = models.PositiveIntegerField()
+    end_cycle = models.PositiveIntegerField(null=True, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(name="discount_takes_off", condition=Q(amount__gt=0)),
+            models.CheckConstraint(
+                name="discount_has_length", condition=Q(end_cycle__isnull=True) | Q(end_cycle__gt=F("first_cycle"))
+            ),
+            models.CheckConstraint(
+                name="component_discount_has_component",
+                condition=Q(scope="METERED_COMPONENT", metered_component__isnull=False)
+                | (~Q(scope="METERED_COMPONENT") & Q(metered_component__isnull=True)),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_scope_display()} discount of {self.subscription}"
 
 
 class CycleAction(models.TextChoices):
@@ -71,3 +112,29 @@ class BillingCycle(VendorOwned, QueuedWork):
 
     def __str__(self) -> str:
         return f"{self.subscription}, {self.start:%Y-%m-%d} to {self.end:%Y-%m-%d}"
+
+
+class AdhocCharge(VendorOwned):
+    """A one-off charge that joins the invoice of the billing cycle of its time. ``total_price`` is in minor units of
+    the customer's currency. The line item that bills it points here, and there can be only one."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="adhoc_charges")
+    charge_time = models.DateTimeField()
+    item_name = models.CharField(max_length=256)
+    item_display_name = models.CharField(max_length=256, blank=True, help_text="Printed in place of the name.")
+    item_description = models.TextField(blank=True)
+    quantity = models.DecimalField(max_digits=30, decimal_places=12)
+    total_price = models.BigIntegerField(help_text="Minor units, for all of the quantity.")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="charge_not_negative", condition=Q(total_price__gte=0))]
+        indexes = [models.Index(fields=["customer", "-charge_time", "-id"], name="charge_of_customer")]
+
+    def __str__(self) -> str:
+        return self.label
+
+    @property
+    def label(self) -> str:
+        return self.item_display_name or self.item_name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from datetime import datetime
 from fractions import Fraction
 
 from invoicing.catalog.models import MeteredComponent, PricePlan
@@ -28,6 +29,8 @@ def _plan(plan: PricePlan, components: Iterable[ComponentTerms]) -> PlanTerms:
         base_price=plan.base_price,
         base_price_name=plan.base_price_label,
         components=tuple(components),
+        minimum_charge=plan.minimum_charge or 0,
+        label=plan.label,
     )
 
 
@@ -42,6 +45,7 @@ def _component(component: MeteredComponent) -> ComponentTerms:
         name=component.label,
         unit_name=scheme.unit_name or meter.unit_name,
         scheme=SchemeTerms(Scheme(scheme.scheme_type), tiers, scheme.batch_size),
+        minimum_charge=component.minimum_charge or 0,
     )
 
 
@@ -59,9 +63,13 @@ def _proration(cycle: BillingCycle) -> Fraction:
     return rule.proration(cycle.index, cycle.start, cycle.end)
 
 
-def usage_windows(cycle: BillingCycle, terms: PlanTerms) -> list[Window]:
-    """What has to be asked of usage to rate the cycle; answers are keyed by (cycle id, component key)."""
+def usage_windows(cycle: BillingCycle, terms: PlanTerms, until: datetime | None = None) -> list[Window]:
+    """What has to be asked of usage to rate the cycle; answers are keyed by (cycle id, component key).
+
+    ``until`` leaves out what was used from then on.
+    """
+    end = cycle.end if until is None else min(cycle.end, until)
     return [
-        Window((cycle.pk, component.key), cycle.customer_id, component.meter_id, cycle.start, cycle.end)
+        Window((cycle.pk, component.key), cycle.customer_id, component.meter_id, cycle.start, end)
         for component in terms.components
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -15,6 +16,7 @@ from customers.events.models import EventKind, SubjectKind
 from customers.events.record import Fact, record
 from customers.settings.policy import policy_for
 from invoicing.catalog.models import PricePlan
+from invoicing.subscriptions.discounts import DiscountDraft, add_discounts
 from invoicing.subscriptions.models import BillingCycle, CycleAction, Subscription
 from invoicing.subscriptions.rules import current_bounds, cut, cycle_rule, planned_cycle
 
@@ -37,6 +39,7 @@ def subscribe(
     *,
     effective_at: datetime | None = None,
     align_to_calendar: bool | None = None,
+    discounts: Sequence[DiscountDraft] = (),
     actor: Actor,
     now: datetime,
     real_now: datetime,
@@ -61,6 +64,7 @@ def subscribe(
             created_at=now,
         )
         planned_cycle(subscription, customer.vendor.zone, 0).save(force_insert=True)
+        add_discounts(subscription, discounts, from_cycle=0, now=now, at="discounts.")
         _tell(subscription, EventKind.SUBSCRIPTION_NEW, actor=actor, now=now, real_now=real_now)
     return subscription
 
@@ -211,6 +215,7 @@ def change_plan(
     when: When = When.NOW,
     effective_at: datetime | None = None,
     align_to_calendar: bool | None = None,
+    discounts: Sequence[DiscountDraft] = (),
     actor: Actor,
     now: datetime,
     real_now: datetime,
@@ -218,6 +223,7 @@ def change_plan(
     """Ends the running subscription and starts one on ``plan`` at the same moment. Answers the new one.
 
     ``effective_at`` names a moment instead of ``when``. A cycle cut by it is billed for its share.
+    Discounts belong to a subscription: the new one has those given here.
     """
     with transaction.atomic():
         current = find_active(customer, now)
@@ -229,6 +235,7 @@ def change_plan(
             plan,
             effective_at=moment,
             align_to_calendar=current.align_to_calendar if align_to_calendar is None else align_to_calendar,
+            discounts=discounts,
             actor=actor,
             now=now,
             real_now=real_now,

@@ -102,6 +102,11 @@ class AccountClient:
         payment = {"type": "payment_intent", "payment_intent": payment_intent}
         return self._all(lambda v1, page, options: v1.invoice_payments.list(page, options), {"payment": payment})
 
+    # The account
+
+    def retrieve_account(self) -> JSON:
+        return self._call(lambda v1, options: v1.accounts.retrieve(self.account_id, {}, options))
+
     # Refunds
 
     def create_refund(self, params: Params, *, key: str) -> JSON:

@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from customers.errors import Conflict, Invalid
 from customers.vendor import Vendor
+from payments.stripe.client import client_for
 from payments.stripe.models import StripeConnection
 
 # Webhooks come in bursts: the time of the last one need not be written for each.
@@ -33,6 +34,15 @@ def required_connection(vendor: Vendor) -> StripeConnection:
             code="stripe_not_connected",
         )
     return connection
+
+
+def describe_account(connection: StripeConnection) -> str:
+    """Ask Stripe for the account. Raises ``GatewayError`` where it cannot be reached or does not let us act."""
+    account = client_for(connection).retrieve_account()
+    profile = (account.get("settings") or {}).get("dashboard") or {}
+    name = profile.get("display_name") or account.get("email") or account["id"]
+    charges = "can charge customers" if account.get("charges_enabled") else "cannot charge customers yet"
+    return f"The connection works: Stripe knows the account as {name}, and it {charges}."
 
 
 def attach(vendor: Vendor, account_id: str, *, livemode: bool, real_now: datetime) -> StripeConnection:

@@ -136,6 +136,11 @@ def test_the_number_of_queries_does_not_grow(api: Api, customer, django_assert_m
         answer(api.get("/customers/acme/invoices"))
     with django_assert_max_num_queries(3):
         answer(api.get("/invoices"))
+    for number in range(5):
+        paid = {"status": InvoiceStatus.PAID, "paid_at": START, "amount_paid": 9900}
+        made(customer, number=f"INV-{number}", generated_at=START - timedelta(days=number), **paid)
+    with django_assert_max_num_queries(7):
+        answer(api.get("/customers/acme/invoices"))
 
 
 def test_pushing(api: Api, invoice) -> None:

@@ -64,7 +64,7 @@ def test_the_active_subscription_has_its_cycle(api: Api) -> None:
         ({"effective_at": "soon"}, "effective_at"),
         ({"effective_at": "1970-01-01T00:00:00Z"}, "effective_at"),
         ({"align": True}, "align"),
-        ({"discounts": [{"discount_type": "FLAT"}]}, "discounts"),
+        ({"discounts": [{"discount_type": "FLAT"}]}, "discounts.0.amount"),
         ({"trial_override": {"time_length": 1}}, "trial_override"),
     ],
 )

@@ -90,6 +90,7 @@ def test_a_price_plan_is_priced_while_it_is_typed(page: Page, scene: Scene) -> N
     page.get_by_label("Meter", exact=True).select_option("requests")
     page.get_by_label("Price scheme").select_option("TIERED")
     page.get_by_role("button", name="Add a tier").click()
+    expect(page.locator("#c0-t1-price")).to_be_visible()
     page.locator("#c0-t0-price").fill("0.05")
     page.locator("#c0-t0-cap").fill("600")
     page.locator("#c0-t1-price").fill("0.01")

@@ -17,6 +17,7 @@ from drf_spectacular.validation import validate_schema
 
 from customers.models import Customer, Vendor
 from customers.settings.policy import SETTING_NAMES
+from invoicing.models import Payment
 from invoicing.usage.readings import FIELDS
 from payments.stripe.connect import attach
 from tests.api.client import Api, answer
@@ -221,14 +222,19 @@ def _invoices(api: Api) -> None:
     api.get("/customers/acme/invoices")
     api.post(f"/invoices/{paid.uuid}/status", {"status": "INVOICE_PAID"})
     api.post(f"/invoices/{pushed.uuid}/retries")
-    waiting, sent = (
-        InvoiceFactory(customer=acme, is_approved=False),
-        InvoiceFactory(customer=acme, status="INVOICE_ISSUED"),
-    )
+    waiting = InvoiceFactory(customer=acme, is_approved=False)
+    sent = InvoiceFactory(customer=acme, status="INVOICE_ISSUED")
     api.post(f"/invoices/{waiting.uuid}/approve")
     api.post(f"/invoices/{waiting.uuid}/void", {"reason": "A duplicate."})
     api.post(f"/invoices/{sent.uuid}/send")
     api.delete(f"/invoices/{deleted.uuid}")
+    refunded = InvoiceFactory.create(
+        customer=acme, number="INV-9", status="INVOICE_PAID", paid_at=timezone.now(), amount_due=500, amount_paid=500,
+        gateway="stripe", external_invoice_id="in_1", next_action="", next_action_at=None,
+    )  # fmt: skip
+    Payment.objects.create(invoice=refunded, state="succeeded", amount=500, occurred_at=timezone.now())
+    api.post("/refund", {"invoice_uuid": str(refunded.uuid), "amount": 200, "reason": "Too much"})
+    api.get(f"/invoices/{refunded.uuid}")
 
 
 def _webhooks(api: Api) -> None:

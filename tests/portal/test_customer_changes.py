@@ -111,8 +111,8 @@ def test_a_customer_is_subscribed_and_the_subscription_ended(scene: Scene, signe
     page = client.post(reverse("portal:subscribe", args=["wonka"]), {"plan": "growth"}, follow=True).content.decode()
     assert "Wonka Confectionery is subscribed to Growth from 3 Mar 2026" in page
     assert "End subscription" in page
-    page = client.post(reverse("portal:end_subscription", args=["wonka"]), {"when": "cycle_end"}, follow=True)
-    assert "The subscription of Wonka Confectionery ends 3 Apr 2026" in page.content.decode()
+    answer = client.post(reverse("portal:end_subscription", args=["wonka"]), {"when": "cycle_end"}, follow=True)
+    assert "The subscription of Wonka Confectionery ends 3 Apr 2026" in answer.content.decode()
     subscription = Subscription.objects.get(customer=scene.customers["wonka"])
     assert subscription.expired_at is not None
 

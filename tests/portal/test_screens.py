@@ -35,6 +35,7 @@ PAGES = {
     "new price plan": lambda scene: reverse("portal:new_price_plan"),
     "price plan": lambda scene: reverse("portal:price_plan", args=["growth"]),
     "unattributed": lambda scene: reverse("portal:unattributed"),
+    "API keys": lambda scene: reverse("portal:api_keys"),
     "billing settings": lambda scene: reverse("portal:billing_settings"),
     "test clock": lambda scene: reverse("portal:test_clock"),
 }
@@ -49,6 +50,7 @@ LISTS = {
     "price plans",
     "new price plan",
     "unattributed",
+    "API keys",
     "billing settings",
     "test clock",
 }

@@ -109,7 +109,9 @@ class PastInvoicesAnswer(TypedDict):
 
 
 def invoice_shape(invoice: Invoice) -> InvoiceAnswer:
-    """``customer`` and ``line_items`` should be loaded where many are shown."""
+    """``customer`` and ``line_items`` should be loaded where many are shown, and what was paid and refunded
+    of those that were."""
+    refunds = invoice.refunds.all() if invoice.amount_paid else ()
     return {
         "id": str(invoice.uuid),
         "number": invoice.number or None,
@@ -150,7 +152,7 @@ def invoice_shape(invoice: Invoice) -> InvoiceAnswer:
         "next_action_at": invoice.next_action_at,
         "last_error": invoice.last_error,
         "available_actions": available_actions(invoice),
-        "refunds": [refund_shape(refund, invoice.currency) for refund in invoice.refunds.all()],
+        "refunds": [refund_shape(refund, invoice.currency) for refund in refunds],
         "line_items": [line_shape(line, invoice.currency) for line in invoice.line_items.all()],
     }
 

@@ -1,5 +1,13 @@
 from django.urls import path
 
+from invoicing.invoices.api.charges import AdhocChargesView, AdhocChargeView
+from invoicing.invoices.api.revenue import (
+    AccruedRevenueView,
+    DailyAccruedRevenueView,
+    RevenueView,
+    SpendByTimeView,
+    TotalAccruedRevenueView,
+)
 from invoicing.invoices.api.views import (
     ApproveView,
     CustomerInvoicesView,
@@ -24,4 +32,11 @@ urlpatterns = [
     path("invoices/<str:token>/pdf", PdfView.as_view(), name="invoice-pdf"),
     path("refund", RefundView.as_view(), name="refund"),
     path("customers/<str:name>/invoices", CustomerInvoicesView.as_view(), name="customer-invoices"),
+    path("customers/<str:name>/revenue", RevenueView.as_view(), name="revenue"),
+    path("customers/<str:name>/accrued_revenue", AccruedRevenueView.as_view(), name="accrued-revenue"),
+    path("customers/<str:name>/total_accrued_revenue", TotalAccruedRevenueView.as_view(), name="total-accrued-revenue"),
+    path("customers/<str:name>/daily_accrued_revenue", DailyAccruedRevenueView.as_view(), name="daily-accrued-revenue"),
+    path("customers/<str:name>/spend_by_time", SpendByTimeView.as_view(), name="spend-by-time"),
+    path("customers/<str:name>/adhoc_charges", AdhocChargesView.as_view(), name="adhoc-charges"),
+    path("customers/<str:name>/adhoc_charges/<str:uuid>", AdhocChargeView.as_view(), name="adhoc-charge"),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
+from django.db.models import prefetch_related_objects
 from django.http import HttpResponse, HttpResponseBase
 from rest_framework import serializers
 from rest_framework.permissions import BasePermission
@@ -149,7 +150,7 @@ class RefundAccepted(TypedDict):
 
 
 class RefundView(InvoiceVendorView):
-    @documented("create_refund", body=RefundInput, answer=RefundAccepted, status=202)
+    @documented("create_refund", body=RefundInput, answer=RefundAccepted, status=202, refusals=(404, 409))
     def post(self, request: Request) -> Response:
         """Give money back for a paid invoice, all of it or a part. It is on its way when the invoice says so."""
         given = self.read(RefundInput)
@@ -202,5 +203,6 @@ class CustomerInvoicesView(InvoiceVendorView):
         customer = self.customer(name)
         query = self.read_query(InvoiceQuery)
         rows = matching(Invoice.objects.of(self.vendor).filter(customer=customer), query)
-        rows = rows.prefetch_related("line_items", "payments", "refunds")[: query.get("limit")]
-        return done([invoice_shape(invoice) for invoice in rows])
+        found = list(rows.prefetch_related("line_items")[: query.get("limit")])
+        prefetch_related_objects([invoice for invoice in found if invoice.amount_paid], "payments", "refunds")
+        return done([invoice_shape(invoice) for invoice in found])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, TypedDict
 from zoneinfo import ZoneInfo
@@ -10,15 +11,16 @@ from django.db.models import QuerySet
 from rest_framework import serializers
 
 from customers.api.base import StrictSerializer
-from invoicing.catalog.api.serializers import PricePlanAnswer, plan_shape
+from invoicing.catalog.api.serializers import PricePlanAnswer, number, plan_shape
 from invoicing.catalog.checks import refuse_unsupported
-from invoicing.subscriptions.models import Subscription
-from invoicing.subscriptions.rules import current_bounds
+from invoicing.rating.discounts import DiscountScope, DiscountType, discounted_base_price
+from invoicing.subscriptions.discounts import DiscountDraft, discounts_at
+from invoicing.subscriptions.models import Discount, Subscription
+from invoicing.subscriptions.rules import current_bounds, cycle_rule
 
 # Known to the API, and refused as long as they would have no effect.
 _NOT_YET = (
     "add_ons",
-    "discounts",
     "discount_override",
     "coupon_override_name",
     "trial_override",
@@ -36,6 +38,48 @@ def _flag(help_text: str = "") -> serializers.BooleanField:
     return serializers.BooleanField(required=False, allow_null=True, help_text=help_text)
 
 
+class DiscountInput(StrictSerializer):
+    """One discount of a list."""
+
+    discount_type = serializers.ChoiceField(choices=[str(kind) for kind in DiscountType])
+    amount = serializers.DecimalField(
+        max_digits=30, decimal_places=4, help_text="Cents (minor units) for FLAT; 25 is 25 % for PERCENT."
+    )
+    scope = serializers.ChoiceField(choices=[str(scope) for scope in DiscountScope], default="INVOICE_TOTAL")
+    metered_component_uuid = serializers.UUIDField(required=False, allow_null=True)
+    billing_cycle_start_offset = serializers.IntegerField(default=0, help_text="0 is the running cycle.")
+    billing_cycle_duration = serializers.IntegerField(required=False, allow_null=True, help_text="Left out: for good.")
+    add_on_name = serializers.JSONField(required=False, allow_null=True)
+    labels = serializers.JSONField(required=False, allow_null=True)
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        for name in ("add_on_name", "labels"):
+            if given.get(name):
+                raise serializers.ValidationError({name: "Not supported yet."})
+        return given
+
+
+def discount_drafts(given: Iterable[dict[str, Any]] | None) -> list[DiscountDraft]:
+    return [
+        DiscountDraft(
+            type=DiscountType(one["discount_type"]),
+            amount=one["amount"],
+            scope=DiscountScope(one["scope"]),
+            component_uuid=one.get("metered_component_uuid"),
+            start_offset=one["billing_cycle_start_offset"],
+            duration=one.get("billing_cycle_duration"),
+        )
+        for one in given or ()
+    ]
+
+
+class ShortenDiscountInput(StrictSerializer):
+    discount_uuid = serializers.UUIDField()
+    billing_cycle_duration = serializers.IntegerField(
+        default=0, min_value=0, max_value=12_000, help_text="Cycles it still has, from the start of the running one."
+    )
+
+
 class SubscriptionInput(StrictSerializer):
     ignored = frozenset({"customer_id", "vendor_id"})
 
@@ -45,7 +89,7 @@ class SubscriptionInput(StrictSerializer):
     effective_at = _time("Left out: now. Without an offset: UTC.")
     align_to_calendar = _flag("Left out: as the billing settings say.")
     add_ons = serializers.JSONField(required=False, allow_null=True)
-    discounts = serializers.JSONField(required=False, allow_null=True)
+    discounts = DiscountInput(many=True, required=False, allow_null=True)
     discount_override = serializers.JSONField(required=False, allow_null=True)
     coupon_override_name = serializers.JSONField(required=False, allow_null=True)
     trial_override = serializers.JSONField(required=False, allow_null=True)
@@ -85,6 +129,24 @@ class UsageQuery(StrictSerializer):
     end_time = _time("Left out: now; with start_time left out too, the end of the running billing cycle.")
 
 
+class ComponentReference(TypedDict):
+    external_uuid: str
+
+
+class DiscountAnswer(TypedDict):
+    external_uuid: str
+    discount_type: str
+    amount: Annotated[float, "Minor units, or percent."]
+    scope: str
+    metered_component: ComponentReference | None
+    add_on: None
+    labels: dict[str, str]
+    billing_cycle_start_offset: Annotated[int, "From the first cycle of the subscription."]
+    billing_cycle_duration: int | None
+    start_date: datetime
+    end_date: datetime | None
+
+
 class SubscriptionAnswer(TypedDict):
     uuid: str
     customer_name: str
@@ -92,7 +154,7 @@ class SubscriptionAnswer(TypedDict):
     price_plan_uuid: str
     price_plan: PricePlanAnswer
     align_to_calendar: bool
-    discounts: list[Any]
+    discounts: list[DiscountAnswer]
     add_ons: list[Any]
     trial_override: None
     base_price_override: None
@@ -120,7 +182,8 @@ class UsageAnswer(TypedDict):
 
 def with_plans(rows: QuerySet[Subscription]) -> QuerySet[Subscription]:
     """What ``subscription_shape`` touches, loaded in a fixed number of queries."""
-    return rows.select_related("price_plan", "customer").prefetch_related(
+    return rows.select_related("vendor", "price_plan", "customer").prefetch_related(
+        "discounts__metered_component",
         "price_plan__metered_components__meter",
         "price_plan__metered_components__price_scheme",
         "price_plan__metered_components__price_scheme__tiers",
@@ -136,7 +199,7 @@ def subscription_shape(subscription: Subscription) -> SubscriptionAnswer:
         "price_plan_uuid": str(plan.external_uuid),
         "price_plan": plan_shape(plan),
         "align_to_calendar": subscription.align_to_calendar,
-        "discounts": [],
+        "discounts": [discount_shape(discount, subscription) for discount in subscription.discounts.all()],
         "add_ons": [],
         "trial_override": None,
         "base_price_override": None,
@@ -154,5 +217,26 @@ def active_subscription_shape(subscription: Subscription, zone: ZoneInfo, now: d
         **subscription_shape(subscription),
         "current_billing_cycle": {"cycle_start": start, "cycle_end": end},
         "total_fixed_price": subscription.price_plan.base_price,
-        "discounted_fixed_price": subscription.price_plan.base_price,
+        "discounted_fixed_price": discounted_base_price(
+            subscription.price_plan.base_price, discounts_at(subscription, now)
+        ),
+    }
+
+
+def discount_shape(discount: Discount, subscription: Subscription) -> DiscountAnswer:
+    rule = cycle_rule(subscription, subscription.vendor.zone)
+    first, end = discount.first_cycle, discount.end_cycle
+    component = discount.metered_component
+    return {
+        "external_uuid": str(discount.uuid),
+        "discount_type": discount.discount_type,
+        "amount": number(discount.amount),
+        "scope": discount.scope,
+        "metered_component": {"external_uuid": str(component.external_uuid)} if component else None,
+        "add_on": None,
+        "labels": {},
+        "billing_cycle_start_offset": first,
+        "billing_cycle_duration": None if end is None else end - first,
+        "start_date": rule.bounds(first)[0],
+        "end_date": None if end is None else rule.bounds(end)[0],
     }

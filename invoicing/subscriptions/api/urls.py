@@ -2,6 +2,7 @@ from django.urls import path
 
 from invoicing.subscriptions.api.views import (
     ActiveSubscriptionView,
+    DiscountsView,
     ScheduledSubscriptionsView,
     SubscriptionsView,
     SubscriptionView,
@@ -17,5 +18,6 @@ urlpatterns = [
         ScheduledSubscriptionsView.as_view(),
         name="scheduled-subscriptions",
     ),
+    path("customers/<str:name>/discounts", DiscountsView.as_view(), name="discounts"),
     path("customers/<str:name>/usage", UsageView.as_view(), name="customer-usage"),
 ]

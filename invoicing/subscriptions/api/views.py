@@ -18,16 +18,21 @@ from invoicing.catalog.verbs import find_plan
 from invoicing.subscriptions import verbs
 from invoicing.subscriptions.api.serializers import (
     ActiveSubscriptionAnswer,
+    DiscountInput,
     EndSubscriptionInput,
+    ShortenDiscountInput,
     SubscriptionAnswer,
     SubscriptionInput,
     UpdateSubscriptionInput,
     UsageAnswer,
     UsageQuery,
     active_subscription_shape,
+    discount_drafts,
     subscription_shape,
     with_plans,
 )
+from invoicing.subscriptions.discounts import add_discounts, current_index, shorten_discount
+from invoicing.subscriptions.models import Subscription
 from invoicing.subscriptions.rules import current_bounds
 from invoicing.usage.aggregation import Window, usage_of
 
@@ -45,6 +50,7 @@ class SubscriptionsView(VendorView):
             chosen_plan(self, given),
             effective_at=given.get("effective_at"),
             align_to_calendar=given.get("align_to_calendar"),
+            discounts=discount_drafts(given.get("discounts")),
             actor=self.actor,
             now=self.now,
             real_now=self.real_now,
@@ -64,6 +70,7 @@ class SubscriptionView(VendorView):
             when=_when(given),
             effective_at=given.get("effective_at"),
             align_to_calendar=given.get("align_to_calendar"),
+            discounts=discount_drafts(given.get("discounts")),
             actor=self.actor,
             now=self.now,
             real_now=self.real_now,
@@ -98,6 +105,37 @@ class ScheduledSubscriptionsView(VendorView):
     def get(self, request: Request, name: str) -> Response:
         rows = with_plans(verbs.scheduled(self.customer(name), self.now))
         return done([subscription_shape(row) for row in rows])
+
+
+class DiscountsView(VendorView):
+    """The discounts of the running subscription, or else of the next one."""
+
+    @documented("add_discounts", body=DiscountInput(many=True))
+    def post(self, request: Request, name: str) -> Response:
+        """From the running cycle on; all of the list, or none."""
+        customer, given = self.customer(name), self.read(DiscountInput, many=True)
+        subscription = self._subscription(customer)
+        subscription.vendor = self.vendor
+        first = current_index(subscription, self.now)
+        add_discounts(subscription, discount_drafts(given), from_cycle=first, now=self.now)
+        return done()
+
+    @documented("shorten_discount", query=ShortenDiscountInput)
+    def delete(self, request: Request, name: str) -> Response:
+        """End a discount with the start of the running cycle, or so many cycles after it."""
+        customer = self.customer(name)
+        given = self.read(ShortenDiscountInput) if self.request.data else self.read_query(ShortenDiscountInput)
+        shorten_discount(customer, given["discount_uuid"], duration=given["billing_cycle_duration"], now=self.now)
+        return done()
+
+    def _subscription(self, customer: Customer) -> Subscription:
+        coming = verbs.scheduled(customer, self.now).first()
+        try:
+            return verbs.find_active(customer, self.now)
+        except Missing:
+            if coming is None:
+                raise
+            return coming
 
 
 class UsageView(VendorView):

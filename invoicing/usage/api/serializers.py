@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import TypedDict
 
 from rest_framework import serializers
 
 from customers.api.base import StrictSerializer
 from invoicing.catalog.api.serializers import number
+from invoicing.usage.buckets import Bucket
+from invoicing.usage.by_time import BucketUsage, Question
 from invoicing.usage.models import Measurement
 from invoicing.usage.readings import Reading
 
@@ -19,6 +23,22 @@ class LiveQuery(StrictSerializer):
     customer_name = serializers.CharField(required=False, help_text="Only this customer's.")
     meter_name = serializers.CharField(required=False, help_text="Only this meter's.")
     limit = serializers.IntegerField(min_value=1, max_value=MOST_LIVE, default=MOST_LIVE)
+
+
+class LabelFilter(StrictSerializer):
+    key = serializers.CharField()
+    value = serializers.CharField()
+
+
+class UsageByTimeInput(StrictSerializer):
+    meter_name = serializers.CharField()
+    start_time = serializers.DateTimeField(help_text="Until now.")
+    time_bucket = serializers.ChoiceField(choices=[str(bucket) for bucket in Bucket], default=str(Bucket.DAY))
+    aggregate = serializers.ChoiceField(
+        choices=["SUM", "LATEST", "MAX"], required=False, help_text="Left out: the meter's own."
+    )
+    label_filters = LabelFilter(many=True, default=list, help_text="All of them have to match.")
+    label_group_by_keys = serializers.ListField(child=serializers.CharField(max_length=128), default=list, max_length=8)
 
 
 # For the schema alone.
@@ -59,6 +79,22 @@ class LiveMeasurementAnswer(_Reading):
     received_at: datetime
 
 
+class BucketUsageAnswer(TypedDict):
+    time: datetime
+    usage: float
+    labels: dict[str, str]
+
+
+class UsageByTimeAnswer(TypedDict):
+    meter_name: str
+    meter_display_name: str
+    unit_name: str
+    start_time: datetime
+    end_time: datetime
+    total_usage: float
+    usage_by_time: list[BucketUsageAnswer]
+
+
 def reading_shape(reading: Reading) -> MeasurementAnswer:
     shape: MeasurementAnswer = {
         "value": number(reading.value),
@@ -86,4 +122,16 @@ def measurement_shape(row: Measurement) -> LiveMeasurementAnswer:
         "labels": row.labels,
         "reset_total": row.reset_total,
         "received_at": row.received_at,
+    }
+
+
+def usage_by_time_shape(question: Question, total: Decimal, found: Sequence[BucketUsage]) -> UsageByTimeAnswer:
+    return {
+        "meter_name": question.meter.name,
+        "meter_display_name": question.meter.label,
+        "unit_name": question.meter.unit_name,
+        "start_time": question.start,
+        "end_time": question.end,
+        "total_usage": number(total),
+        "usage_by_time": [{"time": row.time, "usage": number(row.usage), "labels": row.labels} for row in found],
     }

@@ -1,9 +1,10 @@
 from django.urls import path
 
-from invoicing.usage.api.views import LiveMeasurementsView, MeasurementsView, MeasurementView
+from invoicing.usage.api.views import LiveMeasurementsView, MeasurementsView, MeasurementView, UsageByTimeView
 
 urlpatterns = [
     path("measurements", MeasurementView.as_view(), name="measurement"),
     path("measurements/multi", MeasurementsView.as_view(), name="measurements"),
     path("live_measurements", LiveMeasurementsView.as_view(), name="live-measurements"),
+    path("customers/<str:name>/usage_by_time", UsageByTimeView.as_view(), name="usage-by-time"),
 ]

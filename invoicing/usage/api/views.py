@@ -9,14 +9,21 @@ from rest_framework.response import Response
 
 from customers.api.base import VendorView, done
 from customers.api.schema import documented
+from customers.customer import Customer
+from invoicing.catalog.models import Aggregation, Meter
+from invoicing.usage import by_time
 from invoicing.usage.api.serializers import (
     LiveMeasurementAnswer,
     LiveQuery,
     MeasurementAnswer,
     MeasurementInput,
+    UsageByTimeAnswer,
+    UsageByTimeInput,
     measurement_shape,
     reading_shape,
+    usage_by_time_shape,
 )
+from invoicing.usage.buckets import Bucket, edges
 from invoicing.usage.intake import take_in, take_in_one
 from invoicing.usage.models import Measurement
 
@@ -48,6 +55,31 @@ class LiveMeasurementsView(VendorView):
         rows = Measurement.objects.of(self.vendor).filter(**_filters(asked)).select_related("meter", "customer")
         newest = rows.order_by("-received_at", "-pk")[: asked["limit"]]
         return done([measurement_shape(row) for row in newest])
+
+
+class UsageByTimeView(VendorView):
+    """What was measured in each hour or day of the vendor's time zone. Each bucket is aggregated on its own."""
+
+    @documented("usage_by_time", body=UsageByTimeInput, answer=UsageByTimeAnswer)
+    def post(self, request: Request, name: str) -> Response:
+        customer, asked = self.customer(name), self.read(UsageByTimeInput)
+        bucket = Bucket(asked["time_bucket"])
+        edges(asked["start_time"], self.now, bucket, self.vendor.zone)
+        question = self._question(customer, asked)
+        found = by_time.usage_by_time(question, bucket)
+        return done(usage_by_time_shape(question, by_time.total_usage(question), found))
+
+    def _question(self, customer: Customer, asked: dict[str, Any]) -> by_time.Question:
+        meter = self.find_named(Meter.objects.of(self.vendor), "meter", asked["meter_name"])
+        return by_time.Question(
+            customer=customer,
+            meter=meter,
+            start=asked["start_time"],
+            end=self.now,
+            aggregation=Aggregation(asked.get("aggregate") or meter.aggregation),
+            label_filters={given["key"]: given["value"] for given in asked["label_filters"]},
+            group_by=tuple(dict.fromkeys(asked["label_group_by_keys"])),
+        )
 
 
 def _filters(asked: dict[str, Any]) -> dict[str, Any]:

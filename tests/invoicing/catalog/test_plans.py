@@ -89,7 +89,11 @@ SCHEME = "metered_components.0.price_scheme"
         ([component(flat(batch_size=-1))], f"{SCHEME}.batch_size"),
         ([component(flat(price_list=[{"price": 1}]))], f"{SCHEME}.price_list"),
         ([component(flat(frequency=12))], f"{SCHEME}.frequency"),
-        ([component(minimum_charge=100)], "metered_components.0.minimum_charge"),
+        ([component(minimum_charge=-100)], "metered_components.0.minimum_charge"),
+        (
+            [component(minimum_charge=100, minimum_charge_frequency=12)],
+            "metered_components.0.minimum_charge_frequency",
+        ),
         ([component(watermark=5)], "metered_components.0.watermark"),
     ],
 )
@@ -110,7 +114,8 @@ def test_a_wrong_component_is_named_and_nothing_is_stored(vendor, given, field):
         ({"base_price": -1}, "base_price"),
         ({"base_price": 1.5}, "base_price"),
         ({"base_price_frequency": 12}, "base_price_frequency"),
-        ({"minimum_charge": 500}, "minimum_charge"),
+        ({"minimum_charge": -500}, "minimum_charge"),
+        ({"minimum_charge": 500, "minimum_charge_frequency": 12}, "minimum_charge_frequency"),
         ({"trial": {"time_length": 1}}, "trial"),
     ],
 )
@@ -118,6 +123,15 @@ def test_a_wrong_field_is_named(vendor, values, field):
     with pytest.raises(Invalid) as refusal:
         create(vendor, **values)
     assert list(refusal.value.errors) == [field]
+
+
+def test_minimum_charges_are_kept_from_version_to_version(vendor):
+    create(
+        vendor, minimum_charge=50_000, minimum_charge_frequency=1, metered_components=[component(minimum_charge=100)]
+    )
+    plan = verbs.update_price_plan(vendor, "pro", {"base_price": 1}, now=NOW)
+    assert (plan.minimum_charge, plan.minimum_charge_frequency) == (50_000, 1)
+    assert plan.metered_components.get().minimum_charge == 100
 
 
 def test_a_meter_of_another_vendor_is_missing(vendor):

@@ -1,0 +1,109 @@
+"""Discounts: negative lines, each for a share or an amount of what it applies to, and never for more than that.
+
+Those of a component or of the base price come first, those of the invoice's total after them; among equals, in
+the order in which they were given. Each is worked out on what those before it have left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+
+from customers.money import format_money
+from invoicing.rating.rounding import half_up
+from invoicing.rating.terms import LineKind, PlanTerms, RatedLine
+from invoicing.rating.wording import plain
+
+
+class DiscountType(StrEnum):
+    FLAT = "FLAT"
+    PERCENT = "PERCENT"
+
+
+class DiscountScope(StrEnum):
+    INVOICE_TOTAL = "INVOICE_TOTAL"
+    METERED_COMPONENT = "METERED_COMPONENT"
+    BASE_PRICE = "BASE_PRICE"
+
+
+@dataclass(frozen=True, slots=True)
+class DiscountTerms:
+    """``amount`` is in minor units, or percent. ``component_uuid`` where the scope is a component."""
+
+    uuid: str
+    type: DiscountType
+    amount: Decimal
+    scope: DiscountScope
+    component_uuid: str = ""
+
+
+_NAMES = {
+    DiscountScope.INVOICE_TOTAL: "Invoice Total Discount",
+    DiscountScope.METERED_COMPONENT: "Discount",
+    DiscountScope.BASE_PRICE: "Base Price Discount",
+}
+
+
+def discount_lines(
+    lines: Sequence[RatedLine], discounts: Sequence[DiscountTerms], terms: PlanTerms, start: datetime, end: datetime
+) -> list[RatedLine]:
+    """One line for each discount, also where there was nothing to take it from."""
+    found: list[RatedLine] = []
+    for discount in sorted(discounts, key=lambda discount: discount.scope is DiscountScope.INVOICE_TOTAL):
+        base = sum(line.amount for line in [*lines, *found] if _concerns(discount, line))
+        found.append(_line(discount, max(base, 0), terms, start, end))
+    return found
+
+
+def discounted_base_price(base_price: int, discounts: Sequence[DiscountTerms]) -> int:
+    for discount in discounts:
+        if discount.scope is DiscountScope.BASE_PRICE:
+            base_price -= _off(discount, base_price)
+    return base_price
+
+
+def _concerns(discount: DiscountTerms, line: RatedLine) -> bool:
+    match discount.scope:
+        case DiscountScope.INVOICE_TOTAL:
+            return True
+        case DiscountScope.BASE_PRICE:
+            return line.kind == LineKind.BASE_PRICE or line.metadata.get("scope") == discount.scope
+    return bool(line.metadata.get("metered_component_uuid") == discount.component_uuid)
+
+
+def _line(discount: DiscountTerms, base: int, terms: PlanTerms, start: datetime, end: datetime) -> RatedLine:
+    about = {"metered_component_uuid": discount.component_uuid} if discount.component_uuid else {}
+    return RatedLine(
+        kind=LineKind.DISCOUNT,
+        name=_name(discount, terms),
+        description=_text(discount, base, terms.currency),
+        quantity=None,
+        quantity_unit="",
+        unit_price=None,
+        amount=-_off(discount, base),
+        start=start,
+        end=end,
+        metadata={"discount_uuid": discount.uuid, "scope": str(discount.scope), "applies_to": base, **about},
+    )
+
+
+def _off(discount: DiscountTerms, base: int) -> int:
+    if discount.type is DiscountType.PERCENT:
+        return min(half_up(Fraction(base) * Fraction(discount.amount) / 100), base)
+    return min(half_up(Fraction(discount.amount)), base)
+
+
+def _name(discount: DiscountTerms, terms: PlanTerms) -> str:
+    component = next((part.name for part in terms.components if part.uuid == discount.component_uuid), "")
+    return f"{component} {_NAMES[discount.scope]}".strip()
+
+
+def _text(discount: DiscountTerms, base: int, currency: str) -> str:
+    of = format_money(base, currency)
+    if discount.type is DiscountType.PERCENT:
+        return f"{plain(discount.amount)}% of {of}"
+    return f"{format_money(half_up(Fraction(discount.amount)), currency)} off {of}"

@@ -1,0 +1,71 @@
+"""Minimum charges: what is missing to the least that a component, or the whole plan, costs in a cycle.
+
+A minimum either tops up (a line of its own beside the others, for what is missing) or replaces (its line stands
+alone, for the whole minimum, and keeps what it stands for). The total is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from customers.money import format_money
+from invoicing.rating.rounding import half_up
+from invoicing.rating.terms import ComponentTerms, LineKind, PlanTerms, RatedLine
+
+
+def with_component_minimum(
+    line: RatedLine, component: ComponentTerms, terms: PlanTerms, *, replaces: bool
+) -> list[RatedLine]:
+    """The component's line, and beside it or in its place that of its minimum where one applies."""
+    least = half_up(component.minimum_charge * terms.proration)
+    if line.amount >= least:
+        return [line]
+    text = _text(component.minimum_charge, least, terms)
+    kind, name = LineKind.METERED_COMPONENT_MINIMUM_CHARGE, f"{component.name} Minimum Charge"
+    evidence = {"metered_component_uuid": component.uuid, "meter_name": component.meter_name}
+    return _applied(kind, name, text, [line], least, line.start, line.end, evidence, replaces)
+
+
+def with_plan_minimum(
+    lines: Sequence[RatedLine], terms: PlanTerms, start: datetime, end: datetime, *, replaces: bool
+) -> list[RatedLine]:
+    least = half_up(terms.minimum_charge * terms.proration)
+    if sum(line.amount for line in lines) >= least:
+        return list(lines)
+    text = _text(terms.minimum_charge, least, terms)
+    name = f"{terms.label or terms.base_price_name} Minimum Charge"
+    return _applied(LineKind.MINIMUM_CHARGE, name, text, lines, least, start, end, {}, replaces)
+
+
+def _applied(
+    kind: LineKind,
+    name: str,
+    text: str,
+    lines: Sequence[RatedLine],
+    least: int,
+    start: datetime,
+    end: datetime,
+    evidence: dict[str, str],
+    replaces: bool,
+) -> list[RatedLine]:
+    reached = sum(line.amount for line in lines)
+    stands_for = [{"kind": str(line.kind), "name": line.name, "amount": line.amount} for line in lines]
+    minimum = RatedLine(
+        kind=kind,
+        name=name,
+        description=text,
+        quantity=None,
+        quantity_unit="",
+        unit_price=None,
+        amount=least if replaces else least - reached,
+        start=start,
+        end=end,
+        metadata={**evidence, "minimum": least, "reached": reached, **({"replaces": stands_for} if replaces else {})},
+    )
+    return [minimum] if replaces else [*lines, minimum]
+
+
+def _text(whole: int, least: int, terms: PlanTerms) -> str:
+    text = f"Minimum of {format_money(whole, terms.currency)}"
+    return text if least == whole else f"{text}, {format_money(least, terms.currency)} for a shorter billing cycle"
