@@ -15,6 +15,7 @@ from django.test import Client
 from django.utils import timezone
 from drf_spectacular.validation import validate_schema
 
+from customers.events.dispatch import dispatch
 from customers.models import Customer, Vendor
 from customers.settings.policy import SETTING_NAMES
 from invoicing.models import Payment
@@ -200,6 +201,15 @@ def _subscription(api: Api) -> None:
     api.post("/customers/acme/subscriptions", {"price_plan_name": "basic", "price_plan_tag": "first"})
     api.get("/customers/acme/subscriptions")
     api.get("/customers/acme/active_subscription")
+    api.post("/customers/acme/discounts", [{"discount_type": "PERCENT", "amount": 10, "scope": "INVOICE_TOTAL"}])
+    [discount] = answer(api.get("/customers/acme/active_subscription"))["discounts"]
+    api.delete("/customers/acme/discounts", {"discount_uuid": discount["external_uuid"]})
+    now = answer(api.get("/test_clock"))["now"]
+    charge = {"charge_time": now, "item_name": "setup", "quantity": 1, "total_price": 500}
+    made = answer(api.post("/customers/acme/adhoc_charges", charge))
+    api.get("/customers/acme/adhoc_charges")
+    api.get(f"/customers/acme/adhoc_charges/{made['uuid']}")
+    api.delete(f"/customers/acme/adhoc_charges/{made['uuid']}")
     api.put("/customers/acme/subscription", {"price_plan_name": "basic", "at_cycle_end": True})
     api.get("/customers/acme/scheduled_subscriptions")
 
@@ -209,6 +219,11 @@ def _usage(api: Api) -> None:
     api.post("/measurements/multi", [{**MEASUREMENT, "id": "m-1", "time": "2026-03-01T12:00:00Z"}, MEASUREMENT])
     api.get("/live_measurements", {"limit": 2})
     api.get("/customers/acme/usage", {"meter_name": "requests"})
+    for report in ("revenue", "accrued_revenue", "total_accrued_revenue", "daily_accrued_revenue"):
+        api.get(f"/customers/acme/{report}")
+    since = (datetime.fromisoformat(answer(api.get("/test_clock"))["now"]) - timedelta(days=1)).isoformat()
+    api.post("/customers/acme/usage_by_time", {"meter_name": "requests", "start_time": since})
+    api.post("/customers/acme/spend_by_time", {"start_time": since, "time_bucket": "day"})
 
 
 def _invoices(api: Api) -> None:
@@ -241,6 +256,12 @@ def _webhooks(api: Api) -> None:
     made = answer(api.post("/webhooks", {"url": "https://example.com/webhooks"}))
     api.get("/webhooks")
     api.get(f"/webhooks/{made['uuid']}")
+    api.put(f"/webhooks/{made['uuid']}", {"description": "Our books"})
+    api.post(f"/webhooks/{made['uuid']}/roll_secret")
+    api.post(f"/webhooks/{made['uuid']}/test")
+    dispatch(real_now=timezone.now())
+    [delivery, *_] = answer(api.get(f"/webhooks/{made['uuid']}/deliveries"))["deliveries"]
+    api.post(f"/webhooks/deliveries/{delivery['id']}/retries")
     api.delete(f"/webhooks/{made['uuid']}")
 
 

@@ -231,7 +231,7 @@ def plan_shape(plan: PricePlan) -> PricePlanAnswer:
         "base_price_description": plan.base_price_description or None,
         "minimum_charge": plan.minimum_charge,
         "minimum_charge_frequency": plan.minimum_charge_frequency,
-        "metered_components": [_component_shape(component) for component in plan.metered_components.all()],
+        "metered_components": [component_shape(component) for component in plan.metered_components.all()],
         "tags": [{"tag": tag} for tag in plan.tags],
         "features": [],
         "add_ons": [],
@@ -241,7 +241,7 @@ def plan_shape(plan: PricePlan) -> PricePlanAnswer:
     }
 
 
-def _component_shape(component: MeteredComponent) -> MeteredComponentAnswer:
+def component_shape(component: MeteredComponent) -> MeteredComponentAnswer:
     return {
         "external_uuid": str(component.external_uuid),
         "meter_name": component.meter.name,

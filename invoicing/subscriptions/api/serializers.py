@@ -11,7 +11,13 @@ from django.db.models import QuerySet
 from rest_framework import serializers
 
 from customers.api.base import StrictSerializer
-from invoicing.catalog.api.serializers import PricePlanAnswer, number, plan_shape
+from invoicing.catalog.api.serializers import (
+    MeteredComponentAnswer,
+    PricePlanAnswer,
+    component_shape,
+    number,
+    plan_shape,
+)
 from invoicing.catalog.checks import refuse_unsupported
 from invoicing.rating.discounts import DiscountScope, DiscountType, discounted_base_price
 from invoicing.subscriptions.discounts import DiscountDraft, discounts_at
@@ -129,17 +135,14 @@ class UsageQuery(StrictSerializer):
     end_time = _time("Left out: now; with start_time left out too, the end of the running billing cycle.")
 
 
-class ComponentReference(TypedDict):
-    external_uuid: str
-
-
 class DiscountAnswer(TypedDict):
     external_uuid: str
     discount_type: str
     amount: Annotated[float, "Minor units, or percent."]
     scope: str
-    metered_component: ComponentReference | None
+    metered_component: MeteredComponentAnswer | None
     add_on: None
+    coupon_id: None
     labels: dict[str, str]
     billing_cycle_start_offset: Annotated[int, "From the first cycle of the subscription."]
     billing_cycle_duration: int | None
@@ -226,14 +229,17 @@ def active_subscription_shape(subscription: Subscription, zone: ZoneInfo, now: d
 def discount_shape(discount: Discount, subscription: Subscription) -> DiscountAnswer:
     rule = cycle_rule(subscription, subscription.vendor.zone)
     first, end = discount.first_cycle, discount.end_cycle
-    component = discount.metered_component
+    # Of the subscription's own plan, whose components are loaded.
+    components = {one.pk: one for one in subscription.price_plan.metered_components.all()}
+    component = components.get(discount.metered_component_id or 0)
     return {
         "external_uuid": str(discount.uuid),
         "discount_type": discount.discount_type,
         "amount": number(discount.amount),
         "scope": discount.scope,
-        "metered_component": {"external_uuid": str(component.external_uuid)} if component else None,
+        "metered_component": component_shape(component) if component else None,
         "add_on": None,
+        "coupon_id": None,
         "labels": {},
         "billing_cycle_start_offset": first,
         "billing_cycle_duration": None if end is None else end - first,
