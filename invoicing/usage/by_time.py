@@ -1,8 +1,8 @@
 """How much was measured in each hour or day, by label if wanted. Two queries, however long the time.
 
 A window on what was sent, for charts: each bucket is aggregated on its own, so a level counts in the
-bucket in which it was measured, and ``reset_total`` does not reach beyond its bucket. What is billed is
-answered by ``aggregation.usage_of``.
+bucket in which it was measured, and ``reset_total`` is not looked at. What is billed is answered by
+``aggregation.usage_of``.
 """
 
 from __future__ import annotations
