@@ -22,7 +22,7 @@ from django.db import connections
 from django.test import override_settings
 from django.utils import timezone
 
-from payments.sandbox import clock, pump, seed, wsgi
+from payments.sandbox import clock, deliveries, pump, seed, wsgi
 from payments.stripe.handlers import SUBSCRIBED
 from tests.contract import stripe_contract
 from tests.contract.stripe_contract import Report
@@ -183,6 +183,8 @@ def stripe_sandbox(transactional_db: None) -> Iterator[StripeSandbox]:
     with override_settings(STRIPE_API_BASE=base, STRIPE_CONNECT_BASE=base):
         made = seed.ensure_installation(webhook_url=NOWHERE)
         yield StripeSandbox(base, made.secret_key, made.account, made.webhook_secret, made.client_id, server.traffic)
+    # The webhooks' receiver may be a live server, whose threads hold a connection to the database as long as ours.
+    deliveries._session().close()
     server.shutdown()
     server.hang_up()
     server.server_close()

@@ -201,8 +201,11 @@ def _subscription(api: Api) -> None:
     api.post("/customers/acme/subscriptions", {"price_plan_name": "basic", "price_plan_tag": "first"})
     api.get("/customers/acme/subscriptions")
     api.get("/customers/acme/active_subscription")
-    api.post("/customers/acme/discounts", [{"discount_type": "PERCENT", "amount": 10, "scope": "INVOICE_TOTAL"}])
-    [discount] = answer(api.get("/customers/acme/active_subscription"))["discounts"]
+    component = answer(api.get("/price_plans/basic/first"))["metered_components"][0]["external_uuid"]
+    of_one = {"discount_type": "FLAT", "amount": 5, "scope": "METERED_COMPONENT", "metered_component_uuid": component}
+    of_all = {"discount_type": "PERCENT", "amount": 10, "scope": "INVOICE_TOTAL"}
+    api.post("/customers/acme/discounts", [of_all, of_one])
+    [discount, _] = answer(api.get("/customers/acme/active_subscription"))["discounts"]
     api.delete("/customers/acme/discounts", {"discount_uuid": discount["external_uuid"]})
     now = answer(api.get("/test_clock"))["now"]
     charge = {"charge_time": now, "item_name": "setup", "quantity": 1, "total_price": 500}
