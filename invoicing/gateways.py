@@ -77,7 +77,8 @@ class GatewayStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GatewayPayment:
-    """One attempt to collect at the gateway. ``method`` is in words: "Visa ending in 4242"."""
+    """One attempt to collect at the gateway. ``method`` is in words: "Visa ending in 4242". ``is_final``: it
+    failed for good, and must not be tried again by itself with the same method."""
 
     external_id: str
     succeeded: bool
@@ -86,6 +87,7 @@ class GatewayPayment:
     occurred_at: datetime
     error_code: str = ""
     error: str = ""
+    is_final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
