@@ -19,7 +19,7 @@ from invoicing.invoices import refunds
 from invoicing.invoices.collection import StillIssuing, settle
 from invoicing.invoices.models import AttemptState, Channel, Invoice, IssueAttempt
 from invoicing.invoices.states import BEFORE_ISSUE
-from payments.stripe import connect, issuing, mapping, methods
+from payments.stripe import connect, mapping, methods, reading
 from payments.stripe.client import client_for
 from payments.stripe.models import StripeConnection, StripeCustomer, StripeEvent, StripePaymentMethod
 
@@ -80,7 +80,7 @@ def _is_being_issued(invoice: Invoice) -> bool:
 
 def present_state(connection: StripeConnection, external_id: str) -> GatewayInvoice:
     try:
-        return issuing.fetch(client_for(connection), external_id)
+        return reading.fetch(client_for(connection), external_id)
     except GatewayRejected as error:
         if error.code == "resource_missing":
             return mapping.deleted_invoice(external_id)

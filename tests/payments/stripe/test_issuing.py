@@ -11,7 +11,9 @@ from django.utils import timezone
 from customers.models import Customer
 from invoicing.gateways import Advance, Collection, GatewayRejected, GatewayStatus, GatewayUnavailable
 from payments.stripe.gateway import StripeGateway
-from payments.stripe.issuing import NO_EMAIL, NO_METHOD_NOTE, fitting
+from payments.stripe.issuing import NO_EMAIL
+from payments.stripe.lines import fitting
+from payments.stripe.plan import NO_METHOD_NOTE
 from tests.factories import CustomerFactory
 from tests.payments.stripe.conftest import Shop, order_for
 
@@ -300,7 +302,7 @@ def test_more_lines_than_stripe_takes_are_grouped(shop: Shop) -> None:
 
 
 def test_an_invoice_whose_key_stripe_has_forgotten_is_found_again(shop: Shop) -> None:
-    from payments.stripe import issuing
+    from payments.stripe import reading
     from payments.stripe.client import client_for
 
     customer = shop.customer()
@@ -308,7 +310,7 @@ def test_an_invoice_whose_key_stripe_has_forgotten_is_found_again(shop: Shop) ->
     made = shop.issue(order)
     external, client = customer.stripe_customers.get().external_id, client_for(shop.connection)
     since = timezone.now() - timedelta(days=2)
-    found = issuing.find(client, order, external, since)
+    found = reading.find(client, order, external, since)
     assert found is not None
     assert found["id"] == made.external_id
-    assert issuing.find(client, order_for(customer, 500), external, since) is None
+    assert reading.find(client, order_for(customer, 500), external, since) is None
