@@ -15,7 +15,7 @@ from invoicing.gateways import (
     GatewayTax,
     RefundStatus,
 )
-from payments.stripe.declines import charge_is_final
+from payments.stripe.declines import retry_after_charge
 from payments.stripe.errors import decline_words
 
 JSON = Mapping[str, Any]
@@ -139,7 +139,7 @@ def payment_of_charge(charge: JSON) -> GatewayPayment | None:
         occurred_at=datetime.fromtimestamp(charge["created"], UTC),
         error_code="" if succeeded else decline or code,
         error="" if succeeded else words,
-        is_final=charge_is_final(charge),
+        retry=retry_after_charge(charge),
     )
 
 

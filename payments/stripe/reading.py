@@ -13,8 +13,6 @@ JSON = dict[str, Any]
 
 CUSTOMER = ["customer", "customer.invoice_settings.default_payment_method"]
 UNREADABLE = "Stripe refused a step ({refusal}) and does not show the invoice either: nobody knows what became of it."
-    "Stripe refused a step ({refusal}) and does not show the invoice either, so nobody knows what became of it."
-)
 
 
 def fetch(client: AccountClient, external_id: str) -> GatewayInvoice:
