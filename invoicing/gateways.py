@@ -77,6 +77,14 @@ class GatewayStatus(StrEnum):
     UNCOLLECTIBLE = "uncollectible"
 
 
+class Retry(StrEnum):
+    """What may follow a payment that failed."""
+
+    AGAIN = "again"  # try it again on schedule
+    CUSTOMER = "customer"  # wait: the customer has to confirm it in person
+    NEVER = "never"  # wait: not with this payment method, ever
+
+
 @dataclass(frozen=True, slots=True)
 class GatewayPayment:
     """One attempt to collect at the gateway. ``method`` is in words: "Visa ending in 4242"."""
@@ -88,6 +96,7 @@ class GatewayPayment:
     occurred_at: datetime
     error_code: str = ""
     error: str = ""
+    retry: Retry = Retry.AGAIN
 
 
 @dataclass(frozen=True, slots=True)
