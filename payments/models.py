@@ -1,5 +1,19 @@
 """Gathers the models of the rooms below, where Django looks for them."""
 
-from payments.stripe.models import StripeConnection, StripeCustomer, StripeEvent, StripePaymentMethod, StripeTaxRate
+from payments.stripe.models import (
+    StripeConnection,
+    StripeCustomer,
+    StripeEvent,
+    StripePaymentMethod,
+    StripeTaxRate,
+    WebhookTally,
+)
 
-__all__ = ["StripeConnection", "StripeCustomer", "StripeEvent", "StripePaymentMethod", "StripeTaxRate"]
+__all__ = [
+    "StripeConnection",
+    "StripeCustomer",
+    "StripeEvent",
+    "StripePaymentMethod",
+    "StripeTaxRate",
+    "WebhookTally",
+]
