@@ -196,7 +196,7 @@ def _looked_at(later: LineItem, line: LineItem) -> bool:
         case LineItemKind.MINIMUM_CHARGE:
             return True
         case LineItemKind.METERED_COMPONENT_MINIMUM_CHARGE:
-            return _component(later) == _component(line)
+            return _same_component(later, line)
         case LineItemKind.DISCOUNT:
             return _discounts(later, line)
     return False
@@ -207,9 +207,10 @@ def _discounts(discount: LineItem, line: LineItem) -> bool:
         case "INVOICE_TOTAL":
             return True
         case "BASE_PRICE":
-            return line.kind == LineItemKind.BASE_PRICE or line.metadata.get("scope") == "BASE_PRICE"
-    return _component(discount) == _component(line)
+            return line.kind == LineItemKind.BASE_PRICE or bool(line.metadata.get("scope") == "BASE_PRICE")
+    return _same_component(discount, line)
 
 
-def _component(line: LineItem) -> Any:
-    return line.metadata.get("metered_component_uuid")
+def _same_component(one: LineItem, other: LineItem) -> bool:
+    field = "metered_component_uuid"
+    return bool(one.metadata.get(field) == other.metadata.get(field))
