@@ -1,5 +1,6 @@
 """Gathers the models of the rooms below, where Django looks for them."""
 
+from payments.reconcile.models import Difference, EventCursor, ReconciliationRun, SeenInvoice, Watch
 from payments.stripe.models import (
     StripeConnection,
     StripeCustomer,
@@ -10,10 +11,15 @@ from payments.stripe.models import (
 )
 
 __all__ = [
+    "Difference",
+    "EventCursor",
+    "ReconciliationRun",
+    "SeenInvoice",
     "StripeConnection",
     "StripeCustomer",
     "StripeEvent",
     "StripePaymentMethod",
     "StripeTaxRate",
+    "Watch",
     "WebhookTally",
 ]

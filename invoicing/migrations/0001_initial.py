@@ -495,6 +495,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='invoice',
+            index=models.Index(condition=models.Q(('status__in', ['INVOICE_ISSUED', 'PAYMENT_FAILED']), models.Q(('external_invoice_id', ''), _negated=True)), fields=['id'], name='invoice_open_at_gateway'),
+        ),
+        migrations.AddIndex(
+            model_name='invoice',
             index=models.Index(fields=['vendor', '-generated_at', '-id'], name='invoice_newest'),
         ),
         migrations.AddIndex(

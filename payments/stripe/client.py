@@ -128,6 +128,13 @@ class AccountClient:
     def list_refunds(self, params: Params) -> list[JSON]:
         return self._all(lambda v1, page, options: v1.refunds.list(page, options), params)
 
+    # Whole accounts, page by page
+
+    def list_page(self, what: str, params: Params) -> JSON:
+        """One page of ``events``, ``invoices``, ``charges``, ``refunds`` or ``customers``."""
+        page: JSON = {"limit": PAGE, **_sent(params)}
+        return self._call(lambda v1, options: getattr(v1, what).list(page, options))
+
     # How calls are made
 
     def _post(self, make: Callable[[Any, Any], Any], key: str) -> JSON:
