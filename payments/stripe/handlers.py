@@ -14,7 +14,7 @@ from typing import Any
 
 from customers.actors import STRIPE
 from customers.settings.policy import policy_for
-from invoicing.gateways import GatewayInvoice, GatewayRejected
+from invoicing.gateways import GatewayInvoice, GatewayRejected, GatewayUnavailable
 from invoicing.invoices import refunds
 from invoicing.invoices.collection import StillIssuing, settle
 from invoicing.invoices.models import AttemptState, Channel, Invoice, IssueAttempt
@@ -33,6 +33,7 @@ FOREIGN_CUSTOMER = "The Stripe customer is not linked to a customer of ours."
 REPLACED = "Another Stripe invoice stands for our invoice."
 UNISSUED = "Our invoice is not issued: drafts that come and go before that change nothing."
 FOREIGN_PAYMENT = "The payment was not made for an invoice of ours."
+STILL_ALLOWED = "The account still lets us act."
 TOLD_BY_INVOICE = "The events of the invoice tell of its payments."
 
 
@@ -184,9 +185,15 @@ def _make_newest_default(row: StripeCustomer, events: Sequence[StripeEvent]) -> 
 
 
 def account_let_go(connection: StripeConnection, events: Sequence[StripeEvent], real_now: datetime) -> str:
-    """The vendor disconnected us in Stripe's dashboard: from now on every call would be refused."""
-    connect.disconnected(connection, real_now=real_now)
-    return ""
+    """The vendor disconnected us in Stripe's dashboard. The event may be old, or tell of one of two grants,
+    so the account is asked: its refusal ends the connection."""
+    try:
+        connect.probe(connection, real_now=real_now)
+    except GatewayUnavailable as error:
+        if error.code == "not_connected":
+            return ""
+        raise
+    return STILL_ALLOWED
 
 
 # The table
