@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from customers.settings.policy import BillingPolicy, policy_for
-from invoicing.gateways import Advance, Collection, InvoiceOrder, OrderLine
+from invoicing.gateways import Advance, Collection, InvoiceOrder, OrderLine, get_gateway
 from invoicing.invoices.compose import compose
 from invoicing.invoices.documents.pdf import render_pdf
 from invoicing.invoices.lifecycle import locked
@@ -27,6 +27,8 @@ from invoicing.invoices.outbox import new_email, recipients
 from invoicing.invoices.schedule import channel_for, due_date
 from invoicing.invoices.states import BEFORE_ISSUE, InvoiceAction
 
+GATEWAY = "stripe"
+
 
 @dataclass(frozen=True)
 class Claimed:
@@ -43,10 +45,23 @@ def claim_attempt(invoice: Invoice, *, now: datetime, real_now: datetime) -> Cla
         if invoice.state not in BEFORE_ISSUE or invoice.next_action != InvoiceAction.ISSUE:
             return None
         if under_way := invoice.issue_attempts.filter(state=AttemptState.SENDING).first():
+            _follow_account(under_way)
             return Claimed(under_way, is_new=False)
         policy = policy_for(invoice.customer)
         _date(invoice, policy, now)
         return Claimed(_open(invoice, policy, now=now, real_now=real_now), is_new=True)
+
+
+def _follow_account(attempt: IssueAttempt) -> None:
+    """An order that no account has taken up goes to the one that acts now, if its own was disconnected: at most
+    an empty draft stays behind, in an account that cannot be reached."""
+    if attempt.channel != Channel.GATEWAY or attempt.external_id:
+        return
+    gateway = get_gateway(GATEWAY)
+    acting = gateway.acting_account(attempt.request["vendor_id"])
+    if acting and acting != attempt.request["account"] and not gateway.can_act(attempt.request["account"]):
+        attempt.request = {**attempt.request, "account": acting}
+        attempt.save(update_fields=["request"])
 
 
 def _date(invoice: Invoice, policy: BillingPolicy, now: datetime) -> None:
@@ -90,6 +105,7 @@ def order_for(invoice: Invoice, policy: BillingPolicy) -> InvoiceOrder:
     return InvoiceOrder(
         invoice_uuid=str(invoice.uuid),
         vendor_id=invoice.vendor_id,
+        account=get_gateway(GATEWAY).acting_account(invoice.vendor_id),
         customer_id=invoice.customer_id,
         number=invoice.number,
         currency=invoice.currency,

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from customers.actors import SCHEDULE, Actor
 from customers.errors import Conflict, Invalid
 from customers.events.models import EventKind
 from customers.vendor import Vendor
+from invoicing.invoices.waiting import go_on
 from payments.stripe import standing
 from payments.stripe.client import JSON, client_for
 from payments.stripe.models import StripeConnection
@@ -43,6 +44,18 @@ def connection_of(vendor: Vendor) -> StripeConnection | None:
 def acting_connection(vendor_id: int) -> StripeConnection | None:
     acting = StripeConnection.objects.filter(vendor_id=vendor_id, is_active=True, disconnected_at__isnull=True)
     return acting.first()
+
+
+def connection_by_reference(reference: str) -> StripeConnection | None:
+    """The connection an invoice was made through; calls by one that has ended wait for it (``client_for``)."""
+    account_id, _, mode = reference.partition("/")
+    known = StripeConnection.objects.filter(account_id=account_id, livemode=mode == "live")
+    return known.order_by(F("disconnected_at").desc(nulls_first=True), "-pk").first()
+
+
+def was_connected(vendor_id: int) -> bool:
+    """Whether what is to be issued through Stripe may wait for an account to come back."""
+    return StripeConnection.objects.filter(vendor_id=vendor_id).exists()
 
 
 def required_connection(vendor: Vendor) -> StripeConnection:
@@ -107,6 +120,7 @@ def attach(
             connection = _opened(vendor, account_id, livemode, keys, actor, real_now)
             if act or acting_connection(vendor.pk) is None:
                 _let_act(connection)
+            go_on(vendor, real_now=real_now)
             return connection
     except IntegrityError as error:
         raise Conflict(f"The Stripe account {account_id} is connected to another vendor.", code=ELSEWHERE) from error
@@ -175,6 +189,7 @@ def switch(vendor: Vendor, *, livemode: bool, actor: Actor, real_now: datetime) 
         if not wanted.is_active:
             _let_act(wanted)
             standing.tell(wanted, EventKind.STRIPE_SWITCHED, {}, actor=actor, real_now=real_now)
+            go_on(vendor, real_now=real_now)
     return wanted
 
 

@@ -56,6 +56,11 @@ class StripeConnection(VendorOwned):
         return "live" if self.livemode else "test"
 
     @property
+    def reference(self) -> str:
+        """What an invoice remembers it by; ``connect.connection_by_reference`` is the way back."""
+        return f"{self.account_id}/{self.mode}"
+
+    @property
     def is_connected(self) -> bool:
         return self.disconnected_at is None
 
