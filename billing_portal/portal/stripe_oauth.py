@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
@@ -18,11 +19,13 @@ from django.urls import reverse
 from django.utils.crypto import constant_time_compare
 
 from billing_portal.accounts.roles import Permission
+from billing_portal.portal import csp
 from billing_portal.portal.access import OperatorRequest, returning, verb
 from billing_portal.portal.navigation import show
 from customers.errors import Refused
 from invoicing.gateways import GatewayError, GatewayRejected
 from payments.stripe import connect, oauth
+from payments.stripe.models import StripeConnection
 
 SESSION_KEY = "stripe_connect"
 LIFETIME = timedelta(minutes=10)
@@ -70,8 +73,8 @@ DENIED = Problem(
 
 
 @verb(Permission.CONNECT_STRIPE)
-def start(request: OperatorRequest) -> HttpResponse:
-    livemode = request.POST.get("mode") == "live"
+def start(request: OperatorRequest, mode: str) -> HttpResponse:
+    livemode = mode == "live"
     if livemode and request.vendor.is_test:
         messages.error(request, "A vendor in test mode uses Stripe's test mode only.")
         return redirect(SETTINGS)
@@ -148,7 +151,7 @@ def _complete(request: OperatorRequest, livemode: bool) -> HttpResponse:
     return redirect(SETTINGS)
 
 
-def _welcome(connection: connect.StripeConnection) -> str:
+def _welcome(connection: StripeConnection) -> str:
     done = f"The Stripe account {connection.account_id} is connected in {connection.mode} mode."
     return done if connection.is_active else f"{done} Another account acts at present: use the switch to change that."
 
@@ -197,16 +200,19 @@ def _not_connected(refusal: Refused, livemode: bool) -> Problem:
 
 def _explain(request: OperatorRequest, problem: Problem, livemode: bool) -> HttpResponse:
     context = {"problem": problem, "mode": "live" if livemode else "test"}
-    return show(
-        request,
-        "portal/settings/connect_problem.html",
-        context,
-        title=problem.title,
-        area="billing_settings",
-        status=problem.status,
-    )
+    template, area = "portal/settings/connect_problem.html", "billing_settings"
+    page = show(request, template, context, title=problem.title, area=area, status=problem.status)
+    return leading_to_stripe(page)
 
 
 def _callback_url(request: OperatorRequest) -> str:
     """Where this session is: the browser comes back to the host it left."""
     return request.build_absolute_uri(reverse("portal:stripe_callback"))
+
+
+def leading_to_stripe(page: HttpResponse) -> HttpResponse:
+    """Browsers hold a form to the page's ``form-action`` through redirects as well, so the pages with the button
+    name Stripe's consent page there."""
+    stripe = settings.STRIPE_CONNECT_BASE
+    page.headers["Content-Security-Policy"] = csp.header(csp.SKINNED | {"form-action": f"'self' {stripe}"})
+    return page
