@@ -26,6 +26,9 @@ class Permission(StrEnum):
     CHANGE_CUSTOMER = "change_customer"
     CHANGE_SUBSCRIPTION = "change_subscription"
     MANAGE_API_KEYS = "manage_api_keys"
+    REPLAY_EVENTS = "replay_events"
+    RECONCILE = "reconcile"
+    CONNECT_STRIPE = "connect_stripe"
 
 
 P = Permission
@@ -42,6 +45,8 @@ _BILLING = _SUPPORT | {
     P.CHANGE_OVERRIDE,
     P.CHANGE_CATALOG,
     P.CHANGE_SUBSCRIPTION,
+    P.REPLAY_EVENTS,
+    P.RECONCILE,
 }
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {

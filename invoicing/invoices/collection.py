@@ -14,13 +14,16 @@ from customers.errors import Refused
 from customers.events.models import EventKind
 from customers.events.record import record
 from customers.money import format_money
+from customers.settings.policy import policy_for
 from invoicing.gateways import GatewayInvoice, GatewayPayment, GatewayStatus, Waiting
 from invoicing.invoices import retries
 from invoicing.invoices.ledger import Payment
 from invoicing.invoices.lifecycle import invoice_fact, mirror, note_fact, transition
 from invoicing.invoices.models import AttemptState, Invoice
+from invoicing.invoices.papers import keep_document
 from invoicing.invoices.payments import record_payments, tried
 from invoicing.invoices.states import MIRRORED, OPEN, TRANSITIONS, InvoiceAction, InvoiceStatus
+from invoicing.invoices.taxing import copy_tax
 
 S = InvoiceStatus
 
@@ -71,6 +74,8 @@ class _Settling:
 
     def run(self) -> str:
         news = record_payments(self.invoice, self.state)
+        if copy_tax(self.invoice, self.state.tax):
+            keep_document(self.invoice, policy_for(self.invoice.customer), self.now)
         self._copy_facts()
         self._tell_of_money()
         reason = self._follow(news)
@@ -91,7 +96,7 @@ class _Settling:
             "due_date": state.due_date or invoice.due_date,
             "gateway_status": state.status,
             "gateway_collection": state.collection or invoice.gateway_collection,
-            "gateway_advances": state.advances,
+            "gateway_advances": state.retries_itself,
             "gateway_next_attempt_at": state.next_attempt_at,
             "gateway_seen_at": state.seen_at or invoice.gateway_seen_at,
             **_attempts(tried(invoice)),

@@ -15,7 +15,7 @@ from typing import Any
 from django.utils import timezone
 
 from invoicing.gateways import GatewayInvoice, GatewayRejected, Waiting
-from payments.stripe import issuing, mapping
+from payments.stripe import mapping, reading
 from payments.stripe.client import AccountClient
 
 JSON = dict[str, Any]
@@ -30,17 +30,17 @@ def collect(client: AccountClient, invoice: str, *, key: str, known: int, method
     present, seen_at = _finalized(client, invoice, key)
     if present is None:
         return mapping.deleted_invoice(invoice)
-    state = issuing.read(client, present, seen_at)
+    state = reading.read(client, present, seen_at)
     if present["status"] not in ("open", "uncollectible") or _is_under_way(present) or _attempts(state) > known:
         return state
     params: JSON = {"off_session": True, **({"payment_method": method} if method else {})}
     try:
         client.pay_invoice(invoice, params, key=f"{key}-pay")
     except GatewayRejected as error:
-        after = issuing.fetch(client, invoice)
+        after = reading.fetch(client, invoice)
         nothing_happened = after.status == state.status and len(after.payments) == len(state.payments)
         return replace(after, refused=error.message) if nothing_happened else after
-    return issuing.fetch(client, invoice)
+    return reading.fetch(client, invoice)
 
 
 def _finalized(client: AccountClient, invoice: str, key: str) -> tuple[JSON | None, datetime]:
@@ -67,7 +67,7 @@ def send(client: AccountClient, invoice: str, *, key: str) -> GatewayInvoice:
     present, seen_at = _finalized(client, invoice, key)
     if present is None:
         return replace(mapping.deleted_invoice(invoice), refused=WAS_DELETED)
-    state = issuing.read(client, present, seen_at)
+    state = reading.read(client, present, seen_at)
     if present["status"] != "open":
         return replace(state, refused=f"It is {present['status']} in Stripe: there is nothing to send.")
     client.send_invoice(invoice, {}, key=f"{key}-send")
@@ -93,14 +93,14 @@ def _end(client: AccountClient, invoice: str, wanted: str, act: Callable[[], JSO
     if present is None:
         return mapping.deleted_invoice(invoice)
     if present["status"] == "draft":
-        issuing.discard(client, invoice)
+        reading.discard(client, invoice)
         return mapping.deleted_invoice(invoice)
     if present["status"] == wanted:
-        return issuing.read(client, present, seen_at)
+        return reading.read(client, present, seen_at)
     if present["status"] in _FINISHED:
-        return replace(issuing.read(client, present, seen_at), refused=_FINISHED[present["status"]])
+        return replace(reading.read(client, present, seen_at), refused=_FINISHED[present["status"]])
     act()
-    return issuing.fetch(client, invoice)
+    return reading.fetch(client, invoice)
 
 
 _FINISHED = {"paid": WAS_PAID, "void": WAS_VOIDED}
@@ -111,10 +111,10 @@ def mark_paid(client: AccountClient, invoice: str, *, key: str) -> GatewayInvoic
     if present is None:
         return replace(mapping.deleted_invoice(invoice), refused=WAS_DELETED)
     if present["status"] == "void":
-        return replace(issuing.read(client, present, seen_at), refused=WAS_VOIDED)
+        return replace(reading.read(client, present, seen_at), refused=WAS_VOIDED)
     if present["status"] != "paid":
         client.pay_invoice(invoice, {"paid_out_of_band": True}, key=f"{key}-paid")
-    return issuing.fetch(client, invoice)
+    return reading.fetch(client, invoice)
 
 
 def _present(client: AccountClient, invoice: str) -> JSON | None:

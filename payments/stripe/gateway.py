@@ -18,13 +18,15 @@ from invoicing.gateways import (
     InvoiceOrder,
 )
 from invoicing.invoices.models import IssueAttempt
-from payments.stripe import acting, issuing, refunds
+from payments.stripe import acting, issuing, reading, refunds
 from payments.stripe.client import AccountClient, client_for
-from payments.stripe.connect import acting_connection, connection_by_reference
+from payments.stripe.connect import acting_connection, connection_by_reference, was_connected
 from payments.stripe.models import StripeConnection, StripeCustomer, StripePaymentMethod
+from payments.stripe.plan import Issue
 
 NO_CONNECTION = "No Stripe account is connected. Connect one under Settings -> Invoicing & Payments."
 GONE = "The Stripe account {} is no longer connected. Connect it again under Settings -> Invoicing & Payments."
+PAUSED = "No Stripe account acts for you at present. Connect one or choose one under Settings -> Invoicing & Payments."
 NO_COUNTERPART = "The customer has no Stripe customer. Generate or link one under Integrations -> Payments."
 STILL_MADE = "The Stripe customer is still being made. The invoice follows as soon as it exists."
 
@@ -39,19 +41,24 @@ class StripeGateway:
         connection = acting_connection(vendor_id)
         return connection.reference if connection else ""
 
+    def can_act(self, account: str) -> bool:
+        connection = connection_by_reference(account)
+        return connection is not None and connection.is_connected
+
     def issue_invoice(
         self, order: InvoiceOrder, *, idempotency_key: str, remember: Callable[[str], None]
     ) -> GatewayInvoice:
         vendor = Vendor.objects.get(pk=order.vendor_id)
-        connection = _connection(order.account)
+        connection = _connection_for(order)
         counterpart = _counterpart(order.customer_id, connection)
         real_now = timezone.now()
-        issue = issuing.Issue(
+        issue = Issue(
             client=client_for(connection),
             order=order,
             customer=counterpart.external_id,
             key=idempotency_key,
             today=vendor.now(real_now).astimezone(vendor.zone).date(),
+            real_now=real_now,
             known_methods=list(StripePaymentMethod.objects.filter(stripe_customer=counterpart).order_by("-is_default")),
         )
         return issuing.make(issue, _earlier(issue, real_now), remember)
@@ -79,7 +86,7 @@ class StripeGateway:
         return refunds.make(_client(account), external_id, amount, reference=reference, key=idempotency_key)
 
     def fetch_invoice(self, account: str, external_id: str) -> GatewayInvoice:
-        return issuing.fetch(_client(account), external_id)
+        return reading.fetch(_client(account), external_id)
 
     def payment_methods(self, account: str, customer_id: int) -> list[GatewayMethod]:
         connection = connection_by_reference(account) if account else None
@@ -88,6 +95,12 @@ class StripeGateway:
         )
         kept = rows.order_by("-is_default", "pk")
         return [GatewayMethod(row.external_id, str(row), row.is_default) for row in kept]
+
+
+def _connection_for(order: InvoiceOrder) -> StripeConnection:
+    if not order.account and was_connected(order.vendor_id):
+        raise GatewayUnavailable(PAUSED, code="not_connected")
+    return _connection(order.account)
 
 
 def _connection(account: str) -> StripeConnection:
@@ -110,9 +123,9 @@ def _counterpart(customer_id: int, connection: StripeConnection) -> StripeCustom
     return row
 
 
-def _earlier(issue: issuing.Issue, real_now: datetime) -> dict[str, Any] | None:
+def _earlier(issue: Issue, real_now: datetime) -> dict[str, Any] | None:
     """What a former run of this order left at Stripe, asked for only when its key may be forgotten there."""
     attempt = IssueAttempt.objects.filter(idempotency_key=issue.key).first()
     if attempt is None or attempt.real_started_at > real_now - KEYS_LAST:
         return None
-    return issuing.find(issue.client, issue.order, issue.customer, attempt.real_started_at)
+    return reading.find(issue.client, issue.order, issue.customer, attempt.real_started_at)
