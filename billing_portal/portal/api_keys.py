@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -58,7 +59,7 @@ def key_list(request: OperatorRequest) -> HttpResponse:
     return _page(request, form, key)
 
 
-def _wanted(form: KeyForm) -> dict[str, str | datetime | None]:
+def _wanted(form: KeyForm) -> dict[str, Any]:
     return {**form.cleaned_data, "scope": form.cleaned_data["scope"] or Scope.WRITE}
 
 
