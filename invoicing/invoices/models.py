@@ -127,6 +127,11 @@ class Invoice(VendorOwned, QueuedWork):
                 condition=Q(next_reminder_at__isnull=False),
                 name="invoice_reminder_vendor",
             ),
+            models.Index(
+                fields=["id"],
+                condition=Q(status__in=["INVOICE_ISSUED", "PAYMENT_FAILED"]) & ~Q(external_invoice_id=""),
+                name="invoice_open_at_gateway",
+            ),
             models.Index(fields=["vendor", "-generated_at", "-id"], name="invoice_newest"),
             models.Index(fields=["vendor", "status", "-generated_at", "-id"], name="invoice_by_status"),
             models.Index(fields=["customer", "-generated_at", "-id"], name="invoice_of_customer"),
