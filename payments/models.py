@@ -1,7 +1,15 @@
 """Gathers the models of the rooms below, where Django looks for them."""
 
 from payments.reconcile.models import Difference, EventCursor, ReconciliationRun, SeenInvoice, Watch
-from payments.stripe.models import StripeConnection, StripeCustomer, StripeEvent, StripePaymentMethod, WebhookTally
+from payments.stripe.models import (
+    StripeConnection,
+    StripeCustomer,
+    StripeEvent,
+    StripePaymentMethod,
+    StripeTaxRate,
+    StripeWebhookSecret,
+    WebhookTally,
+)
 
 __all__ = [
     "Difference",
@@ -12,6 +20,8 @@ __all__ = [
     "StripeCustomer",
     "StripeEvent",
     "StripePaymentMethod",
+    "StripeTaxRate",
+    "StripeWebhookSecret",
     "Watch",
     "WebhookTally",
 ]
