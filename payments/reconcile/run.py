@@ -141,6 +141,9 @@ def _rejected(run: Run, error: GatewayError, real_now: datetime) -> None:
 
 def _unavailable(run: Run, error: GatewayError, real_now: datetime) -> None:
     failures = run.failures + 1
+    if not connections(run.vendor_id).filter(pk=run.connection_id).exists():
+        _end(run, State.FAILED, real_now, last_error=error.message)
+        return
     if failures >= MOST_FAILURES:
         _end(run, State.FAILED, real_now, last_error=f"{OUT_OF_REACH} {error.message}")
         return

@@ -315,7 +315,7 @@ def test_accounts_are_kept_apart_and_one_out_of_reach_does_not_stop_the_other(sh
     out, err = StringIO(), StringIO()
     with pytest.raises(CommandError, match="acct_other"):
         call_command("reconcile", stdout=out, stderr=err)
-    assert "does not let us act" in ReconciliationRun.objects.get(connection=stranger).last_error
+    assert "no longer lets us act" in ReconciliationRun.objects.get(connection=stranger).last_error
     assert [d.vendor for d in Difference.objects.all()] == [shop.vendor]
     assert f"Paid in Stripe {external}: here Issued, $0.00 of $10.00 paid; in Stripe Paid, $10.00 of $10.00" in (
         out.getvalue()
