@@ -12,7 +12,9 @@ from customers.claims import Claimable, QueuedWork
 from customers.customer import Customer
 from customers.scoping import VendorOwned
 from invoicing.gateways import Retry
-from invoicing.invoices.ledger import DisputeState, Payment, Refund
+from invoicing.invoices.ledger import DisputeState
+from invoicing.invoices.ledger import Payment as Payment
+from invoicing.invoices.ledger import Refund as Refund
 from invoicing.invoices.states import InvoiceStatus
 from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Subscription
 
