@@ -45,10 +45,12 @@ class OrderLine:
 @dataclass(frozen=True, slots=True)
 class InvoiceOrder:
     """An invoice to be made at the gateway. JSON types only (times are ISO 8601), because it is stored
-    before the call and replayed word for word. ``total`` is in minor units."""
+    before the call and replayed word for word. ``total`` is in minor units, ``account`` the account that acted
+    for the vendor when the order was written: it is not made anywhere else, whatever acts later."""
 
     invoice_uuid: str
     vendor_id: int
+    account: str
     customer_id: int
     number: str
     currency: str
@@ -75,6 +77,14 @@ class GatewayStatus(StrEnum):
     UNCOLLECTIBLE = "uncollectible"
 
 
+class Retry(StrEnum):
+    """What may follow a payment that failed."""
+
+    AGAIN = "again"  # try it again on schedule
+    CUSTOMER = "customer"  # wait: the customer has to confirm it in person
+    NEVER = "never"  # wait: not with this payment method, ever
+
+
 @dataclass(frozen=True, slots=True)
 class GatewayPayment:
     """One attempt to collect at the gateway. ``method`` is in words: "Visa ending in 4242"."""
@@ -86,6 +96,7 @@ class GatewayPayment:
     occurred_at: datetime
     error_code: str = ""
     error: str = ""
+    retry: Retry = Retry.AGAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +156,13 @@ class GatewayRejected(GatewayError):
 
 
 class PaymentGateway(Protocol):
+    """``account`` names one of the vendor's accounts there, in words only the gateway reads. An invoice is acted on
+    through the account that holds it."""
+
     code: str
+
+    def acting_account(self, vendor_id: int) -> str:
+        """Where invoices of this vendor are made now; empty where none is connected. Makes no call."""
 
     def issue_invoice(
         self, order: InvoiceOrder, *, idempotency_key: str, remember: Callable[[str], None]
@@ -156,23 +173,23 @@ class PaymentGateway(Protocol):
         Raises ``GatewayUnavailable`` or ``GatewayRejected``; after a rejection nothing is left behind.
         """
 
-    def collect(self, vendor_id: int, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
+    def collect(self, account: str, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
         """Try to charge an open invoice now. A decline is no error: it is among the payments of the answer,
         and any other refusal in its ``error``. Already paid is success."""
 
-    def void_invoice(self, vendor_id: int, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
+    def void_invoice(self, account: str, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
         """Void it, or delete it where it is still a draft. Already void is success."""
 
-    def mark_paid(self, vendor_id: int, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
+    def mark_paid(self, account: str, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
         """The money arrived outside the gateway."""
 
     def refund(
-        self, vendor_id: int, external_id: str, amount: int, *, reference: str, idempotency_key: str
+        self, account: str, external_id: str, amount: int, *, reference: str, idempotency_key: str
     ) -> GatewayRefund:
         """Give back part of what was paid for the invoice. Safe to call again with the same reference and
         key: the money goes back once."""
 
-    def fetch_invoice(self, vendor_id: int, external_id: str) -> GatewayInvoice:
+    def fetch_invoice(self, account: str, external_id: str) -> GatewayInvoice:
         """Its present state."""
 
 

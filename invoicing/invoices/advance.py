@@ -105,17 +105,17 @@ def _collect(invoice: Invoice, real_now: datetime) -> None:
     """A person asked for another try. The key counts the tries that failed, so that a lost answer is asked for
     again and a new try is a new one."""
     key = f"invoice-{invoice.uuid}-collect-{invoice.payment_retry_attempt}"
-    call = partial(get_gateway(invoice.gateway).collect, invoice.vendor_id, invoice.external_invoice_id)
+    call = partial(get_gateway(invoice.gateway).collect, invoice.gateway_account, invoice.external_invoice_id)
     _pass_on(invoice, real_now, partial(call, idempotency_key=key))
 
 
 def _void_at_gateway(invoice: Invoice, real_now: datetime) -> None:
-    call = partial(get_gateway(invoice.gateway).void_invoice, invoice.vendor_id, invoice.external_invoice_id)
+    call = partial(get_gateway(invoice.gateway).void_invoice, invoice.gateway_account, invoice.external_invoice_id)
     _pass_on(invoice, real_now, partial(call, idempotency_key=f"invoice-{invoice.uuid}-void"))
 
 
 def _mark_paid_at_gateway(invoice: Invoice, real_now: datetime) -> None:
-    call = partial(get_gateway(invoice.gateway).mark_paid, invoice.vendor_id, invoice.external_invoice_id)
+    call = partial(get_gateway(invoice.gateway).mark_paid, invoice.gateway_account, invoice.external_invoice_id)
     _pass_on(invoice, real_now, partial(call, idempotency_key=f"invoice-{invoice.uuid}-paid"))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from customers.settings.policy import BillingPolicy, policy_for
-from invoicing.gateways import Advance, Collection, InvoiceOrder, OrderLine
+from invoicing.gateways import Advance, Collection, InvoiceOrder, OrderLine, get_gateway
 from invoicing.invoices.compose import compose
 from invoicing.invoices.documents.pdf import render_pdf
 from invoicing.invoices.lifecycle import locked
@@ -26,6 +26,8 @@ from invoicing.invoices.models import (
 from invoicing.invoices.outbox import new_email, recipients
 from invoicing.invoices.schedule import channel_for, due_date
 from invoicing.invoices.states import BEFORE_ISSUE, InvoiceAction
+
+GATEWAY = "stripe"
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ def order_for(invoice: Invoice, policy: BillingPolicy) -> InvoiceOrder:
     return InvoiceOrder(
         invoice_uuid=str(invoice.uuid),
         vendor_id=invoice.vendor_id,
+        account=get_gateway(GATEWAY).acting_account(invoice.vendor_id),
         customer_id=invoice.customer_id,
         number=invoice.number,
         currency=invoice.currency,

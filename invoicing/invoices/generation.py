@@ -13,8 +13,7 @@ from customers.actors import SCHEDULE
 from customers.claims import retry_delay, unclaimed
 from customers.events.models import Event, EventKind
 from customers.events.record import build_event
-from customers.settings.policy import BillingPolicy, policies_for
-from customers.vendor import Vendor
+from customers.settings.policy import BillingPolicy
 from invoicing.invoices.documents.memo import render_memo
 from invoicing.invoices.lifecycle import invoice_fact
 from invoicing.invoices.models import Invoice, LineItem
@@ -23,6 +22,7 @@ from invoicing.invoices.schedule import first_action, issue_time
 from invoicing.invoices.snapshot import snapshot_of
 from invoicing.rating.terms import RatedLine
 from invoicing.rating.totals import totals
+from invoicing.subscriptions.advance import policies_of
 from invoicing.subscriptions.models import BillingCycle, CycleAction
 
 logger = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def _generate_chunk(ready: QuerySet[BillingCycle], limit: int, real_now: datetim
 
 
 def _write(cycles: Sequence[BillingCycle], real_now: datetime) -> None:
-    policies = _policies(cycles)
+    policies = policies_of(cycles)
     rated = rated_lines(cycles, policies, lock=True)
     pairs = [
         (_invoice(cycle, rated[cycle.pk], policies[cycle.customer_id], real_now), rated[cycle.pk]) for cycle in cycles
@@ -80,13 +80,6 @@ def _write(cycles: Sequence[BillingCycle], real_now: datetime) -> None:
     BillingCycle.objects.filter(pk__in=[cycle.pk for cycle in cycles]).update(
         next_action=CycleAction.NONE, next_action_at=None, last_error="", failures=0
     )
-
-
-def _policies(cycles: Sequence[BillingCycle]) -> dict[int, BillingPolicy]:
-    by_vendor: dict[Vendor, set[int]] = {}
-    for cycle in cycles:
-        by_vendor.setdefault(cycle.vendor, set()).add(cycle.customer_id)
-    return {pk: policy for vendor, ids in by_vendor.items() for pk, policy in policies_for(vendor, ids).items()}
 
 
 def _invoice(cycle: BillingCycle, lines: Sequence[RatedLine], policy: BillingPolicy, real_now: datetime) -> Invoice:

@@ -22,7 +22,7 @@ from customers.claims import hold
 from customers.events.models import EventKind
 from customers.settings.policy import policy_for
 from invoicing.gateways import GatewayError, GatewayInvoice, GatewayUnavailable, InvoiceOrder, get_gateway
-from invoicing.invoices.attempts import Claimed, claim_attempt, payment_note
+from invoicing.invoices.attempts import GATEWAY, Claimed, claim_attempt, payment_note
 from invoicing.invoices.collection import settle
 from invoicing.invoices.compose import compose
 from invoicing.invoices.documents.emails import build_invoice_email, sender_address
@@ -31,8 +31,6 @@ from invoicing.invoices.lifecycle import locked, note_fact, transition
 from invoicing.invoices.models import AttemptState, Channel, EmailKind, EmailState, Invoice, IssueAttempt, OutgoingEmail
 from invoicing.invoices.schedule import retry_at
 from invoicing.invoices.states import InvoiceAction, InvoiceStatus
-
-GATEWAY = "stripe"
 
 NO_ADDRESS = "The customer has no e-mail address. Add one to the customer, then issue the invoice again."
 UNKNOWN_EMAIL = (
@@ -137,9 +135,10 @@ def _by_gateway(attempt: IssueAttempt, *, now: datetime, real_now: datetime) -> 
 
 def _remember(attempt: IssueAttempt, external_id: str) -> None:
     """The gateway's id, as soon as it is known: its news may arrive before this step is over."""
+    held_by = {"gateway": GATEWAY, "gateway_account": attempt.request["account"], "external_invoice_id": external_id}
     with transaction.atomic():
         IssueAttempt.objects.filter(pk=attempt.pk).update(external_id=external_id)
-        Invoice.objects.filter(pk=attempt.invoice_id).update(gateway=GATEWAY, external_invoice_id=external_id)
+        Invoice.objects.filter(pk=attempt.invoice_id).update(**held_by)
 
 
 def _wait(attempt: IssueAttempt, error: GatewayUnavailable, real_now: datetime) -> None:
@@ -161,6 +160,7 @@ def _record_gateway(attempt: IssueAttempt, made: GatewayInvoice, *, now: datetim
             real_now=real_now,
             delivery=delivery[:255],
             gateway=GATEWAY,
+            gateway_account=attempt.request["account"],
             external_invoice_id=made.external_id,
             due_date=_gateway_due_date(invoice, made, now),
         )
@@ -229,6 +229,7 @@ def fail(
             "invoice_retry_attempt": failures,
             "external_invoice_id": "",
             "gateway": "",
+            "gateway_account": "",
         }
         _failed(invoice, error, now=now, real_now=real_now, columns=columns)
 

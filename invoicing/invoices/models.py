@@ -76,6 +76,11 @@ class Invoice(VendorOwned, QueuedWork):
     latest_payment_attempt_at = models.DateTimeField(null=True, blank=True)
 
     gateway = models.CharField(max_length=16, blank=True, help_text="Who collects it; empty: we do.")
+    gateway_account = models.CharField(
+        max_length=80,
+        blank=True,
+        help_text="The vendor's account at the gateway that holds it, in the gateway's words.",
+    )
     external_invoice_id = models.CharField(max_length=255, blank=True)
     external_invoice_number = models.CharField(max_length=64, blank=True)
     external_payment_id = models.CharField(max_length=255, blank=True)

@@ -80,7 +80,7 @@ def carry_out(invoice: Invoice, *, real_now: datetime) -> None:
     for row in invoice.refunds.filter(state=State.SENDING).order_by("pk"):
         try:
             made = gateway.refund(
-                invoice.vendor_id,
+                invoice.gateway_account,
                 invoice.external_invoice_id,
                 row.amount,
                 reference=str(row.uuid),

@@ -36,7 +36,7 @@ def end_due_cycles(cycles: QuerySet[BillingCycle], *, limit: int, real_now: date
 
 
 def _end(due: Sequence[BillingCycle]) -> None:
-    policies = _policies(due)
+    policies = policies_of(due)
     graces = [policies[cycle.customer_id].invoice_grace_period for cycle in due]
     with connection.cursor() as cursor:
         cursor.execute(_END, [[cycle.pk for cycle in due], graces])
@@ -51,7 +51,8 @@ _END = """
 """
 
 
-def _policies(cycles: Iterable[BillingCycle]) -> dict[int, BillingPolicy]:
+def policies_of(cycles: Iterable[BillingCycle]) -> dict[int, BillingPolicy]:
+    """Which settings apply, by the cycles' customer: two queries a vendor, however many cycles."""
     customers: dict[Vendor, set[int]] = {}
     for cycle in cycles:
         customers.setdefault(cycle.vendor, set()).add(cycle.customer_id)

@@ -26,6 +26,12 @@ def acting_connection(vendor_id: int) -> StripeConnection | None:
     return acting.first()
 
 
+def connection_by_reference(reference: str) -> StripeConnection | None:
+    """The connection an invoice was made through, while it lasts."""
+    account_id, _, mode = reference.partition("/")
+    return connection_for_event(account_id, mode == "live")
+
+
 def required_connection(vendor: Vendor) -> StripeConnection:
     connection = connection_of(vendor)
     if connection is None:

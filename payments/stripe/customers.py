@@ -237,8 +237,8 @@ def _verify(connection: StripeConnection, external_id: str) -> None:
 def _why_not(connection: StripeConnection, external_id: str, error: GatewayRejected) -> str:
     if error.code != "resource_missing":
         return error.message
-    mode = "live" if connection.livemode else "test"
-    return f"There is no customer {external_id} in the Stripe account {connection.account_id} in {mode} mode."
+    where = f"the Stripe account {connection.account_id} in {connection.mode} mode"
+    return f"There is no customer {external_id} in {where}."
 
 
 def _link_row(

@@ -14,10 +14,11 @@ from invoicing.gateways import GatewayInvoice, GatewayRefund, GatewayRejected, G
 from invoicing.invoices.models import IssueAttempt
 from payments.stripe import issuing, mapping, refunds
 from payments.stripe.client import AccountClient, client_for
-from payments.stripe.connect import acting_connection
+from payments.stripe.connect import acting_connection, connection_by_reference
 from payments.stripe.models import StripeConnection, StripeCustomer, StripePaymentMethod
 
 NO_CONNECTION = "No Stripe account is connected. Connect one under Settings -> Invoicing & Payments."
+GONE = "The Stripe account {} is no longer connected. Connect it again under Settings -> Invoicing & Payments."
 NO_COUNTERPART = "The customer has no Stripe customer. Generate or link one under Integrations -> Payments."
 STILL_MADE = "The Stripe customer is still being made. The invoice follows as soon as it exists."
 
@@ -28,11 +29,15 @@ KEYS_LAST = timedelta(hours=23)
 class StripeGateway:
     code = "stripe"
 
+    def acting_account(self, vendor_id: int) -> str:
+        connection = acting_connection(vendor_id)
+        return connection.reference if connection else ""
+
     def issue_invoice(
         self, order: InvoiceOrder, *, idempotency_key: str, remember: Callable[[str], None]
     ) -> GatewayInvoice:
         vendor = Vendor.objects.get(pk=order.vendor_id)
-        connection = _connection(vendor.pk)
+        connection = _connection(order.account)
         counterpart = _counterpart(order.customer_id, connection)
         real_now = timezone.now()
         issue = issuing.Issue(
@@ -45,8 +50,8 @@ class StripeGateway:
         )
         return issuing.make(issue, _earlier(issue, real_now), remember)
 
-    def collect(self, vendor_id: int, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
-        client = _client(vendor_id)
+    def collect(self, account: str, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
+        client = _client(account)
         try:
             client.pay_invoice(external_id, {"off_session": True}, key=f"{idempotency_key}-pay")
         except GatewayRejected as error:
@@ -54,8 +59,8 @@ class StripeGateway:
             return state if state.status != "open" else replace(state, error=error.message)
         return issuing.fetch(client, external_id)
 
-    def void_invoice(self, vendor_id: int, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
-        client = _client(vendor_id)
+    def void_invoice(self, account: str, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
+        client = _client(account)
         invoice = _present(client, external_id)
         if invoice is None:
             return mapping.deleted_invoice(external_id)
@@ -66,8 +71,8 @@ class StripeGateway:
             return mapping.gateway_invoice(invoice)
         return mapping.gateway_invoice(client.void_invoice(external_id, key=f"{idempotency_key}-void"))
 
-    def mark_paid(self, vendor_id: int, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
-        client = _client(vendor_id)
+    def mark_paid(self, account: str, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
+        client = _client(account)
         invoice = client.retrieve_invoice(external_id, expand=[])
         if invoice["status"] == "draft":
             key = f"{idempotency_key}-finalize"
@@ -77,23 +82,23 @@ class StripeGateway:
         return issuing.fetch(client, external_id)
 
     def refund(
-        self, vendor_id: int, external_id: str, amount: int, *, reference: str, idempotency_key: str
+        self, account: str, external_id: str, amount: int, *, reference: str, idempotency_key: str
     ) -> GatewayRefund:
-        return refunds.make(_client(vendor_id), external_id, amount, reference=reference, key=idempotency_key)
+        return refunds.make(_client(account), external_id, amount, reference=reference, key=idempotency_key)
 
-    def fetch_invoice(self, vendor_id: int, external_id: str) -> GatewayInvoice:
-        return issuing.fetch(_client(vendor_id), external_id)
+    def fetch_invoice(self, account: str, external_id: str) -> GatewayInvoice:
+        return issuing.fetch(_client(account), external_id)
 
 
-def _connection(vendor_id: int) -> StripeConnection:
-    connection = acting_connection(vendor_id)
+def _connection(account: str) -> StripeConnection:
+    connection = connection_by_reference(account) if account else None
     if connection is None:
-        raise GatewayRejected(NO_CONNECTION, code="not_connected")
+        raise GatewayRejected(GONE.format(account) if account else NO_CONNECTION, code="not_connected")
     return connection
 
 
-def _client(vendor_id: int) -> AccountClient:
-    return client_for(_connection(vendor_id))
+def _client(account: str) -> AccountClient:
+    return client_for(_connection(account))
 
 
 def _counterpart(customer_id: int, connection: StripeConnection) -> StripeCustomer:

@@ -7,125 +7,22 @@ nor the API version they are written in matters.
 from __future__ import annotations
 
 import logging
-import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from customers.actors import STRIPE
 from customers.settings.policy import policy_for
-from invoicing.gateways import GatewayInvoice, GatewayRejected
-from invoicing.invoices import refunds
-from invoicing.invoices.collection import StillIssuing, settle
-from invoicing.invoices.models import AttemptState, Channel, Invoice, IssueAttempt
-from invoicing.invoices.states import BEFORE_ISSUE
-from payments.stripe import connect, issuing, mapping, methods
-from payments.stripe.client import client_for
+from invoicing.gateways import GatewayRejected
+from payments.stripe import connect, methods
+from payments.stripe.invoice_news import look_at_invoice
 from payments.stripe.models import StripeConnection, StripeCustomer, StripeEvent, StripePaymentMethod
+from payments.stripe.money_news import look_at_refund, look_at_refunded_charge
+from payments.stripe.news import Handler, mapping_of, subject
 
 logger = logging.getLogger(__name__)
 
-# ``handler(connection, events of one object, real_now)`` answers why they are ignored, or "".
-Handler = Callable[[StripeConnection, Sequence[StripeEvent], datetime], str]
-
-FOREIGN_INVOICE = "The invoice was not made here."
 FOREIGN_CUSTOMER = "The Stripe customer is not linked to a customer of ours."
-REPLACED = "Another Stripe invoice stands for our invoice."
-UNISSUED = "Our invoice is not issued: drafts that come and go before that change nothing."
-FOREIGN_PAYMENT = "The payment was not made for an invoice of ours."
 TOLD_BY_INVOICE = "The events of the invoice tell of its payments."
-
-
-class Wait(Exception):
-    """Our own record of what the event is about is not written yet."""
-
-
-# Invoices
-
-
-def look_at_invoice(connection: StripeConnection, events: Sequence[StripeEvent], real_now: datetime) -> str:
-    external_id = events[-1].object_id
-    invoice = _our_invoice(connection, events)
-    if invoice is None:
-        return FOREIGN_INVOICE
-    if _is_being_issued(invoice):
-        raise Wait("The invoice is being issued at this moment.")
-    if invoice.state in BEFORE_ISSUE:
-        return UNISSUED
-    if invoice.external_invoice_id != external_id:
-        return REPLACED
-    state = present_state(connection, external_id)
-    try:
-        return settle(external_id, state, real_now=real_now)
-    except StillIssuing as error:
-        raise Wait(error.message) from error
-
-
-def _our_invoice(connection: StripeConnection, events: Sequence[StripeEvent]) -> Invoice | None:
-    """By its id at Stripe, else by our own in its metadata: an event may be faster than our record of the call."""
-    mine = Invoice.objects.of(connection.vendor)
-    if known := mine.filter(external_invoice_id=events[-1].object_id).first():
-        return known
-    named = _subject(events[-1]).get("metadata") or {}
-    try:
-        return mine.filter(uuid=uuid.UUID(named.get("portal_invoice", ""))).first()
-    except (AttributeError, TypeError, ValueError):
-        return None
-
-
-def _is_being_issued(invoice: Invoice) -> bool:
-    open_attempts = (AttemptState.SENDING, AttemptState.UNKNOWN)
-    return IssueAttempt.objects.filter(invoice=invoice, channel=Channel.GATEWAY, state__in=open_attempts).exists()
-
-
-def present_state(connection: StripeConnection, external_id: str) -> GatewayInvoice:
-    try:
-        return issuing.fetch(client_for(connection), external_id)
-    except GatewayRejected as error:
-        if error.code == "resource_missing":
-            return mapping.deleted_invoice(external_id)
-        raise
-
-
-# Refunds
-
-
-def look_at_refund(connection: StripeConnection, events: Sequence[StripeEvent], real_now: datetime) -> str:
-    refund = client_for(connection).retrieve_refund(events[-1].object_id)
-    return _follow_refunds(connection, refund.get("charge"), refund.get("payment_intent"), [refund], real_now)
-
-
-def look_at_refunded_charge(connection: StripeConnection, events: Sequence[StripeEvent], real_now: datetime) -> str:
-    charge = events[-1].object_id
-    made = client_for(connection).list_refunds({"charge": charge})
-    intent = made[0].get("payment_intent") if made else None
-    return _follow_refunds(connection, charge, intent, made, real_now)
-
-
-def _follow_refunds(
-    connection: StripeConnection, charge: str | None, intent: str | None, made: list[dict[str, Any]], real_now: datetime
-) -> str:
-    invoice = _invoice_paid_by(connection, charge, intent, real_now)
-    if invoice is None:
-        return FOREIGN_PAYMENT
-    refunds.settle(invoice, [mapping.gateway_refund(refund) for refund in made], real_now=real_now)
-    return ""
-
-
-def _invoice_paid_by(
-    connection: StripeConnection, charge: str | None, intent: str | None, real_now: datetime
-) -> Invoice | None:
-    """By the payment we know, else Stripe is asked: news of the payment itself may still be on its way."""
-    mine = Invoice.objects.of(connection.vendor)
-    if charge and (known := mine.filter(payments__external_id=charge).first()):
-        return known
-    paid = client_for(connection).list_invoice_payments(intent) if intent else []
-    invoice = mine.filter(external_invoice_id__in=[entry["invoice"] for entry in paid]).first()
-    if invoice is not None:
-        if _is_being_issued(invoice):
-            raise Wait("The invoice is being issued at this moment.")
-        settle(invoice.external_invoice_id, present_state(connection, invoice.external_invoice_id), real_now=real_now)
-    return invoice
 
 
 # Customers and their payment methods
@@ -160,8 +57,8 @@ def _refresh(row: StripeCustomer | None, real_now: datetime) -> str:
 
 def _owner(connection: StripeConnection, event: StripeEvent) -> str:
     """A detached method names no customer any more; who had it is told beside it, or known here."""
-    before = _mapping(_mapping(event.body.get("data")).get("previous_attributes"))
-    owner = _subject(event).get("customer") or before.get("customer")
+    before = mapping_of(mapping_of(event.body.get("data")).get("previous_attributes"))
+    owner = subject(event).get("customer") or before.get("customer")
     if isinstance(owner, str):
         return owner
     kept = StripePaymentMethod.objects.filter(
@@ -197,14 +94,6 @@ def ignoring(reason: str) -> Handler:
         return reason
 
     return ignore
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _subject(event: StripeEvent) -> Mapping[str, Any]:
-    return _mapping(_mapping(event.body.get("data")).get("object"))
 
 
 _told_by_invoice = ignoring(TOLD_BY_INVOICE)

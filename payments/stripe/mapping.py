@@ -14,6 +14,7 @@ from invoicing.gateways import (
     GatewayStatus,
     RefundStatus,
 )
+from payments.stripe.declines import retry_after_charge
 from payments.stripe.errors import decline_words
 
 JSON = Mapping[str, Any]
@@ -126,6 +127,7 @@ def payment_of_charge(charge: JSON) -> GatewayPayment | None:
         occurred_at=datetime.fromtimestamp(charge["created"], UTC),
         error_code="" if succeeded else decline or code,
         error="" if succeeded else words,
+        retry=retry_after_charge(charge),
     )
 
 

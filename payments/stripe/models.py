@@ -37,7 +37,16 @@ class StripeConnection(VendorOwned):
         ]
 
     def __str__(self) -> str:
-        return f"{self.account_id} ({'live' if self.livemode else 'test'})"
+        return f"{self.account_id} ({self.mode})"
+
+    @property
+    def mode(self) -> str:
+        return "live" if self.livemode else "test"
+
+    @property
+    def reference(self) -> str:
+        """What an invoice remembers it by; ``connect.connection_by_reference`` is the way back."""
+        return f"{self.account_id}/{self.mode}"
 
 
 class StripeCustomer(VendorOwned, Claimable):

@@ -23,8 +23,9 @@ from customers.claims import unclaimed
 from invoicing.gateways import GatewayError
 from payments.stripe.connect import connection_for_event
 from payments.stripe.customers import pause
-from payments.stripe.handlers import Handler, Wait, handler_for
+from payments.stripe.handlers import handler_for
 from payments.stripe.models import StripeConnection, StripeEvent
+from payments.stripe.news import Handler, Wait
 
 logger = logging.getLogger(__name__)
 

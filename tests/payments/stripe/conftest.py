@@ -38,6 +38,7 @@ def order_for(customer: Customer, *amounts: int, **changes: Any) -> InvoiceOrder
     terms: dict[str, Any] = {
         "invoice_uuid": str(uuid4()),
         "vendor_id": customer.vendor_id,
+        "account": StripeGateway().acting_account(customer.vendor_id),
         "customer_id": customer.pk,
         "number": "INV-00001",
         "currency": "USD",
@@ -170,6 +171,7 @@ def our_invoice(
         generated_at=now,
         issued_at=now,
         gateway="stripe" if external_id else "",
+        gateway_account=order.account if external_id else "",
         external_invoice_id=external_id,
     )
 

@@ -61,9 +61,9 @@ def test_stripe_charges_after_its_draft_hour(shop: Shop) -> None:
     made = shop.issue(order_for(customer, 18538))
     assert made.status == GatewayStatus.DRAFT
     shop.move_clock(minutes=50)
-    assert StripeGateway().fetch_invoice(shop.vendor.pk, made.external_id).status == GatewayStatus.DRAFT
+    assert StripeGateway().fetch_invoice(shop.connection.reference, made.external_id).status == GatewayStatus.DRAFT
     shop.move_clock(minutes=20)
-    state = StripeGateway().fetch_invoice(shop.vendor.pk, made.external_id)
+    state = StripeGateway().fetch_invoice(shop.connection.reference, made.external_id)
     assert state.status == GatewayStatus.PAID
     assert state.amount_paid == 18538
     [payment] = state.payments
@@ -120,7 +120,7 @@ def test_an_attached_method_that_is_not_the_default_is_charged(shop: Shop, advan
     assert len(shop.calls(before)) == (3 if advance == Advance.SCHEDULED else 4)
     assert made.collection == "charge_automatically"
     shop.move_clock(hours=2)
-    assert StripeGateway().fetch_invoice(shop.vendor.pk, made.external_id).status == GatewayStatus.PAID
+    assert StripeGateway().fetch_invoice(shop.connection.reference, made.external_id).status == GatewayStatus.PAID
 
 
 def test_an_expired_card_is_no_usable_method(shop: Shop) -> None:
@@ -153,7 +153,7 @@ def test_at_once_it_is_finalized_and_paid_with_four_calls(shop: Shop) -> None:
     assert (payment.succeeded, payment.amount, payment.method) == (True, 18538, "Visa ending in 4242")
     assert made.number
     assert made.hosted_url.startswith("http")
-    again = StripeGateway().fetch_invoice(shop.vendor.pk, made.external_id)
+    again = StripeGateway().fetch_invoice(shop.connection.reference, made.external_id)
     assert [p.external_id for p in again.payments] == [payment.external_id]
 
 
@@ -277,16 +277,16 @@ def test_void_and_pay_out_of_band(shop: Shop) -> None:
     terms: dict[str, Any] = {"advance": Advance.AT_ONCE, "collection": Collection.SEND_INVOICE}
     opened = shop.issue(order_for(customer, 200, **terms), "b").external_id
     unpaid = shop.issue(order_for(customer, 300, **terms), "c").external_id
-    vendor = shop.vendor.pk
+    account = shop.connection.reference
     for external in (draft, opened):
         for _ in range(2):
-            state = gateway.void_invoice(vendor, external, idempotency_key="v" + external)
+            state = gateway.void_invoice(account, external, idempotency_key="v" + external)
             assert state.status == GatewayStatus.VOID
     for _ in range(2):
-        state = gateway.mark_paid(vendor, unpaid, idempotency_key="p")
+        state = gateway.mark_paid(account, unpaid, idempotency_key="p")
         assert (state.status, state.amount_paid, state.payments) == (GatewayStatus.PAID, 300, ())
     with pytest.raises(GatewayRejected):
-        gateway.void_invoice(vendor, unpaid, idempotency_key="v")
+        gateway.void_invoice(account, unpaid, idempotency_key="v")
 
 
 def test_more_lines_than_stripe_takes_are_grouped(shop: Shop) -> None:

@@ -202,7 +202,7 @@ def test_a_bug_is_kept_like_any_failure(shop: Shop, monkeypatch: pytest.MonkeyPa
     def broken(*args: object, **kwargs: object) -> str:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr("payments.stripe.handlers.settle", broken)
+    monkeypatch.setattr("payments.stripe.invoice_news.settle", broken)
     shop.deliver([e for e in shop.events_sent() if e["type"] == "invoice.created"])
     event = StripeEvent.objects.get()
     assert (event.state, event.attempts, event.reason) == ("pending", 1, "ZeroDivisionError: oops")
