@@ -7,6 +7,9 @@ from payments.sandbox import card_pages, control, hosted, oauth, server
 urlpatterns = [
     path("healthz", control.health),
     path("_control/faults", control.faults),
+    path("_control/webhooks", control.webhooks),
+    path("_control/webhooks/retry", control.retry_webhooks),
+    path("_control/rate_limits", control.rate_limits),
     path("oauth/authorize", oauth.authorize),
     path("oauth/token", oauth.token),
     path("oauth/deauthorize", oauth.deauthorize),
