@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from payments.stripe import customers, processing, tally
+from payments.stripe import customer_sync, customers, processing, tally
 
 BATCH, MOST_BATCHES = 1000, 50
 
@@ -21,6 +21,15 @@ def sweep() -> None:
     for event_pk in processing.sweep(real_now=timezone.now()):
         process_event.delay(event_pk)
     customers.retry_pending(real_now=timezone.now())
+    if customer_sync.anything_to_send(timezone.now()):
+        sync_customers.delay()
+
+
+@shared_task
+def sync_customers() -> None:
+    """After an edit, and from the sweep: Stripe gets the newest state of each customer that waits."""
+    while customer_sync.send_waiting(real_now=timezone.now()):
+        pass
 
 
 @shared_task
