@@ -151,6 +151,9 @@ STRIPE_LIVE_SECRET_KEY = env.str("STRIPE_LIVE_SECRET_KEY", default="")
 # What Stripe.js needs beside a client secret; an account with keys of its own brings its own.
 STRIPE_TEST_PUBLISHABLE_KEY = env.str("STRIPE_TEST_PUBLISHABLE_KEY", default="")
 STRIPE_LIVE_PUBLISHABLE_KEY = env.str("STRIPE_LIVE_PUBLISHABLE_KEY", default="")
+# The platform's OAuth client ids (ca_...), one for each mode: with them vendors can connect their accounts.
+STRIPE_TEST_CLIENT_ID = env.str("STRIPE_TEST_CLIENT_ID", default="")
+STRIPE_LIVE_CLIENT_ID = env.str("STRIPE_LIVE_CLIENT_ID", default="")
 STRIPE_WEBHOOK_SECRETS = env.list("STRIPE_WEBHOOK_SECRETS", default=[])
 # How fast all processes together call Stripe, for each account; below Stripe's 25 and 100. 0 holds nothing
 # back. The platform's own limit is the mode's figure unless it is given.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from invoicing.gateways import GatewayUnavailable
 from payments.stripe import connect
 from payments.stripe.customer_news import (
     NOTHING_SAVED,
@@ -22,6 +23,7 @@ from payments.stripe.models import StripeConnection, StripeEvent
 from payments.stripe.money_news import look_at_refund, look_at_refunded_charge
 from payments.stripe.news import Handler
 
+STILL_ALLOWED = "The account still lets us act."
 TOLD_BY_INVOICE = "The events of the invoice tell of its payments."
 
 
@@ -29,9 +31,15 @@ TOLD_BY_INVOICE = "The events of the invoice tell of its payments."
 
 
 def account_let_go(connection: StripeConnection, events: Sequence[StripeEvent], real_now: datetime) -> str:
-    """The vendor disconnected us in Stripe's dashboard: from now on every call would be refused."""
-    connect.disconnected(connection, real_now=real_now)
-    return ""
+    """The vendor disconnected us in Stripe's dashboard. The event may be old, or tell of one of two grants,
+    so the account is asked: its refusal ends the connection."""
+    try:
+        connect.probe(connection, real_now=real_now)
+    except GatewayUnavailable as error:
+        if error.code == "not_connected":
+            return ""
+        raise
+    return STILL_ALLOWED
 
 
 # The table
