@@ -29,7 +29,10 @@ def look_at_method(connection: StripeConnection, events: Sequence[StripeEvent], 
     if not known:
         return FOREIGN_CUSTOMER
     for row in known:
-        _refresh(row, real_now, _newest(row, events))
+        choice = _newest(row, events)
+        _refresh(row, real_now, choice)
+        if choice is not None:
+            row.payment_methods.update(had_its_turn=True)
     return ""
 
 
@@ -55,8 +58,15 @@ def _adopt(row: StripeCustomer, intent: dict[str, Any], real_now: datetime) -> s
     saved = intent.get("payment_method")
     if intent.get("status") != "succeeded" or not saved:
         return NOTHING_SAVED
-    choice = _chosen(saved, f"saved-{intent['id']}") if is_ours(intent, row) else None
-    return _refresh(row, real_now, choice)
+    if not is_ours(intent, row) or _had_its_turn(row, saved):
+        return _refresh(row, real_now)
+    reason = _refresh(row, real_now, _chosen(saved, f"saved-{intent['id']}"))
+    row.payment_methods.filter(external_id=saved).update(had_its_turn=True)
+    return reason
+
+
+def _had_its_turn(row: StripeCustomer, method: str) -> bool:
+    return row.payment_methods.filter(external_id=method, had_its_turn=True).exists()
 
 
 def _chosen(saved: str, key: str) -> Choice:
@@ -80,7 +90,9 @@ def _newest(row: StripeCustomer, events: Sequence[StripeEvent]) -> Choice | None
 
     def choice(found: Sequence[dict[str, Any]], default: str) -> tuple[str, str] | None:
         newest = max(found, key=lambda method: method.get("created") or 0, default=None)
-        return None if newest is None else (newest["id"], f"default-{attached.event_id}-{newest['id']}")
+        if newest is None or _had_its_turn(row, newest["id"]):
+            return None
+        return newest["id"], f"default-{attached.event_id}-{newest['id']}"
 
     return choice
 

@@ -87,6 +87,7 @@ def choose_default(counterpart: StripeCustomer, method: str, *, actor: Actor, re
             make_default(counterpart, method, key=f"default-{counterpart.pk}-{uuid.uuid4().hex}")
         finally:
             refresh(counterpart, actor=actor, real_now=real_now)
+    counterpart.payment_methods.update(had_its_turn=True)
 
 
 def remove(counterpart: StripeCustomer, method: str, *, actor: Actor, real_now: datetime) -> None:
@@ -224,6 +225,7 @@ def _replace(row: StripeCustomer, found: Sequence[JSON], default: str, real_now:
             stripe_customer=row,
             external_id=pk,
             attached_at=kept[pk].attached_at if pk in kept else _attached_at(method, real_now),
+            had_its_turn=pk in kept and kept[pk].had_its_turn,
             **wanted[pk],
         )
         for method in found

@@ -149,6 +149,10 @@ class StripePaymentMethod(models.Model):
     account_type = models.CharField(max_length=32, blank=True)
     routing_number = models.CharField(max_length=32, blank=True)
     is_default = models.BooleanField(default=False)
+    had_its_turn = models.BooleanField(
+        default=False,
+        help_text="News of its saving changes the default no more: it did already, or somebody has chosen since.",
+    )
     attached_at = models.DateTimeField()
 
     class Meta:
