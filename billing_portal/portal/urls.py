@@ -71,6 +71,7 @@ urlpatterns = [
     path("settings/invoicing-payments/", billing_settings.billing_settings, name="billing_settings"),
     path("settings/invoicing-payments/preview/", billing_settings.preview_settings, name="preview_settings"),
     path("api-keys/", api_keys.key_list, name="api_keys"),
+    path("api-keys/<uuid:uuid>/roll/", api_keys.roll, name="roll_api_key"),
     path("api-keys/<uuid:uuid>/revoke/", api_keys.revoke, name="revoke_api_key"),
     path("reconciliation/", reconciliation.overview, name="reconciliation"),
     path("reconciliation/compare/", reconciliation.compare, name="start_reconciliation"),
