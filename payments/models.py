@@ -1,5 +1,5 @@
 """Gathers the models of the rooms below, where Django looks for them."""
 
-from payments.stripe.models import StripeConnection, StripeCustomer, StripeEvent, StripePaymentMethod
+from payments.stripe.models import StripeConnection, StripeCustomer, StripeEvent, StripePaymentMethod, WebhookTally
 
-__all__ = ["StripeConnection", "StripeCustomer", "StripeEvent", "StripePaymentMethod"]
+__all__ = ["StripeConnection", "StripeCustomer", "StripeEvent", "StripePaymentMethod", "WebhookTally"]

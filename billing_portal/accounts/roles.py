@@ -24,6 +24,8 @@ class Permission(StrEnum):
     CHANGE_CUSTOMER = "change_customer"
     CHANGE_SUBSCRIPTION = "change_subscription"
     MANAGE_API_KEYS = "manage_api_keys"
+    REPLAY_EVENTS = "replay_events"
+    RECONCILE = "reconcile"
 
 
 P = Permission
@@ -38,6 +40,8 @@ _BILLING = _SUPPORT | {
     P.CHANGE_OVERRIDE,
     P.CHANGE_CATALOG,
     P.CHANGE_SUBSCRIPTION,
+    P.REPLAY_EVENTS,
+    P.RECONCILE,
 }
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {

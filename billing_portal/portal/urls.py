@@ -13,6 +13,7 @@ from billing_portal.portal import (
     meters,
     price_plans,
     session,
+    stripe_events,
     test_clock,
     unattributed,
 )
@@ -64,5 +65,10 @@ urlpatterns = [
     path("api-keys/", api_keys.key_list, name="api_keys"),
     path("api-keys/<uuid:uuid>/revoke/", api_keys.revoke, name="revoke_api_key"),
     path("settings/invoicing-payments/test-connection/", billing_settings.test_connection, name="test_connection"),
+    path("stripe-events/", stripe_events.event_list, name="stripe_events"),
+    path("stripe-events/replay/", stripe_events.replay_failed, name="replay_failed_stripe_events"),
+    path("stripe-events/<int:pk>/", stripe_events.event_page, name="stripe_event"),
+    path("stripe-events/<int:pk>/replay/", stripe_events.replay, name="replay_stripe_event"),
+    path("stripe-events/<int:pk>/set-aside/", stripe_events.set_aside, name="set_aside_stripe_event"),
     path("settings/test-clock/", test_clock.test_clock, name="test_clock"),
 ]
