@@ -1,5 +1,27 @@
 """Gathers the models of the rooms below, where Django looks for them."""
 
-from payments.stripe.models import StripeConnection, StripeCustomer, StripeEvent, StripePaymentMethod, WebhookTally
+from payments.reconcile.models import Difference, EventCursor, ReconciliationRun, SeenInvoice, Watch
+from payments.stripe.models import (
+    StripeConnection,
+    StripeCustomer,
+    StripeEvent,
+    StripePaymentMethod,
+    StripeTaxRate,
+    StripeWebhookSecret,
+    WebhookTally,
+)
 
-__all__ = ["StripeConnection", "StripeCustomer", "StripeEvent", "StripePaymentMethod", "WebhookTally"]
+__all__ = [
+    "Difference",
+    "EventCursor",
+    "ReconciliationRun",
+    "SeenInvoice",
+    "StripeConnection",
+    "StripeCustomer",
+    "StripeEvent",
+    "StripePaymentMethod",
+    "StripeTaxRate",
+    "StripeWebhookSecret",
+    "Watch",
+    "WebhookTally",
+]

@@ -12,13 +12,15 @@ from django.utils import timezone
 from customers.vendor import Vendor
 from invoicing.gateways import GatewayInvoice, GatewayRefund, GatewayRejected, GatewayUnavailable, InvoiceOrder
 from invoicing.invoices.models import IssueAttempt
-from payments.stripe import issuing, mapping, refunds
+from payments.stripe import issuing, mapping, reading, refunds
 from payments.stripe.client import AccountClient, client_for
-from payments.stripe.connect import acting_connection, connection_by_reference
+from payments.stripe.connect import acting_connection, connection_by_reference, was_connected
 from payments.stripe.models import StripeConnection, StripeCustomer, StripePaymentMethod
+from payments.stripe.plan import Issue
 
 NO_CONNECTION = "No Stripe account is connected. Connect one under Settings -> Invoicing & Payments."
 GONE = "The Stripe account {} is no longer connected. Connect it again under Settings -> Invoicing & Payments."
+PAUSED = "No Stripe account acts for you at present. Connect one or choose one under Settings -> Invoicing & Payments."
 NO_COUNTERPART = "The customer has no Stripe customer. Generate or link one under Integrations -> Payments."
 STILL_MADE = "The Stripe customer is still being made. The invoice follows as soon as it exists."
 
@@ -33,19 +35,24 @@ class StripeGateway:
         connection = acting_connection(vendor_id)
         return connection.reference if connection else ""
 
+    def can_act(self, account: str) -> bool:
+        connection = connection_by_reference(account)
+        return connection is not None and connection.is_connected
+
     def issue_invoice(
         self, order: InvoiceOrder, *, idempotency_key: str, remember: Callable[[str], None]
     ) -> GatewayInvoice:
         vendor = Vendor.objects.get(pk=order.vendor_id)
-        connection = _connection(order.account)
+        connection = _connection_for(order)
         counterpart = _counterpart(order.customer_id, connection)
         real_now = timezone.now()
-        issue = issuing.Issue(
+        issue = Issue(
             client=client_for(connection),
             order=order,
             customer=counterpart.external_id,
             key=idempotency_key,
             today=vendor.now(real_now).astimezone(vendor.zone).date(),
+            real_now=real_now,
             known_methods=list(StripePaymentMethod.objects.filter(stripe_customer=counterpart).order_by("-is_default")),
         )
         return issuing.make(issue, _earlier(issue, real_now), remember)
@@ -55,9 +62,9 @@ class StripeGateway:
         try:
             client.pay_invoice(external_id, {"off_session": True}, key=f"{idempotency_key}-pay")
         except GatewayRejected as error:
-            state = issuing.fetch(client, external_id)
+            state = reading.fetch(client, external_id)
             return state if state.status != "open" else replace(state, error=error.message)
-        return issuing.fetch(client, external_id)
+        return reading.fetch(client, external_id)
 
     def void_invoice(self, account: str, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
         client = _client(account)
@@ -65,7 +72,7 @@ class StripeGateway:
         if invoice is None:
             return mapping.deleted_invoice(external_id)
         if invoice["status"] == "draft":
-            issuing.discard(client, external_id)
+            reading.discard(client, external_id)
             return mapping.deleted_invoice(external_id)
         if invoice["status"] == "void":
             return mapping.gateway_invoice(invoice)
@@ -79,7 +86,7 @@ class StripeGateway:
             invoice = client.finalize_invoice(external_id, {"auto_advance": False}, key=key)
         if invoice["status"] != "paid":
             client.pay_invoice(external_id, {"paid_out_of_band": True}, key=f"{idempotency_key}-paid")
-        return issuing.fetch(client, external_id)
+        return reading.fetch(client, external_id)
 
     def refund(
         self, account: str, external_id: str, amount: int, *, reference: str, idempotency_key: str
@@ -87,7 +94,13 @@ class StripeGateway:
         return refunds.make(_client(account), external_id, amount, reference=reference, key=idempotency_key)
 
     def fetch_invoice(self, account: str, external_id: str) -> GatewayInvoice:
-        return issuing.fetch(_client(account), external_id)
+        return reading.fetch(_client(account), external_id)
+
+
+def _connection_for(order: InvoiceOrder) -> StripeConnection:
+    if not order.account and was_connected(order.vendor_id):
+        raise GatewayUnavailable(PAUSED, code="not_connected")
+    return _connection(order.account)
 
 
 def _connection(account: str) -> StripeConnection:
@@ -119,9 +132,9 @@ def _present(client: AccountClient, external_id: str) -> dict[str, Any] | None:
         raise
 
 
-def _earlier(issue: issuing.Issue, real_now: datetime) -> dict[str, Any] | None:
+def _earlier(issue: Issue, real_now: datetime) -> dict[str, Any] | None:
     """What a former run of this order left at Stripe, asked for only when its key may be forgotten there."""
     attempt = IssueAttempt.objects.filter(idempotency_key=issue.key).first()
     if attempt is None or attempt.real_started_at > real_now - KEYS_LAST:
         return None
-    return issuing.find(issue.client, issue.order, issue.customer, attempt.real_started_at)
+    return reading.find(issue.client, issue.order, issue.customer, attempt.real_started_at)
