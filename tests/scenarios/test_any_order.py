@@ -19,7 +19,7 @@ import pytest
 
 from payments.sandbox import seed
 from payments.stripe.handlers import SUBSCRIBED
-from tests.sandbox_server import Traffic
+from tests.contract.traffic import Traffic
 from tests.scenarios.any_order.cases import TOGETHER, Draw, draw
 from tests.scenarios.any_order.here import PORTAL, STRIPE, Time, everything_here
 from tests.scenarios.any_order.life import live, platform
@@ -45,7 +45,7 @@ def test_one_invoice_one_charge_one_truth(indices, settings):
         for index in indices:
             failed += _failures(draw(SEED, index), time)
     assert not failed, "\n\n".join([f"{len(failed)} of {len(indices)} draws", *failed])
-    assert traffic.violations() == []
+    assert traffic.problems() == []
 
 
 def _failures(drawn: Draw, time: Time) -> list[str]:

@@ -95,7 +95,7 @@ class Draw:
 
 
 def draw(seed: int, index: int) -> Draw:
-    chance = Random(f"{seed}-{index}")
+    chance = Random(f"{seed}-{index}")  # noqa: S311 - the same draw again, not secrecy
     return Draw(
         seed=seed,
         index=index,

@@ -25,7 +25,7 @@ from django.utils import timezone
 from payments.sandbox import wsgi
 from payments.sandbox.faults import Dropped
 from payments.sandbox.server import GARBAGE
-from tests.sandbox_server import Traffic
+from tests.contract.traffic import Traffic
 
 STRIPE = "http://stripe.test"
 PORTAL = "http://portal.test"
@@ -65,7 +65,7 @@ def everything_here(traffic: Traffic) -> Iterator[Time]:
     with (
         mock.patch.object(requests.Session, "send", send),
         mock.patch("django.utils.timezone.now", time),
-        mock.patch(sleep, lambda *args, **kwargs: 0),
+        mock.patch(sleep, return_value=0),
     ):
         yield time
 

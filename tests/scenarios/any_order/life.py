@@ -1,4 +1,4 @@
-"""Lives the cases of one draw: builds their vendor and its Stripe account, lets time pass, and brings everything to rest."""
+"""Lives the cases of one draw: builds their vendor and its Stripe account, lets time pass, brings all to rest."""
 
 from __future__ import annotations
 
