@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from rest_framework import serializers
 
 from customers.api.base import StrictSerializer
+from customers.api.paging import CursorQuery, names_field
 from customers.api.serializers import TagAnswer, TagField
 from invoicing.catalog.models import (
     Aggregation,
@@ -65,6 +66,20 @@ class MeterInput(StrictSerializer):
     primary_labels = _texts()
     expected_labels = _texts()
     event_label_filter = _anything()
+
+
+class MeterQuery(CursorQuery):
+    filters = {"names": "name__in", "meter_type": "meter_type"}
+
+    names = names_field()
+    meter_type = serializers.ChoiceField(choices=MeterType.choices, required=False)
+
+
+class PricePlanQuery(CursorQuery):
+    filters = {"names": "name__in", "tags": "tags__overlap"}
+
+    names = names_field()
+    tags = names_field()
 
 
 class PriceInput(StrictSerializer):

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.api.base import VendorView, done
+from customers.api.paging import listed
 from customers.api.schema import documented
 from customers.customer import Customer
 from customers.errors import Invalid, Missing
@@ -23,6 +24,7 @@ from invoicing.subscriptions.api.serializers import (
     ShortenDiscountInput,
     SubscriptionAnswer,
     SubscriptionInput,
+    SubscriptionQuery,
     UpdateSubscriptionInput,
     UsageAnswer,
     UsageQuery,
@@ -38,9 +40,11 @@ from invoicing.usage.aggregation import Window, usage_of
 
 
 class SubscriptionsView(VendorView):
-    @documented("list_subscriptions", answer=list[SubscriptionAnswer])
+    @documented("list_subscriptions", query=SubscriptionQuery, answer=list[SubscriptionAnswer])
     def get(self, request: Request, name: str) -> Response:
-        return done([subscription_shape(row) for row in with_plans(verbs.history(self.customer(name)))])
+        """All that began or will, oldest first."""
+        rows = with_plans(verbs.history(self.customer(name)))
+        return listed(self, rows, subscription_shape, order=("effective_at", "pk"), query=SubscriptionQuery)
 
     @documented("create_subscription", body=SubscriptionInput, answer=SubscriptionAnswer)
     def post(self, request: Request, name: str) -> Response:
@@ -101,10 +105,11 @@ class ActiveSubscriptionView(VendorView):
 
 
 class ScheduledSubscriptionsView(VendorView):
-    @documented("list_scheduled_subscriptions", answer=list[SubscriptionAnswer])
+    @documented("list_scheduled_subscriptions", query=SubscriptionQuery, answer=list[SubscriptionAnswer])
     def get(self, request: Request, name: str) -> Response:
+        """Those that are still to start, the next one first."""
         rows = with_plans(verbs.scheduled(self.customer(name), self.now))
-        return done([subscription_shape(row) for row in rows])
+        return listed(self, rows, subscription_shape, order=("effective_at", "pk"), query=SubscriptionQuery)
 
 
 class DiscountsView(VendorView):

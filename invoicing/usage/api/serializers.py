@@ -10,6 +10,7 @@ from typing import TypedDict
 from rest_framework import serializers
 
 from customers.api.base import StrictSerializer
+from customers.api.paging import CursorQuery
 from invoicing.catalog.api.serializers import number
 from invoicing.usage.buckets import Bucket
 from invoicing.usage.by_time import BucketUsage, Question
@@ -19,7 +20,9 @@ from invoicing.usage.readings import Reading
 MOST_LIVE = 5000
 
 
-class LiveQuery(StrictSerializer):
+class LiveQuery(CursorQuery):
+    filters = {"customer_name": "customer__name", "meter_name": "meter__name"}
+
     customer_name = serializers.CharField(required=False, help_text="Only this customer's.")
     meter_name = serializers.CharField(required=False, help_text="Only this meter's.")
     limit = serializers.IntegerField(min_value=1, max_value=MOST_LIVE, default=MOST_LIVE)
