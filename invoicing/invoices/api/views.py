@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.api.base import StrictSerializer, VendorView, done
+from customers.api.paging import linked
 from customers.api.schema import documented
 from customers.errors import Conflict, Missing
 from invoicing.invoices import lifecycle, refunds
@@ -45,7 +46,7 @@ class InvoicesView(InvoiceVendorView):
     @documented("list_invoices", query=InvoiceQuery, answer=PastInvoicesAnswer)
     def get(self, request: Request) -> Response:
         query = self.read_query(InvoiceQuery)
-        page = page_of(matching(Invoice.objects.of(self.vendor), query), query)
+        page = page_of(matching(Invoice.objects.of(self.vendor), query), query, limit=query.get("limit", LIMIT))
         answer: PastInvoicesAnswer = {
             "invoices": [past_invoice_shape(invoice) for invoice in page.invoices],
             "limit": query.get("limit", LIMIT),
@@ -53,7 +54,7 @@ class InvoicesView(InvoiceVendorView):
             "sort_direction": query["sort_direction"],
             **page.offsets,
         }
-        return done(answer)
+        return linked(self, done(answer), page.offsets)
 
 
 class InvoiceView(InvoiceVendorView):
@@ -199,10 +200,11 @@ class PdfView(InvoiceVendorView):
 class CustomerInvoicesView(InvoiceVendorView):
     @documented("list_customer_invoices", query=InvoiceQuery, answer=list[InvoiceAnswer])
     def get(self, request: Request, name: str) -> Response:
-        """All of them unless ``limit`` says otherwise, newest first."""
+        """All of them unless ``limit`` says otherwise, newest first. The ``Link`` header leads to the next page."""
         customer = self.customer(name)
         query = self.read_query(InvoiceQuery)
         rows = matching(Invoice.objects.of(self.vendor).filter(customer=customer), query)
-        found = list(rows.prefetch_related("line_items")[: query.get("limit")])
+        page = page_of(rows.prefetch_related("line_items"), query, limit=query.get("limit"))
+        found = page.invoices
         prefetch_related_objects([invoice for invoice in found if invoice.amount_paid], "payments", "refunds")
-        return done([invoice_shape(invoice) for invoice in found])
+        return linked(self, done([invoice_shape(invoice) for invoice in found]), page.offsets)
