@@ -54,7 +54,7 @@ def fill(vendor: Vendor, count: int) -> dict[str, str]:
 
 def _components(vendor: Vendor, count: int) -> list[MeteredComponent]:
     """Each in a plan of its own, with a meter of its own."""
-    plans = [PricePlanFactory.create(vendor=vendor, tags=["first"]) for _ in range(count)]
+    plans = [PricePlanFactory.create(vendor=vendor, tags=["spring-2026"]) for _ in range(count)]
     return [MeteredComponentFactory.create(price_plan=plan, meter=MeterFactory.create(vendor=vendor)) for plan in plans]
 
 
