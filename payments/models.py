@@ -7,6 +7,7 @@ from payments.stripe.models import (
     StripeEvent,
     StripePaymentMethod,
     StripeTaxRate,
+    StripeWebhookSecret,
     WebhookTally,
 )
 
@@ -20,6 +21,7 @@ __all__ = [
     "StripeEvent",
     "StripePaymentMethod",
     "StripeTaxRate",
+    "StripeWebhookSecret",
     "Watch",
     "WebhookTally",
 ]
