@@ -9,6 +9,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 
 from billing_portal.api.errors import body
+from billing_portal.api.examples import add_examples
 from billing_portal.api.idempotency import HEADER, LONGEST, REPLAYED
 
 Schema = dict[str, Any]
@@ -134,6 +135,7 @@ def add_what_is_shared(result: Schema, generator: Any, **kwargs: Any) -> Schema:
         if method != "get":
             _may_be_repeated(operation)
         _say_headers(operation)
+        add_examples(operation, components["schemas"])
     return result
 
 
