@@ -10,6 +10,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 
@@ -23,7 +25,7 @@ class Field:
     name: str
     type: str
     required: bool
-    text: str
+    text: SafeString
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Operation:
     method: str
     path: str
     title: str
-    text: str
+    text: SafeString
     parameters: list[Field]
     body: list[Field]
     sent: str
@@ -65,8 +67,17 @@ def schema(request: HttpRequest) -> HttpResponse:
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
     info = document()["info"]
-    context = {"title": info["title"], "paragraphs": info["description"].split("\n\n"), "sections": sections()}
+    paragraphs = [marked(paragraph) for paragraph in info["description"].split("\n\n")]
+    context = {"title": info["title"], "paragraphs": paragraphs, "sections": sections()}
     return render(request, "api/reference.html", context)
+
+
+def marked(text: str) -> SafeString:
+    """What stands between backticks becomes code; nothing else of Markdown is used."""
+    pieces = enumerate(text.split("`"))
+    return format_html_join(
+        "", "{}", ((format_html("<code>{}</code>", piece) if n % 2 else piece,) for n, piece in pieces)
+    )
 
 
 @cache
@@ -89,7 +100,7 @@ def _operation(method: str, path: str, said: Schema) -> Operation:
         method=method.upper(),
         path=path,
         title=said.get("summary", ""),
-        text=said.get("description", ""),
+        text=marked(said.get("description", "")),
         parameters=[_parameter(one) for one in said.get("parameters", []) if "$ref" not in one],
         body=list(_fields(content.get("schema", {}))),
         sent=_pretty(content),
@@ -103,7 +114,7 @@ def _pretty(content: Mapping[str, Any]) -> str:
 
 
 def _parameter(said: Schema) -> Field:
-    text = said.get("description", "")
+    text = marked(said.get("description", ""))
     return Field(said["name"], _type(said["schema"]), said.get("required", False), text)
 
 
@@ -112,7 +123,7 @@ def _fields(said: Schema) -> Iterator[Field]:
     shape = _followed(said.get("items", said))
     for name, found in shape.get("properties", {}).items():
         text = found.get("description") or _followed(found).get("description", "")
-        yield Field(name, _type(found), name in shape.get("required", []), text)
+        yield Field(name, _type(found), name in shape.get("required", []), marked(text))
 
 
 def _followed(said: Schema) -> Schema:
