@@ -148,6 +148,9 @@ API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=6000)
 # Outgoing webhooks never reach private or loopback addresses unless this says so.
 WEBHOOKS_ALLOW_LOOPBACK = env.bool("WEBHOOKS_ALLOW_LOOPBACK", default=False)
 
+# Whether the nightly comparison with Stripe also repairs what it finds, or only lists it.
+RECONCILE_REPAIRS = env.bool("RECONCILE_REPAIRS", default=False)
+
 # The Stripe platform. Test and live keys may both be present; a vendor's switch chooses.
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com")
 STRIPE_CONNECT_BASE = env.str("STRIPE_CONNECT_BASE", default="https://connect.stripe.com")

@@ -14,7 +14,7 @@ from customers.api.schema import documented
 from customers.customer import Customer
 from customers.errors import Invalid, Missing
 from invoicing.catalog.api.serializers import number
-from invoicing.catalog.models import Meter, PricePlan
+from invoicing.catalog.models import Aggregation, Meter, PricePlan
 from invoicing.catalog.verbs import find_plan
 from invoicing.subscriptions import verbs
 from invoicing.subscriptions.api.serializers import (
@@ -149,7 +149,10 @@ class UsageView(VendorView):
         customer, asked = self.customer(name), self.read_query(UsageQuery)
         meter = self.find_named(Meter.objects.of(self.vendor), "meter", asked["meter_name"])
         start, end = self._window(customer, asked)
-        found = usage_of([Window("usage", customer.pk, meter.pk, start, end)])["usage"]
+        # Of a level that is weighted by time on invoices, the latest is asked for here.
+        latest = Aggregation.LATEST if meter.aggregation == Aggregation.TIME_WEIGHTED_SUM else ""
+        window = Window("usage", customer.pk, meter.pk, start, end, aggregation=latest)
+        found = usage_of([window])["usage"]
         return done({"usage": number(found.quantity)})
 
     def _window(self, customer: Customer, asked: dict[str, Any]) -> tuple[datetime, datetime]:

@@ -38,7 +38,9 @@ class UsageByTimeInput(StrictSerializer):
     start_time = serializers.DateTimeField(help_text="Until now.")
     time_bucket = serializers.ChoiceField(choices=[str(bucket) for bucket in Bucket], default=str(Bucket.DAY))
     aggregate = serializers.ChoiceField(
-        choices=["SUM", "LATEST", "MAX"], required=False, help_text="Left out: the meter's own."
+        choices=["SUM", "TIME_WEIGHTED_SUM", "LATEST", "MAX"],
+        required=False,
+        help_text="Left out: the meter's own. What is weighted by time comes in unit-hours.",
     )
     label_filters = LabelFilter(many=True, default=list, help_text="All of them have to match.")
     label_group_by_keys = serializers.ListField(child=serializers.CharField(max_length=128), default=list, max_length=8)

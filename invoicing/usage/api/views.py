@@ -72,6 +72,7 @@ class UsageByTimeView(VendorView):
         bucket = Bucket(asked["time_bucket"])
         edges(asked["start_time"], self.now, bucket, self.vendor.zone)
         question = self._question(customer, asked)
+        by_time.check(question)
         found = by_time.usage_by_time(question, bucket)
         return done(usage_by_time_shape(question, by_time.total_usage(question), found))
 
