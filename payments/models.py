@@ -6,6 +6,14 @@ from payments.stripe.models import (
     StripeEvent,
     StripePaymentMethod,
     StripeWebhookSecret,
+    WebhookTally,
 )
 
-__all__ = ["StripeConnection", "StripeCustomer", "StripeEvent", "StripePaymentMethod", "StripeWebhookSecret"]
+__all__ = [
+    "StripeConnection",
+    "StripeCustomer",
+    "StripeEvent",
+    "StripePaymentMethod",
+    "StripeWebhookSecret",
+    "WebhookTally",
+]

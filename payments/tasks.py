@@ -3,7 +3,9 @@
 from celery import shared_task
 from django.utils import timezone
 
-from payments.stripe import customers, processing
+from payments.stripe import customers, notices, probing, processing, tally
+
+BATCH, MOST_BATCHES = 1000, 50
 
 
 @shared_task
@@ -19,3 +21,20 @@ def sweep() -> None:
     for event_pk in processing.sweep(real_now=timezone.now()):
         process_event.delay(event_pk)
     customers.retry_pending(real_now=timezone.now())
+    notices.send_notices()
+
+
+@shared_task
+def probe_connections() -> None:
+    """Ask the accounts that were not asked for a day whether they still let us act."""
+    probing.probe_due(real_now=timezone.now())
+
+
+@shared_task
+def forget_events() -> None:
+    """Events that were dealt with, after thirty days. What is left of a large heap is for the next time."""
+    real_now = timezone.now()
+    for _ in range(MOST_BATCHES):
+        if processing.prune(real_now=real_now, batch=BATCH) < BATCH:
+            break
+    tally.forget(before=real_now - processing.KEPT)

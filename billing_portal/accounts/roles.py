@@ -25,6 +25,8 @@ class Permission(StrEnum):
     CHANGE_SUBSCRIPTION = "change_subscription"
     MANAGE_API_KEYS = "manage_api_keys"
     CONNECT_STRIPE = "connect_stripe"
+    REPLAY_EVENTS = "replay_events"
+    RECONCILE = "reconcile"
 
 
 P = Permission
@@ -39,6 +41,8 @@ _BILLING = _SUPPORT | {
     P.CHANGE_OVERRIDE,
     P.CHANGE_CATALOG,
     P.CHANGE_SUBSCRIPTION,
+    P.REPLAY_EVENTS,
+    P.RECONCILE,
 }
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {

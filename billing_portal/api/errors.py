@@ -117,8 +117,8 @@ def _headers(exception: Exception, code: int) -> dict[str, str]:
 
 
 def retry_header(code: int, *, passes: bool = False) -> dict[str, str]:
-    """The Python client library takes every conflict for a passing one and would try twice more."""
-    return {"octane-should-retry": "true" if passes else "false"} if code == 409 else {}
+    """The Python client library takes every conflict for a passing one and would try twice more; so with 501."""
+    return {"octane-should-retry": "true" if passes else "false"} if code in (409, 501) else {}
 
 
 def unknown_path(request: HttpRequest, **kwargs: Any) -> HttpResponse:

@@ -44,7 +44,13 @@ GROUPS: Sequence[tuple[str, Sequence[Item]]] = (
         "Settings",
         [Item("Invoicing & Payments", "tune", "billing_settings"), Item("Test clock", "schedule", "test_clock")],
     ),
-    ("System", [Item("API keys", "key", "api_keys")]),
+    (
+        "System",
+        [
+            Item("Incoming Stripe events", "move_to_inbox", "stripe_events"),
+            Item("API keys", "key", "api_keys"),
+        ],
+    ),
 )
 
 

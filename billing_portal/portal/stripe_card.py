@@ -11,6 +11,7 @@ from customers.events.models import Event, EventKind, SubjectKind
 from customers.vendor import Vendor
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.states import BEFORE_ISSUE, OPEN
+from invoicing.invoices.waiting import waiting
 from payments.stripe import oauth
 from payments.stripe.models import StripeConnection
 
@@ -112,9 +113,21 @@ def _mode(rows: list[StripeConnection], livemode: bool) -> Mode:
     )
 
 
-def lost_connection(vendor: Vendor) -> StripeConnection | None:
-    """An account that went away without anybody here asking for it, while nothing took its place."""
+@dataclass(frozen=True)
+class Interruption:
+    """No account acts for a vendor that had one: why, and how many invoices wait for that."""
+
+    why: str
+    waiting: int
+
+
+def interruption(vendor: Vendor) -> Interruption | None:
     rows = StripeConnection.objects.of(vendor)
     if rows.filter(is_active=True).exists():
         return None
-    return rows.exclude(disconnected_reason="").order_by("-disconnected_at").first()
+    last = rows.filter(disconnected_at__isnull=False).order_by("-disconnected_at").first()
+    count = waiting(vendor).count() if last else 0
+    if last is None or not (count or last.disconnected_reason):
+        return None
+    reason = last.disconnected_reason or "No Stripe account acts for you at present."
+    return Interruption(f"{last.account_id}: {reason}" if last.disconnected_reason else reason, count)

@@ -14,6 +14,7 @@ from billing_portal.portal import (
     price_plans,
     session,
     stripe_connection,
+    stripe_events,
     stripe_oauth,
     test_clock,
     unattributed,
@@ -74,5 +75,10 @@ urlpatterns = [
     path(f"{STRIPE}<stripe_mode:mode>/disconnect/", stripe_connection.disconnect, name="stripe_disconnect"),
     path(f"{STRIPE}<stripe_mode:mode>/use/", stripe_connection.switch, name="stripe_switch"),
     path(f"{STRIPE}callback/", stripe_oauth.callback, name="stripe_callback"),
+    path("stripe-events/", stripe_events.event_list, name="stripe_events"),
+    path("stripe-events/replay/", stripe_events.replay_failed, name="replay_failed_stripe_events"),
+    path("stripe-events/<int:pk>/", stripe_events.event_page, name="stripe_event"),
+    path("stripe-events/<int:pk>/replay/", stripe_events.replay, name="replay_stripe_event"),
+    path("stripe-events/<int:pk>/set-aside/", stripe_events.set_aside, name="set_aside_stripe_event"),
     path("settings/test-clock/", test_clock.test_clock, name="test_clock"),
 ]

@@ -18,5 +18,7 @@ BEAT_SCHEDULE = {
     "deliver events": _each_tick("customers.tasks.deliver_events"),
     "drive moving clocks": _each_tick("customers.tasks.drive_clocks"),
     "sweep Stripe's news": _each_tick("payments.tasks.sweep"),
+    "forget Stripe's old news": {"task": "payments.tasks.forget_events", "schedule": 3600.0},
+    "ask whether Stripe accounts are still connected": {"task": "payments.tasks.probe_connections", "schedule": 3600.0},
     "forget old answers": {"task": "billing_portal.api.tasks.forget_answers", "schedule": 3600.0},
 }

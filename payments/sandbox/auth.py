@@ -1,4 +1,4 @@
-"""Whose request is it? An API key, the account it acts on, and that account's clock: one query."""
+"""Whose request is it? An API key, the account it acts on, its clock and its limit: one query."""
 
 import base64
 import binascii
@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import connection
 from django.http import HttpRequest
 
+from payments.sandbox import limits
 from payments.sandbox.errors import no_access, unauthenticated
 from payments.sandbox.moments import at
 from payments.sandbox.scope import Scope
@@ -19,7 +20,10 @@ NO_KEY = (
 KEY_AND_CLOCK = """
 SELECT k.account_id, k.livemode, c.frozen_at, c."offset", EXISTS (
     SELECT 1 FROM sandbox_connection n
-    WHERE n.platform_id = k.account_id AND n.account_id = %(account)s AND (n.livemode OR NOT k.livemode))
+    WHERE n.platform_id = k.account_id AND n.account_id = %(account)s AND (n.livemode OR NOT k.livemode)), (
+    SELECT r.per_second FROM sandbox_ratelimit r
+    WHERE r.livemode = k.livemode AND r.account IN ('', coalesce(%(account)s, k.account_id))
+    ORDER BY r.account DESC LIMIT 1)
 FROM sandbox_apikey k
 LEFT JOIN sandbox_clock c
     ON c.account = coalesce(%(account)s, k.account_id) AND c.livemode = k.livemode
@@ -37,9 +41,10 @@ def scope_of(request: HttpRequest, request_id: str, real_now: datetime) -> Scope
         found = cursor.fetchone()
     if found is None:
         raise unauthenticated(f"Invalid API Key provided: {secret[:8]}{'*' * 8}{secret[-4:]}")
-    platform, livemode, frozen_at, offset, connected = found
+    platform, livemode, frozen_at, offset, connected, per_second = found
     if asked and asked != platform and not connected:
         raise no_access(secret, asked)
+    limits.enter(asked or platform, livemode, per_second)
     return Scope(
         account=asked or platform,
         livemode=livemode,

@@ -36,13 +36,16 @@ AUTHENTICATION = Decline(
 @dataclass(frozen=True)
 class TestCard:
     """``declines_attach``: refused when it is saved; ``declines_charge``: when it is charged;
-    ``authentication``: a charge without the customer present needs them to confirm it."""
+    ``authentication``: a charge without the customer present needs them to confirm it;
+    ``asks_on_setup``: saving it needs them too, and ``setup_frees`` later charges."""
 
     last4: str
     brand: str = "visa"
     declines_attach: Decline | None = None
     declines_charge: Decline | None = None
     authentication: bool = False
+    asks_on_setup: bool = False
+    setup_frees: bool = False
     refund: str = "succeeded"
 
 
@@ -67,11 +70,13 @@ CARDS = {
     "pm_card_chargeDeclinedIncorrectCvc": _declined("0127", BAD_CVC),
     "pm_card_chargeDeclinedProcessingError": _declined("0119", PROCESSING),
     "pm_card_chargeCustomerFail": TestCard("0341", declines_charge=GENERIC),
-    "pm_card_authenticationRequiredOnSetup": TestCard("3155", authentication=True),
-    "pm_card_authenticationRequired": TestCard("3184", authentication=True),
+    "pm_card_authenticationRequiredOnSetup": TestCard(
+        "3155", authentication=True, asks_on_setup=True, setup_frees=True
+    ),
+    "pm_card_authenticationRequired": TestCard("3184", authentication=True, asks_on_setup=True),
     "pm_card_authenticationRequiredSetupForOffSession": TestCard("0446"),
     "pm_card_authenticationRequiredChargeDeclinedInsufficientFunds": TestCard(
-        "3178", declines_charge=INSUFFICIENT, authentication=True
+        "3178", declines_charge=INSUFFICIENT, authentication=True, asks_on_setup=True
     ),
     "pm_card_pendingRefund": TestCard("7726", refund="pending"),
     "pm_card_refundFail": TestCard("5126", refund="failed"),

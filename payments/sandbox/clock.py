@@ -44,6 +44,6 @@ def settle(account: str, livemode: bool, real_now: datetime) -> bool:
     deliveries.deliver(real_now, account, livemode, first_attempts_only=True)
     return (
         is_busy(account, livemode)
-        or deliveries.untried(account, livemode)
+        or deliveries.untried(account, livemode, real_now)
         or schedule.anything_due(real_now, account, livemode)
     )

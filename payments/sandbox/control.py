@@ -1,17 +1,23 @@
-"""``/_control/``: for tests and demonstrations; no part of Stripe's API."""
+"""``/_control/``: for tests and demonstrations; no part of Stripe's API. Its form is told in docs/sandbox.md.
+
+Every address takes and gives JSON. GET lists what is in force, POST orders, DELETE calls off: everything, or with
+``?account=`` what was ordered for that account.
+"""
 
 import json
-import re
+from collections.abc import Callable
 from typing import Any
 
 from django.db import connection
-from django.http import HttpRequest, JsonResponse
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
-from payments.sandbox.faults import KINDS
-from payments.sandbox.models import Fault
+from payments.sandbox import deliveries, limits, orders
+from payments.sandbox.models import Fault, RateLimit, WebhookFault
 
-FIELDS = {"method", "path_regex", "kind", "times", "account"}
+View = Callable[[HttpRequest], HttpResponse]
 
 
 @require_GET
@@ -20,31 +26,64 @@ def health(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok"})
 
 
-@require_http_methods(["GET", "POST", "DELETE"])
-def faults(request: HttpRequest) -> JsonResponse:
-    """POST ``{path_regex, kind, times?, method?, account?}`` orders a fault, DELETE cancels all."""
+def _control(*methods: str) -> Callable[[View], View]:
+    """Answers 400 with the reason where an order makes no sense."""
+
+    def wrap(view: View) -> View:
+        def answer(request: HttpRequest) -> HttpResponse:
+            try:
+                return view(request)
+            except ValueError as error:
+                return JsonResponse({"error": str(error)}, status=400)
+
+        return require_http_methods(methods)(answer)
+
+    return wrap
+
+
+@_control("GET", "POST", "DELETE")
+def faults(request: HttpRequest) -> HttpResponse:
     if request.method == "DELETE":
-        Fault.objects.all().delete()
+        _of(request, Fault.objects.all()).delete()
     elif request.method == "POST":
-        try:
-            order = _order(json.loads(request.body))
-        except ValueError as error:
-            return JsonResponse({"error": str(error)}, status=400)
-        Fault.objects.create(**order)
+        Fault.objects.create(**orders.read(_given(request), orders.FAULT))
     waiting = Fault.objects.filter(times__gt=0).order_by("pk")
-    return JsonResponse({"faults": list(waiting.values(*FIELDS))})
+    return JsonResponse({"faults": list(waiting.values(*orders.FAULT))})
 
 
-def _order(given: Any) -> dict[str, Any]:
-    if not isinstance(given, dict) or set(given) - FIELDS:
-        raise ValueError(f"Give a JSON object with some of {', '.join(sorted(FIELDS))}, and nothing else.")
-    if given.get("kind") not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(KINDS)}.")
-    times = given.get("times", 1)
-    if not isinstance(times, int) or times < 1:
-        raise ValueError("times must be a whole number above 0.")
+@_control("GET", "POST", "DELETE")
+def webhooks(request: HttpRequest) -> HttpResponse:
+    if request.method == "DELETE":
+        _of(request, WebhookFault.objects.all()).delete()
+    elif request.method == "POST":
+        WebhookFault.objects.create(**orders.read(_given(request), orders.WEBHOOK_FAULT))
+    waiting = WebhookFault.objects.exclude(times=0).order_by("pk")
+    return JsonResponse({"webhooks": list(waiting.values(*orders.WEBHOOK_FAULT))})
+
+
+@_control("POST")
+def retry_webhooks(request: HttpRequest) -> HttpResponse:
+    """What failed or was ordered to be late is tried at once."""
+    account = orders.read(_given(request), orders.ONE_ACCOUNT)["account"]
+    return JsonResponse({"retried": deliveries.retry_now(timezone.now(), account)})
+
+
+@_control("GET", "POST", "DELETE")
+def rate_limits(request: HttpRequest) -> HttpResponse:
+    if request.method == "DELETE":
+        limits.lift(_of(request, RateLimit.objects.all()))
+    elif request.method == "POST":
+        limits.set_limit(**orders.read(_given(request), orders.RATE_LIMIT))
+    listed = list(RateLimit.objects.order_by("account", "livemode").values(*orders.RATE_LIMIT))
+    return JsonResponse({"rate_limits": listed, "counts": limits.counts()})
+
+
+def _given(request: HttpRequest) -> Any:
     try:
-        re.compile(given.get("path_regex", ""))
-    except re.error as error:
-        raise ValueError(f"path_regex is not a regular expression: {error}.") from error
-    return {"method": "", "path_regex": "", "account": "", **given, "times": times}
+        return json.loads(request.body or b"{}")
+    except ValueError as error:
+        raise ValueError(f"The body is not JSON: {error}.") from error
+
+
+def _of(request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+    return rows.filter(account=request.GET["account"]) if "account" in request.GET else rows

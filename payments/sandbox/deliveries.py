@@ -7,13 +7,13 @@ import hashlib
 import hmac
 import json
 import threading
-import time
 from datetime import datetime, timedelta
 from typing import Any
 
 import requests
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
+from django.utils import timezone
 
 from payments.sandbox.models import Delivery
 
@@ -21,8 +21,10 @@ from payments.sandbox.models import Delivery
 LEASE = timedelta(seconds=20)
 TIMEOUT = 5
 BATCH = 10
-# A failed attempt is repeated after these; then the delivery counts as failed.
-RETRY_AFTER = tuple(timedelta(seconds=s) for s in (5, 30, 120, 600))
+# A failed attempt is repeated after these; then the delivery counts as failed. Stripe tries for three days in
+# live mode, ever more slowly, and three times within a few hours in test mode.
+LIVE_RETRIES = tuple(timedelta(minutes=m) for m in (1, 5, 30, 120, 300, 600, 720, 720, 720, 720))
+TEST_RETRIES = tuple(timedelta(minutes=m) for m in (1, 30, 180))
 
 _local = threading.local()
 
@@ -49,8 +51,22 @@ def deliver(
     return sent
 
 
-def untried(account: str, livemode: bool) -> bool:
-    return _pending(account, livemode).filter(attempts=0, endpoint__status="enabled").exists()
+def untried(account: str, livemode: bool, real_now: datetime) -> bool:
+    """Whether a first attempt is due or under way. Those ordered to be late are not waited for."""
+    first = _pending(account, livemode).filter(attempts=0, endpoint__status="enabled")
+    return first.filter(Q(is_late=False) | Q(next_attempt_at__lte=real_now)).exists()
+
+
+def retries_in(livemode: bool) -> tuple[timedelta, ...]:
+    return LIVE_RETRIES if livemode else TEST_RETRIES
+
+
+def retry_now(real_now: datetime, account: str = "") -> int:
+    """Do not wait for the next attempt of what failed or is late, as Stripe's "Resend" does."""
+    waiting = Delivery.objects.filter(state=Delivery.State.PENDING, next_attempt_at__gt=real_now)
+    if account:
+        waiting = waiting.filter(account=account)
+    return waiting.update(next_attempt_at=real_now)
 
 
 def _pending(account: str | None, livemode: bool) -> QuerySet[Delivery]:
@@ -66,7 +82,7 @@ def _claim(real_now: datetime, account: str | None, livemode: bool, first_attemp
         waiting = waiting.filter(attempts=0)
     with transaction.atomic():
         locked = waiting.select_for_update(skip_locked=True, of=("self",)).select_related("event", "endpoint")
-        claimed = list(locked.order_by("pk")[:BATCH])
+        claimed = list(locked.order_by("position", "pk")[:BATCH])
         Delivery.objects.filter(pk__in=[d.pk for d in claimed]).update(leased_until=real_now + LEASE)
     return claimed
 
@@ -81,8 +97,8 @@ def _attempt(delivery: Delivery, real_now: datetime) -> None:
     }
     if status is not None and 200 <= status < 300:
         tried["state"] = Delivery.State.DELIVERED
-    elif delivery.attempts < len(RETRY_AFTER):
-        tried["next_attempt_at"] = real_now + RETRY_AFTER[delivery.attempts]
+    elif delivery.attempts < len(retries := retries_in(delivery.livemode)):
+        tried["next_attempt_at"] = real_now + retries[delivery.attempts]
     else:
         tried["state"] = Delivery.State.FAILED
     Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.PENDING).update(**tried)
@@ -94,7 +110,7 @@ def _send(delivery: Delivery) -> tuple[int | None, str]:
     headers = {
         "Content-Type": "application/json; charset=utf-8",
         "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
-        "Stripe-Signature": signature(body, delivery.endpoint.hidden["secret"], int(time.time())),
+        "Stripe-Signature": signature(body, delivery.endpoint.hidden["secret"], int(timezone.now().timestamp())),
     }
     try:
         answer = _session().post(

@@ -96,3 +96,10 @@ def unrecognized_url(method: str, path: str) -> StripeError:
 
 def server_error() -> StripeError:
     return StripeError(500, "An unknown error occurred", type="api_error")
+
+
+def rate_limited() -> StripeError:
+    message = (
+        "Request rate limit exceeded. You can learn more about rate limits at https://stripe.com/docs/rate-limits."
+    )
+    return StripeError(429, message, code="rate_limit")

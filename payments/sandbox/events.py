@@ -3,7 +3,7 @@
 from django.db import transaction
 from django.db.models import Q
 
-from payments.sandbox import wakeup
+from payments.sandbox import wakeup, webhook_faults
 from payments.sandbox.ids import new_id
 from payments.sandbox.models import Connection, Delivery, StoredObject
 from payments.sandbox.scope import JSON, News, Scope
@@ -20,17 +20,13 @@ def flush(scope: Scope) -> None:
     endpoints = _endpoints(scope)
     pairs = [(news, [e for e in endpoints if _wants(e, news.type)]) for news in scope.news]
     rows = insert_many(build(scope, _event(scope, news, len(wanting))) for news, wanting in pairs)
-    Delivery.objects.bulk_create(
-        Delivery(
-            event=row,
-            endpoint=endpoint,
-            account=scope.account,
-            livemode=scope.livemode,
-            next_attempt_at=scope.real_now,
+    if any(wanting for _, wanting in pairs):
+        faults = webhook_faults.ordered(scope)
+        Delivery.objects.bulk_create(
+            delivery
+            for row, (_, wanting) in zip(rows, pairs, strict=True)
+            for delivery in webhook_faults.deliveries(scope, row, wanting, faults)
         )
-        for row, (_, wanting) in zip(rows, pairs, strict=True)
-        for endpoint in wanting
-    )
     scope.news.clear()
     transaction.on_commit(wakeup.nudge)
 

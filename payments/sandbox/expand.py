@@ -25,6 +25,8 @@ REFERENCES: dict[str, dict[str, str]] = {
         "payment_method": "payment_method",
         "latest_charge": "charge",
     },
+    "setup_intent": {"customer": "customer", "payment_method": "payment_method"},
+    "checkout.session": {"customer": "customer", "setup_intent": "setup_intent"},
     "charge": {"customer": "customer", "payment_intent": "payment_intent"},
     "refund": {
         "charge": "charge",
@@ -38,6 +40,9 @@ EMPTY: dict[str, set[str]] = {
     "customer": {"default_source", "test_clock"},
     "invoice": {"application", "default_source", "on_behalf_of", "latest_revision", "test_clock"},
     "payment_intent": {"application", "on_behalf_of", "review", "source"},
+    "setup_intent": {"application", "latest_attempt", "mandate", "on_behalf_of", "single_use_mandate"},
+    "checkout.session": {"invoice", "payment_intent", "payment_link", "subscription"},
+    "billing_portal.session": {"configuration"},
     "charge": {"application", "application_fee", "balance_transaction", "on_behalf_of", "review", "transfer"},
     "refund": {"balance_transaction", "transfer_reversal", "failure_balance_transaction"},
 }

@@ -1,33 +1,53 @@
 """Misbehaviour on demand: what the next matching requests suffer, before or after their work."""
 
 import re
+import time
+from dataclasses import dataclass
 
 from django.db import transaction
 from django.db.models import F, Q
 
-from payments.sandbox.errors import StripeError, server_error
+from payments.sandbox.errors import StripeError, rate_limited, server_error
 from payments.sandbox.models import Fault
 from payments.sandbox.scope import Scope
 
-KINDS = (
-    "timeout_before",
-    "timeout_after",
-    "error_500_before",
-    "error_500_after",
-    "rate_limit",
-    "lock_timeout",
-    "conflict",
-)
+# Kind -> what it does, as the documentation tells it.
+KINDS = {
+    "latency": "The answer takes `seconds` longer.",
+    "timeout_before": "The connection is reset before anything was done.",
+    "timeout_after": "The work is done and kept, then the connection is reset.",
+    "error_500_before": "500 before anything was done.",
+    "error_500_after": "The work is done and kept, then 500.",
+    "garbage": "The work is done and kept; the answer is 200 with a body that is not JSON.",
+    "rate_limit": "429 `rate_limit`; nothing was done.",
+    "lock_timeout": "429 `lock_timeout`; nothing was done.",
+    "conflict": "409; nothing was done.",
+}
 
 
 class Dropped(Exception):
     """The connection ends without an answer."""
 
 
-def take(scope: Scope, method: str, path: str) -> str | None:
-    """The kind of fault this request suffers; uses up one of the fault's times."""
-    if not Fault.objects.exists():
-        return None
+class Garbled(Exception):
+    """The answer is no JSON."""
+
+
+@dataclass(frozen=True)
+class Suffered:
+    """What one request goes through; ``kind`` is empty for nearly all of them."""
+
+    kind: str = ""
+    seconds: float = 0
+
+
+NOTHING = Suffered()
+
+
+def take(scope: Scope, method: str, path: str) -> Suffered:
+    """What this request suffers; uses up one of the fault's times."""
+    if not Fault.objects.filter(times__gt=0).exists():
+        return NOTHING
     with transaction.atomic():
         waiting = Fault.objects.select_for_update().filter(
             Q(account="") | Q(account=scope.account), Q(method="") | Q(method=method), times__gt=0
@@ -35,34 +55,35 @@ def take(scope: Scope, method: str, path: str) -> str | None:
         for fault in waiting.order_by("pk"):
             if re.search(fault.path_regex, path):
                 Fault.objects.filter(pk=fault.pk).update(times=F("times") - 1)
-                return fault.kind
-    return None
+                return Suffered(fault.kind, fault.seconds)
+    return NOTHING
 
 
-def before(kind: str | None) -> None:
-    """Faults that strike before anything is done, and so leave nothing stored."""
-    if kind == "timeout_before":
+def before(fault: Suffered) -> None:
+    """Waiting, and faults that strike before anything is done and so leave nothing stored."""
+    if fault.seconds:
+        time.sleep(fault.seconds)
+    if fault.kind == "timeout_before":
         raise Dropped
-    if kind == "error_500_before":
+    if fault.kind == "error_500_before":
         raise server_error()
-    if kind == "rate_limit":
-        message = (
-            "Request rate limit exceeded. You can learn more about rate limits at https://stripe.com/docs/rate-limits."
-        )
-        raise StripeError(429, message, code="rate_limit")
-    if kind == "lock_timeout":
+    if fault.kind == "rate_limit":
+        raise rate_limited()
+    if fault.kind == "lock_timeout":
         message = (
             "This object cannot be accessed right now because another API request or Stripe process is "
             "currently accessing it. If you see this error intermittently, retry the request."
         )
         raise StripeError(429, message, code="lock_timeout")
-    if kind == "conflict":
+    if fault.kind == "conflict":
         raise StripeError(409, "The request conflicts with another one. Try again.")
 
 
-def after(kind: str | None) -> None:
+def after(fault: Suffered) -> None:
     """Faults that lose the answer of work that is done and kept."""
-    if kind == "timeout_after":
+    if fault.kind == "timeout_after":
         raise Dropped
-    if kind == "error_500_after":
+    if fault.kind == "garbage":
+        raise Garbled
+    if fault.kind == "error_500_after":
         raise server_error()

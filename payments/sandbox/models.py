@@ -140,12 +140,17 @@ class Delivery(models.Model):
         PENDING = "pending"
         DELIVERED = "delivered"
         FAILED = "failed"
+        DROPPED = "dropped"
 
     event = models.ForeignKey(StoredObject, on_delete=models.CASCADE, related_name="deliveries")
     endpoint = models.ForeignKey(StoredObject, on_delete=models.CASCADE, related_name="+")
     account = models.CharField(max_length=64)
     livemode = models.BooleanField()
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
+    # Where it stands in the queue; equal ones go in the order of what happened.
+    position = models.FloatField(default=0)
+    # Ordered to come late: nobody waits for it.
+    is_late = models.BooleanField(default=False)
     attempts = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField()
     leased_until = models.DateTimeField(null=True)
@@ -167,9 +172,37 @@ class Fault(models.Model):
     account = models.CharField(max_length=64, blank=True, default="")
     kind = models.CharField(max_length=20)
     times = models.PositiveIntegerField()
+    seconds = models.FloatField(default=0)
 
     def __str__(self) -> str:
         return f"{self.kind} x{self.times} on {self.method} {self.path_regex}"
+
+
+class WebhookFault(models.Model):
+    """What happens to an account's webhooks, for the next ``times`` events or until it is called off."""
+
+    account = models.CharField(max_length=64, blank=True, default="")
+    kind = models.CharField(max_length=10)
+    types: "models.Field[list[str], list[str]]" = models.JSONField(default=list)
+    seconds = models.FloatField(default=0)
+    times = models.PositiveIntegerField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {', '.join(self.types) or 'everything'} of {self.account or 'every account'}"
+
+
+class RateLimit(models.Model):
+    """Requests a second that an account may make in a mode; a blank account stands for each without its own."""
+
+    account = models.CharField(max_length=64, blank=True, default="")
+    livemode = models.BooleanField(default=False)
+    per_second = models.FloatField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "livemode"], name="sandbox_one_rate_limit")]
+
+    def __str__(self) -> str:
+        return f"{self.account or 'every account'}: {self.per_second:g} a second"
 
 
 class Installation(models.Model):

@@ -14,6 +14,8 @@ EVENTS = (
     "account.application.deauthorized",
     "account.updated",
     "charge.refunded",
+    "checkout.session.completed",
+    "checkout.session.expired",
     "customer.deleted",
     "customer.updated",
     "invoice.created",
@@ -41,6 +43,8 @@ EVENTS = (
     "refund.created",
     "refund.failed",
     "refund.updated",
+    "setup_intent.setup_failed",
+    "setup_intent.succeeded",
 )
 
 

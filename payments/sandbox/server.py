@@ -20,6 +20,8 @@ from payments.sandbox.scope import JSON, Scope
 
 logger = logging.getLogger(__name__)
 
+GARBAGE = "<html><body><h1>502 Bad Gateway</h1></body>"
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -38,6 +40,8 @@ def api(request: HttpRequest) -> HttpResponse:
         answer = _error_answer(error, id_)
     except faults.Dropped:
         raise
+    except faults.Garbled:
+        answer = Answer(200, GARBAGE)
     except Exception:
         logger.exception("%s %s failed", request.method, request.path)
         answer = _error_answer(server_error(), id_)

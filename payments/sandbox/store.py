@@ -1,6 +1,7 @@
 """Reading and writing API objects. A row's ``data`` is never changed in place: events hold on to it.
 
-Locks are always taken in the order invoice, payment method, payment intent, charge, customer.
+Locks are always taken in the order invoice, Checkout session, setup intent, payment method, payment intent,
+charge, customer.
 """
 
 from collections.abc import Iterable, Mapping

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
 from payments.stripe import processing
-from payments.stripe.models import StripeConnection, StripeCustomer, StripeEvent, StripePaymentMethod
+from payments.stripe.models import StripeConnection, StripeCustomer, StripeEvent, StripePaymentMethod, WebhookTally
 
 
 class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
@@ -52,9 +52,13 @@ class StripeEventAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Process again")
     def process_again(self, request: HttpRequest, queryset: models.QuerySet[StripeEvent]) -> None:
-        for event in queryset:
-            processing.replay(event)
-        self.message_user(request, f"{queryset.count()} events will be processed again.")
+        again, chosen = processing.replay(queryset), queryset.count()
+        self.message_user(request, f"{again} of {chosen} events will be processed again.")
+
+
+class WebhookTallyAdmin(ReadOnlyAdmin):
+    list_display = ["day", "kind", "account_id", "detail", "count", "last_at"]
+    list_filter = ["kind"]
 
 
 ADMINS: dict[type[models.Model], type[ReadOnlyAdmin]] = {
@@ -62,4 +66,5 @@ ADMINS: dict[type[models.Model], type[ReadOnlyAdmin]] = {
     StripeCustomer: StripeCustomerAdmin,
     StripePaymentMethod: StripePaymentMethodAdmin,
     StripeEvent: StripeEventAdmin,
+    WebhookTally: WebhookTallyAdmin,
 }

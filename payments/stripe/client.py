@@ -29,6 +29,8 @@ RETRIES = 2
 # As many objects as Stripe gives on one page.
 PAGE = 100
 MAX_PAGES = 100
+# The version every call is made in, and every event ought to be written in.
+API_VERSION: str = stripe.api_version
 
 JSON = dict[str, Any]
 Params = Mapping[str, Any]

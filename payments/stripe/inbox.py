@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import DataError, transaction
 
+from payments.stripe import tally
 from payments.stripe.connect import connection_for_event, note_webhook
 from payments.stripe.models import StripeConnection, StripeEvent
 
 State = StripeEvent.State
+Source = StripeEvent.Source
 
 MAX_BODY = 1024 * 1024
 
@@ -36,6 +38,7 @@ class Incoming:
     type: str
     object_type: str
     object_id: str
+    api_version: str
     body: Mapping[str, Any]
 
 
@@ -45,6 +48,11 @@ def parse(raw: bytes) -> Incoming:
         body = json.loads(raw)
     except ValueError as error:
         raise Malformed("The body is not JSON.") from error
+    return read(body)
+
+
+def read(body: object) -> Incoming:
+    """An event as Stripe shows it, delivered or listed. Raises ``Malformed``."""
     if not isinstance(body, dict) or body.get("object") != "event":
         raise Malformed("The body is not an event.")
     subject = _mapping(_mapping(body.get("data")).get("object"))
@@ -57,6 +65,7 @@ def parse(raw: bytes) -> Incoming:
         type=_matching(_TYPE, body.get("type"), "type"),
         object_type=_optional(subject.get("object"))[:64],
         object_id=_optional(subject.get("id")),
+        api_version=_optional(body.get("api_version"))[:64],
         body=body,
     )
 
@@ -78,46 +87,69 @@ def _optional(value: object) -> str:
 def store(incoming: Incoming, *, real_now: datetime) -> StripeEvent:
     """Keep it once, however often it is delivered, and note that the account's webhooks arrive."""
     connection = connection_for_event(incoming.account_id, incoming.livemode)
-    reason = "" if connection else _foreign(incoming)
     with transaction.atomic():
-        _insert(incoming, reason, real_now)
+        _insert(_row(incoming, connection, real_now))
         if connection is not None:
             note_webhook(connection, real_now)
-        return StripeEvent.objects.defer("body").get(account_id=incoming.account_id, event_id=incoming.event_id)
+        event = StripeEvent.objects.defer("body").get(account_id=incoming.account_id, event_id=incoming.event_id)
+        if event.source == Source.POLL:  # it was only late
+            StripeEvent.objects.filter(pk=event.pk).update(source=Source.WEBHOOK)
+    if connection is not None and event.received_at == real_now:
+        tally.note_version(incoming, real_now=real_now)
+    return event
 
 
-def _insert(incoming: Incoming, reason: str, real_now: datetime) -> None:
+def store_missed(
+    connection: StripeConnection, incoming: Sequence[Incoming], *, real_now: datetime
+) -> list[StripeEvent]:
+    """Keep those of an account's events that were never delivered; answers them. A constant number of queries."""
+    ids = [one.event_id for one in incoming]
+    known = StripeEvent.objects.filter(account_id=connection.account_id, event_id__in=ids)
+    had = set(known.values_list("event_id", flat=True))
+    rows = [_row(one, connection, real_now) for one in incoming if one.event_id not in had]
+    for row in rows:
+        row.source = Source.POLL
+    _insert(*rows)
+    return list(known.exclude(event_id__in=had).defer("body").order_by("pk"))
+
+
+def _insert(*rows: StripeEvent) -> None:
     try:
         with transaction.atomic():
-            _insert_row(incoming, incoming.body, reason, real_now)
+            StripeEvent.objects.bulk_create(rows, ignore_conflicts=True)
     except DataError:
         # Legal JSON that PostgreSQL's jsonb does not hold (NUL, lone surrogates). Nothing is taken
         # from the body anyway.
-        _insert_row(incoming, {"id": incoming.event_id, "type": incoming.type}, reason, real_now)
+        for row in rows:
+            row.body = {"id": row.event_id, "type": row.type}
+        StripeEvent.objects.bulk_create(rows, ignore_conflicts=True)
 
 
-def _insert_row(incoming: Incoming, body: Mapping[str, Any], reason: str, real_now: datetime) -> None:
-    event = StripeEvent(
+def _row(incoming: Incoming, connection: StripeConnection | None, real_now: datetime) -> StripeEvent:
+    vendor, reason = (connection.vendor_id, "") if connection else _foreign(incoming)
+    return StripeEvent(
+        vendor_id=vendor,
         event_id=incoming.event_id,
         account_id=incoming.account_id,
         livemode=incoming.livemode,
         type=incoming.type,
+        api_version=incoming.api_version,
         object_type=incoming.object_type,
         object_id=incoming.object_id,
-        body=body,
+        body=incoming.body,
         state=State.IGNORED if reason else State.PENDING,
         reason=reason,
         received_at=real_now,
         processed_at=real_now if reason else None,
     )
-    StripeEvent.objects.bulk_create([event], ignore_conflicts=True)
 
 
-def _foreign(incoming: Incoming) -> str:
-    """Why an event is nobody's here."""
+def _foreign(incoming: Incoming) -> tuple[int | None, str]:
+    """Who may see an event that is for nobody here, and why it is."""
     if not incoming.account_id:
-        return "The event names no connected account."
-    if StripeConnection.objects.filter(account_id=incoming.account_id, disconnected_at__isnull=True).exists():
+        return None, "The event names no connected account."
+    others = StripeConnection.objects.filter(account_id=incoming.account_id, disconnected_at__isnull=True)
+    if other := others.first():
         mode = "live" if incoming.livemode else "test"
-        return f"The account {incoming.account_id} is not connected in {mode} mode."
-    return f"The account {incoming.account_id} is not connected to any vendor."
+        return other.vendor_id, f"The account {incoming.account_id} is not connected in {mode} mode."
+    return None, f"The account {incoming.account_id} is not connected to any vendor."

@@ -11,7 +11,7 @@ from django.db.models import Q
 from customers.claims import Claimable
 from customers.crypto import EncryptedTextField
 from customers.customer import Customer
-from customers.scoping import VendorOwned
+from customers.scoping import VendorOwned, VendorQuerySet
 
 
 class StripeConnection(VendorOwned):
@@ -46,6 +46,11 @@ class StripeConnection(VendorOwned):
                 fields=["vendor", "livemode"], condition=Q(disconnected_at__isnull=True), name="one_account_per_mode"
             ),
             models.UniqueConstraint(fields=["vendor"], condition=Q(is_active=True), name="one_acting_connection"),
+        ]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(is_notice_due=True), name="stripe_connection_notice_due"),
+            models.Index(fields=["probed_at"], condition=Q(disconnected_at=None), name="stripe_connection_probed"),
+            models.Index(fields=["account_id", "livemode"], name="stripe_connection_account"),
         ]
 
     def __str__(self) -> str:
@@ -156,8 +161,8 @@ class StripePaymentMethod(models.Model):
 
 
 class StripeEvent(Claimable):
-    """An incoming webhook, stored before it is answered. The body is only a hint: processing fetches the
-    object's present state from Stripe."""
+    """News from Stripe, stored before it is answered. The body is only a hint: processing fetches the
+    object's present state from Stripe. ``vendor`` is empty where the account is connected to nobody."""
 
     class State(models.TextChoices):
         PENDING = "pending", "Pending"
@@ -165,10 +170,17 @@ class StripeEvent(Claimable):
         IGNORED = "ignored", "Ignored"
         FAILED = "failed", "Failed"
 
+    class Source(models.TextChoices):
+        WEBHOOK = "webhook", "Delivered by Stripe"
+        POLL = "poll", "Found by asking Stripe"
+
+    vendor = models.ForeignKey("customers.Vendor", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     event_id = models.CharField(max_length=255)
     account_id = models.CharField(max_length=64, blank=True)
     livemode = models.BooleanField()
     type = models.CharField(max_length=64)
+    source = models.CharField(max_length=8, choices=Source.choices, default=Source.WEBHOOK)
+    api_version = models.CharField(max_length=64, blank=True)
     object_type = models.CharField(max_length=64, blank=True)
     object_id = models.CharField(max_length=255, blank=True)
     body = models.JSONField()
@@ -187,11 +199,40 @@ class StripeEvent(Claimable):
         ]
         indexes = [
             models.Index(fields=["id"], condition=Q(state="pending"), name="stripe_event_pending"),
-            models.Index(fields=["account_id", "-id"], name="stripe_event_of_account"),
+            models.Index(fields=["account_id", "object_id"], name="stripe_event_of_object"),
+            models.Index(fields=["vendor", "-received_at", "-id"], name="stripe_event_newest"),
+            models.Index(fields=["vendor", "state", "-received_at", "-id"], name="stripe_event_by_state"),
+            models.Index(fields=["vendor", "type", "-received_at", "-id"], name="stripe_event_by_type"),
             models.Index(
-                fields=["account_id", "object_id"], condition=Q(state="pending"), name="stripe_event_of_object"
+                fields=["received_at"], condition=Q(state__in=["processed", "ignored"]), name="stripe_event_done"
             ),
         ]
 
+    objects = VendorQuerySet.as_manager()
+
     def __str__(self) -> str:
         return f"{self.type} {self.event_id}"
+
+
+class WebhookTally(models.Model):
+    """What is only counted, by the day: deliveries refused for their signature, of which nothing else is kept,
+    and events written in another API version than ours."""
+
+    class Kind(models.TextChoices):
+        BAD_SIGNATURE = "bad_signature", "Refused for its signature"
+        OTHER_VERSION = "other_version", "Written in another API version"
+
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    account_id = models.CharField(max_length=64, blank=True, help_text="Empty where nobody knows whose it was.")
+    detail = models.CharField(max_length=64, blank=True, help_text="The version.")
+    day = models.DateField()
+    count = models.PositiveBigIntegerField(default=1)
+    last_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["day", "kind", "account_id", "detail"], name="webhook_tally_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.kind} {self.account_id} {self.detail}: {self.count}"

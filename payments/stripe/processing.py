@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import connection as database
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from customers.claims import unclaimed
 from invoicing.gateways import GatewayError
@@ -37,6 +37,8 @@ WAIT = timedelta(seconds=2)
 LONGEST_WAIT = timedelta(hours=24)
 # One worker was told of each event when it came; after this long the sweeper tells another.
 UNTOUCHED = timedelta(seconds=15)
+# As long as Stripe itself shows them.
+KEPT = timedelta(days=30)
 
 _LOCK_CLASS = 0x737472
 
@@ -65,12 +67,37 @@ def sweep(*, real_now: datetime, limit: int = 200) -> list[int]:
     return list(waiting.exclude(fresh).order_by("pk").values_list("pk", flat=True)[:limit])
 
 
-def replay(event: StripeEvent) -> None:
-    """Let an event be processed once more, whatever became of it. The sweeper takes it up."""
-    StripeEvent.objects.filter(pk=event.pk).update(
+def replay(events: QuerySet[StripeEvent]) -> int:
+    """Let events be processed once more, whatever became of them. The sweeper takes them up.
+
+    Those of accounts that are nobody's here are left alone: there is nobody to process them for."""
+    waiting = events.filter(connected()).exclude(state=State.PENDING, claim_token__isnull=False)
+    return waiting.update(
         state=State.PENDING, reason="", attempts=0, awaits_invoice=False, processed_at=None,
         claim_token=None, claimed_until=None,
     )  # fmt: skip
+
+
+def connected() -> Exists:
+    """The account an event is of is connected in the event's mode."""
+    mine = StripeConnection.objects.filter(
+        account_id=OuterRef("account_id"), livemode=OuterRef("livemode"), disconnected_at__isnull=True
+    )
+    return Exists(mine)
+
+
+def set_aside(events: QuerySet[StripeEvent], *, by: str, real_now: datetime) -> int:
+    """A person has looked at failures and wants no more of them."""
+    failed = events.filter(state=State.FAILED)
+    return failed.update(state=State.IGNORED, reason=f"Set aside by {by}.", processed_at=real_now)
+
+
+def prune(*, real_now: datetime, batch: int = 1000) -> int:
+    """Forget events that were dealt with, thirty days after they came. Those that failed stay until somebody
+    replays them or sets them aside. Answers how many are gone; fewer than ``batch`` means that none are left."""
+    done = StripeEvent.objects.filter(state__in=(State.PROCESSED, State.IGNORED), received_at__lt=real_now - KEPT)
+    ids = list(done.order_by("received_at").values_list("pk", flat=True)[:batch])
+    return done.filter(pk__in=ids).delete()[0]
 
 
 def _pending_of(event: StripeEvent) -> QuerySet[StripeEvent]:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from payments.stripe import inbox, signature
+from payments.stripe import inbox, signature, tally
 from payments.stripe.models import StripeEvent
 
 logger = logging.getLogger(__name__)
@@ -30,6 +30,8 @@ def stripe_webhook(request: HttpRequest) -> JsonResponse:
         incoming = inbox.parse(request.body)
     except (signature.BadSignature, inbox.Malformed) as error:
         logger.warning("Refused a Stripe webhook: %s", error)
+        if isinstance(error, signature.BadSignature):
+            tally.note_refusal(real_now=now)
         return _refused(str(error), 400)
     with transaction.atomic():
         event = inbox.store(incoming, real_now=now)

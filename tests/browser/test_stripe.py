@@ -16,9 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
-def page(
-    browser: Browser, live_server: LiveServer, scene: Scene, stripe_sandbox: StripeSandbox, settings: Any
-) -> Page:
+def page(browser: Browser, live_server: LiveServer, scene: Scene, stripe_sandbox: StripeSandbox, settings: Any) -> Page:
     settings.STRIPE_TEST_SECRET_KEY = stripe_sandbox.secret_key
     settings.STRIPE_TEST_CLIENT_ID = stripe_sandbox.client_id
     StripeConnection.objects.update(account_id=stripe_sandbox.account)

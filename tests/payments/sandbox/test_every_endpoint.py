@@ -46,7 +46,9 @@ LEFT_OUT = (
     ".pending_reason",
     ".presentment_details",
     ".radar_options",
+    ".attach_to_self",
     ".authorization_code",
+    ".line_items",
     ".fraud_details.",
     ".outcome.rule",
     ".outcome.risk_score",
@@ -71,6 +73,26 @@ def customers_and_cards(client: Any) -> tuple[Any, str]:
     v1.customers.retrieve(made.id)
     v1.customers.list({"email": "a@example.com"})
     return made, card
+
+
+def saved_for_later(client: Any, customer: str) -> None:
+    v1 = client.v1
+    made = v1.setup_intents.create({"customer": customer, "metadata": {"a": "b"}})
+    v1.setup_intents.update(made.id, {"description": "Card on file"})
+    v1.setup_intents.confirm(made.id, {"payment_method": "pm_card_visa"})
+    v1.setup_intents.retrieve(made.id)
+    v1.setup_intents.cancel(v1.setup_intents.create({"customer": customer}).id)
+    v1.setup_intents.list({"customer": customer})
+    to_save: Any = {"mode": "setup", "currency": "usd", "customer": customer, "success_url": "https://example.com/"}
+    session = v1.checkout.sessions.create(to_save)
+    v1.checkout.sessions.update(session.id, {"metadata": {"a": "b"}})
+    v1.checkout.sessions.retrieve(session.id, {"expand": ["setup_intent"]})
+    v1.checkout.sessions.list({"customer": customer, "status": "open"})
+    v1.checkout.sessions.expire(session.id)
+    after: Any = {"type": "redirect", "redirect": {"return_url": "https://example.com/"}}
+    v1.billing_portal.sessions.create(
+        {"customer": customer, "flow_data": {"type": "payment_method_update", "after_completion": after}}
+    )
 
 
 def invoices(client: Any, customer: str) -> None:
@@ -133,6 +155,7 @@ def platform_matters(platform: Any, account: str) -> None:
 def test_every_endpoint_speaks_as_the_sdk_expects(stripe_sandbox, capsys):
     client = stripe_sandbox.client()
     customer, card = customers_and_cards(client)
+    saved_for_later(client, customer.id)
     invoices(client, customer.id)
     money(client, customer.id, card)
     client.v1.customers.delete(customer.id)

@@ -1,5 +1,7 @@
 """Misbehaviour on demand."""
 
+import time
+
 import pytest
 import requests
 import stripe
@@ -33,6 +35,7 @@ def customers(sandbox) -> int:
         ("rate_limit", stripe.RateLimitError, 0),
         ("lock_timeout", stripe.RateLimitError, 0),
         ("conflict", stripe.APIError, 0),
+        ("garbage", stripe.APIError, 1),
     ],
 )
 def test_each_fault_strikes_once_and_the_same_key_then_succeeds(stripe_sandbox, client, fault, kind, error, kept):
@@ -53,6 +56,15 @@ def test_the_sdks_own_retry_gets_over_a_lost_answer(stripe_sandbox, fault):
     assert customers(stripe_sandbox) == 1
 
 
+def test_latency_delays_the_answer_and_nothing_else(stripe_sandbox, client, fault):
+    fault("latency", seconds=0.3)
+    began = time.monotonic()
+    assert client.v1.customers.create({"name": "Ada"}).name == "Ada"
+    assert time.monotonic() - began >= 0.3
+    client.v1.customers.create({})
+    assert customers(stripe_sandbox) == 2
+
+
 def test_other_requests_and_accounts_are_spared(stripe_sandbox, client, fault):
     fault("rate_limit", method="POST", times=5, account="acct_other")
     client.v1.customers.create({})
@@ -65,15 +77,62 @@ def test_faults_are_listed_and_cancelled(stripe_sandbox, client, fault):
     fault("conflict", times=3)
     url = f"{stripe_sandbox.api_base}/_control/faults"
     assert requests.get(url, timeout=5).json()["faults"][0]["times"] == 3
+    assert requests.delete(f"{url}?account=acct_other", timeout=5).json() != {"faults": []}
     assert requests.delete(url, timeout=5).json() == {"faults": []}
     client.v1.customers.create({})
 
 
 @pytest.mark.parametrize(
     "order",
-    [{"kind": "wish"}, {"kind": "conflict", "times": 0}, {"kind": "conflict", "path_regex": "("}, {"who": 1}, []],
+    [
+        {"kind": "wish"},
+        {},
+        {"kind": "conflict", "times": 0},
+        {"kind": "conflict", "path_regex": "("},
+        {"kind": "latency", "seconds": -1},
+        {"who": 1},
+        [],
+    ],
 )
 def test_orders_that_make_no_sense_are_refused(stripe_sandbox, order):
     answer = requests.post(f"{stripe_sandbox.api_base}/_control/faults", json=order, timeout=5)
     assert answer.status_code == 400
     assert answer.json()["error"]
+
+
+@pytest.fixture
+def limit(stripe_sandbox):
+    url = f"{stripe_sandbox.api_base}/_control/rate_limits"
+
+    def order(per_second: float, **more: object) -> dict:
+        answer = requests.post(url, json={"per_second": per_second, **more}, timeout=5)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    yield order
+    assert requests.delete(url, timeout=5).json() == {"rate_limits": [], "counts": []}
+
+
+def test_a_limit_refuses_what_comes_too_fast_and_lets_it_in_later(stripe_sandbox, client, limit):
+    assert limit(5)["rate_limits"] == [{"account": "", "livemode": False, "per_second": 5.0}]
+    for _ in range(5):
+        client.v1.customers.list()
+    with pytest.raises(stripe.RateLimitError) as refused:
+        client.v1.customers.list()
+    assert refused.value.error.code == "rate_limit"
+    stripe_sandbox.client(stripe_account=None).v1.customers.list()  # another account has its own
+    time.sleep(0.25)
+    client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "k"})
+    counts = requests.get(f"{stripe_sandbox.api_base}/_control/rate_limits", timeout=5).json()["counts"]
+    assert [(c["account"], c["refused"]) for c in counts][0] == (stripe_sandbox.account, 1)
+
+
+def test_an_account_may_have_a_limit_of_its_own(stripe_sandbox, client, limit):
+    limit(1)
+    limit(100, account=stripe_sandbox.account)
+    for _ in range(5):
+        client.v1.customers.list()
+    platform = stripe_sandbox.client(stripe_account=None)
+    platform.v1.customers.list()
+    with pytest.raises(stripe.RateLimitError):
+        platform.v1.customers.list()

@@ -16,7 +16,7 @@ from tests.sandbox_server import SANDBOX_ONLY
 
 pytestmark = SANDBOX_ONLY
 
-LATER = timedelta(minutes=20)
+LATER = timedelta(hours=4)
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_a_refused_webhook_is_tried_again_and_at_last_given_up(hooked, inbox, cl
     for _ in range(10):
         moment += LATER
         hooked.run_due(moment)
-    assert len(inbox.received) == 1 + len(deliveries.RETRY_AFTER)
+    assert len(inbox.received) == 1 + len(deliveries.TEST_RETRIES)
     assert Delivery.objects.get().state == Delivery.State.FAILED
     assert len({r.signature for r in inbox.received}) >= 1
 
@@ -93,6 +93,22 @@ def test_a_retry_that_succeeds_ends_it(hooked, inbox, client, customer):
     hooked.run_due(timezone.now() + 2 * LATER)
     assert len(inbox.received) == 2
     assert Delivery.objects.get().state == Delivery.State.DELIVERED
+
+
+def test_attempts_are_spaced_as_stripe_spaces_them(hooked, inbox, client, customer):
+    """Three within hours in test mode; ever more slowly, for three days, in live mode."""
+    inbox.status = 500
+    client.v1.customers.update(customer().id, {"name": "Bob"})
+    moment = timezone.now()
+    hooked.run_due(moment)
+    for attempts, pause in enumerate(deliveries.TEST_RETRIES, start=1):
+        hooked.run_due(moment + pause - timedelta(seconds=1))
+        assert len(inbox.received) == attempts
+        moment += pause
+        hooked.run_due(moment)
+        assert len(inbox.received) == attempts + 1
+    assert sum(deliveries.LIVE_RETRIES, timedelta()) <= timedelta(days=3)
+    assert list(deliveries.LIVE_RETRIES) == sorted(deliveries.LIVE_RETRIES)
 
 
 def test_nobody_at_home_counts_as_an_attempt(stripe_sandbox, client, customer):

@@ -10,9 +10,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from payments.models import StripeConnection, StripeEvent
-from payments.stripe import processing
-from payments.tasks import process_event
+from payments.models import StripeConnection, StripeEvent, WebhookTally
+from payments.stripe import processing, tally
+from payments.stripe.client import API_VERSION
+from payments.tasks import forget_events, process_event
 from tests.payments.stripe.conftest import SECRET, WEBHOOK, an_event, post, stored
 
 pytestmark = pytest.mark.urls("payments.stripe.urls")
@@ -135,3 +136,40 @@ def test_events_of_others_are_kept_as_ignored(account: str, changes: dict[str, A
 def test_the_last_webhook_is_noted(account: str) -> None:
     post(an_event(account))
     assert StripeConnection.objects.get().last_webhook_at is not None
+
+
+def test_a_bad_signature_leaves_nothing_but_a_count(account: str) -> None:
+    for _ in range(3):
+        post(an_event(account), header="t=1,v1=ab")
+    post(an_event(account), at=NOW() - timedelta(hours=1))
+    post(b"{")  # signed, but no event: not counted as a bad signature
+    [counted] = WebhookTally.objects.all()
+    assert (counted.kind, counted.count, stored()) == ("bad_signature", 4, [])
+
+
+def test_another_api_version_is_processed_and_only_counted(account: str) -> None:
+    event = an_event(account, api_version="2020-08-27")
+    for _ in range(2):
+        assert post(event).status_code == 200
+    post(an_event(account, api_version=API_VERSION))
+    [counted] = WebhookTally.objects.all()
+    assert (counted.account_id, counted.detail, counted.count) == (account, "2020-08-27", 1)
+    assert StripeEvent.objects.get(event_id=event["id"]).state == "pending"  # to be processed like any other
+
+
+def test_after_thirty_days_what_was_dealt_with_is_forgotten_in_batches(account: str) -> None:
+    for _ in range(5):
+        post(an_event(account))
+    states = ("processed", "ignored", "ignored", "failed", "pending")
+    for state, event in zip(states, StripeEvent.objects.order_by("pk"), strict=True):
+        StripeEvent.objects.filter(pk=event.pk).update(state=state)
+    tally.note_refusal(real_now=NOW())
+    assert processing.prune(real_now=NOW() + timedelta(days=29)) == 0
+    later = NOW() + timedelta(days=31)
+    assert processing.prune(real_now=later, batch=2) == 2
+    assert processing.prune(real_now=later, batch=2) == 1
+    assert {state for _, state in stored()} == {"failed", "pending"}
+    forget_events()
+    assert WebhookTally.objects.exists()
+    tally.forget(before=later + timedelta(days=2))
+    assert not WebhookTally.objects.exists()

@@ -189,7 +189,7 @@ def test_a_failure_is_kept_and_tried_again_and_at_last_shown(shop: Shop) -> None
     event.refresh_from_db()
     assert (event.state, event.attempts) == ("failed", processing.MOST_ATTEMPTS)
     shop.mend()
-    processing.replay(event)
+    processing.replay(StripeEvent.objects.filter(pk=event.pk))
     process_event(event.pk)
     event.refresh_from_db()
     invoice.refresh_from_db()
