@@ -27,6 +27,7 @@ from invoicing.invoices.models import Channel, Invoice
 from invoicing.invoices.numbering import assign_numbers
 from invoicing.invoices.schedule import channel_for
 from invoicing.invoices.states import InvoiceAction
+from invoicing.invoices.waiting import NOT_CONNECTED, put_aside
 from invoicing.subscriptions.advance import end_due_cycles
 from invoicing.subscriptions.models import BillingCycle, CycleAction
 
@@ -144,6 +145,9 @@ def _pass_on(invoice: Invoice, real_now: datetime, call: Callable[[], GatewayInv
 
 
 def _ask_again(invoice: Invoice, error: GatewayUnavailable, real_now: datetime) -> None:
+    if error.code == NOT_CONNECTED:
+        put_aside(invoice, error, gateway=invoice.gateway, real_now=real_now)
+        return
     until = real_now + timedelta(seconds=30)
     Invoice.objects.filter(pk=invoice.pk).update(last_error=error.message, claim_token=None, claimed_until=until)
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from customers.actors import STRIPE
 from customers.settings.policy import policy_for
 from invoicing.gateways import GatewayRejected, GatewayUnavailable
+from invoicing.invoices.waiting import NOT_CONNECTED
 from payments.stripe import connect, methods
 from payments.stripe.invoice_news import look_at_invoice
 from payments.stripe.models import StripeConnection, StripeCustomer, StripeEvent, StripePaymentMethod
@@ -87,7 +88,7 @@ def account_let_go(connection: StripeConnection, events: Sequence[StripeEvent], 
     try:
         connect.probe(connection, real_now=real_now)
     except GatewayUnavailable as error:
-        if error.code == "not_connected":
+        if error.code == NOT_CONNECTED:
             return ""
         raise
     return STILL_ALLOWED

@@ -14,6 +14,7 @@ from customers.actors import Actor
 from customers.errors import Busy, Conflict
 from customers.vendor import Vendor
 from invoicing.gateways import GatewayRejected, GatewayUnavailable
+from invoicing.invoices.waiting import NOT_CONNECTED
 from payments.stripe import connect, standing
 from payments.stripe.client import PlatformClient, client_for
 from payments.stripe.models import StripeConnection
@@ -105,7 +106,7 @@ def _is_given_back(connection: StripeConnection) -> bool:
     try:
         client_for(connection).retrieve_account()
     except GatewayUnavailable as error:
-        return error.code == "not_connected"
+        return error.code == NOT_CONNECTED
     except GatewayRejected:
         return False
     return False

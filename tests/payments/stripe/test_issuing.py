@@ -270,6 +270,9 @@ def test_without_a_connection(shop: Shop) -> None:
     StripeConnection.objects.update(is_active=False, disconnected_at=timezone.now())
     with pytest.raises(GatewayUnavailable, match=f"The Stripe account {shop.account} is not connected"):
         shop.issue(order)
+    with pytest.raises(GatewayUnavailable, match=f"The Stripe account {shop.account} is not connected"):
+        shop.issue(order_for(customer, 500))
+    StripeConnection.objects.update(disconnected_at=None)
     with pytest.raises(GatewayUnavailable, match="No Stripe account acts for you at present"):
         shop.issue(order_for(customer, 500))
     with pytest.raises(GatewayRejected, match="No Stripe account is connected"):
