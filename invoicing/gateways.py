@@ -40,13 +40,24 @@ class OrderLine:
     amount: int
     period_start: str
     period_end: str
+    group: str = ""  # the component or name it is put together under, where there are too many lines
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTax:
+    """Flat tax on top of the lines: the rate, and what it comes to."""
+
+    percentage: str
+    amount: int
+    name: str = "Tax"
 
 
 @dataclass(frozen=True, slots=True)
 class InvoiceOrder:
     """An invoice to be made at the gateway. JSON types only (times are ISO 8601), because it is stored
-    before the call and replayed word for word. ``total`` is in minor units, ``account`` the account that acted
-    for the vendor when the order was written: it is not made anywhere else, whatever acts later."""
+    before the call and replayed word for word. ``total`` is in minor units and contains ``tax``; where
+    ``tax_by_gateway`` the gateway computes tax and adds it. ``account`` is the account that acted for the
+    vendor when the order was written: it is not made anywhere else, whatever acts later."""
 
     invoice_uuid: str
     vendor_id: int
@@ -60,13 +71,17 @@ class InvoiceOrder:
     days_until_due: int
     advance: str
     lines: tuple[OrderLine, ...]
+    footer: str = ""
+    tax: OrderTax | None = None
+    tax_by_gateway: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> InvoiceOrder:
-        return cls(**{**data, "lines": tuple(OrderLine(**line) for line in data["lines"])})
+        tax = OrderTax(**data["tax"]) if data.get("tax") else None
+        return cls(**{**data, "lines": tuple(OrderLine(**line) for line in data["lines"]), "tax": tax})
 
 
 class GatewayStatus(StrEnum):
@@ -100,10 +115,21 @@ class GatewayPayment:
 
 
 @dataclass(frozen=True, slots=True)
+class GatewayTax:
+    """Tax as the gateway computed it, and the total with it. ``is_final``: it will not change any more."""
+
+    amount: int
+    total: int
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayInvoice:
     """The present state of an invoice at the gateway.
 
     ``note`` tells a person of a rule that was applied ("No usable payment method: sent instead").
+    ``retries_itself``: the gateway tries failed payments again by its own schedule, so nobody else may.
+    ``tax`` is given where the gateway computed it.
     """
 
     external_id: str
@@ -118,6 +144,8 @@ class GatewayInvoice:
     next_attempt_at: datetime | None = None
     error: str = ""
     note: str = ""
+    retries_itself: bool = False
+    tax: GatewayTax | None = None
 
 
 class RefundStatus(StrEnum):

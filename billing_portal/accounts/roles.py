@@ -24,9 +24,9 @@ class Permission(StrEnum):
     CHANGE_CUSTOMER = "change_customer"
     CHANGE_SUBSCRIPTION = "change_subscription"
     MANAGE_API_KEYS = "manage_api_keys"
-    CONNECT_STRIPE = "connect_stripe"
     REPLAY_EVENTS = "replay_events"
     RECONCILE = "reconcile"
+    CONNECT_STRIPE = "connect_stripe"
 
 
 P = Permission

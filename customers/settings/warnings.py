@@ -13,7 +13,6 @@ NOT_YET = frozenset(
         "customer_invoice_detail_level",
         "invoice_logo_url",
         "sync_customer_data_to_payment_gateway",
-        "tax_via_payment_provider",
         "invoice_fixed_components_at_start",
         "invoice_metered_components_at_start",
         "invoice_overages",
@@ -30,6 +29,8 @@ NOT_FINALIZED_IN_DRAFT = "Draft Mode (stripe_auto_advance is off) keeps the Stri
 NO_DUE_DATE = (
     "Only reminds of Stripe invoices that Stripe could not charge by itself: the others have no due date to remind of."
 )
+TAXED_BY_US = "Has no effect on invoices that we e-mail: they are taxed at tax_rate."
+TAXED_BY_STRIPE = "Has no effect on Stripe invoices while tax_via_payment_provider is on: Stripe computes their tax."
 NO_BANK_DETAILS = "There is nothing to print: no account number is given."
 
 
@@ -71,6 +72,19 @@ def _auto_charge(policy: BillingPolicy) -> str:
     return "" if policy.stripe_auto_advance else NOT_CHARGED_IN_DRAFT
 
 
+def _tax_by_provider(policy: BillingPolicy) -> str:
+    if not policy.tax_via_payment_provider:
+        return ""
+    if not policy.should_send_invoice_to_customers:
+        return DELIVERY_OFF
+    return TAXED_BY_US if policy.invoice_via_octane else ""
+
+
+def _tax_rate(policy: BillingPolicy) -> str:
+    by_stripe = policy.tax_via_payment_provider and not _tax_by_provider(policy)
+    return TAXED_BY_STRIPE if policy.tax_rate and by_stripe else ""
+
+
 def _bank_details(policy: BillingPolicy) -> str:
     return NO_BANK_DETAILS if policy.include_ach_instructions and not policy.ach_account_number else ""
 
@@ -101,6 +115,8 @@ _CHECKS: dict[str, Callable[[BillingPolicy], str]] = {
     "stripe_auto_advance": _draft_mode,
     "stripe_immediate_finalization": _immediate_finalization,
     "charges_enabled": _auto_charge,
+    "tax_via_payment_provider": _tax_by_provider,
+    "tax_rate": _tax_rate,
     "include_ach_instructions": _bank_details,
     "send_receipts": _email_to_customer("send_receipts"),
     "communicate_payment_failures": _email_to_customer("communicate_payment_failures"),

@@ -9,9 +9,9 @@ from typing import Any
 from django.db import transaction
 
 from customers.settings.policy import BillingPolicy, policy_for
-from invoicing.gateways import Advance, Collection, InvoiceOrder, OrderLine, get_gateway
-from invoicing.invoices.compose import compose
-from invoicing.invoices.documents.pdf import render_pdf
+from invoicing.gateways import Advance, Collection, InvoiceOrder, OrderLine, OrderTax, get_gateway
+from invoicing.invoices.compose import bank_details
+from invoicing.invoices.documents.wording import bank_rows
 from invoicing.invoices.lifecycle import locked
 from invoicing.invoices.models import (
     AttemptState,
@@ -19,13 +19,14 @@ from invoicing.invoices.models import (
     EmailKind,
     EmailState,
     Invoice,
-    InvoiceDocument,
     IssueAttempt,
     LineItem,
 )
 from invoicing.invoices.outbox import new_email, recipients
+from invoicing.invoices.papers import keep_document
 from invoicing.invoices.schedule import channel_for, due_date
 from invoicing.invoices.states import BEFORE_ISSUE, InvoiceAction
+from invoicing.invoices.taxing import is_by_gateway, tax_for_issue
 
 GATEWAY = "stripe"
 
@@ -48,6 +49,7 @@ def claim_attempt(invoice: Invoice, *, now: datetime, real_now: datetime) -> Cla
             _follow_account(under_way)
             return Claimed(under_way, is_new=False)
         policy = policy_for(invoice.customer)
+        tax_for_issue(invoice, policy)
         _date(invoice, policy, now)
         return Claimed(_open(invoice, policy, now=now, real_now=real_now), is_new=True)
 
@@ -85,7 +87,7 @@ def _open(invoice: Invoice, policy: BillingPolicy, *, now: datetime, real_now: d
         real_started_at=real_now,
     )
     if channel != Channel.NONE:
-        _keep_document(invoice, policy, now)
+        keep_document(invoice, policy, now)
     if channel == Channel.EMAIL:
         _announce_email(attempt, now)
     return attempt
@@ -100,8 +102,6 @@ def _request(invoice: Invoice, policy: BillingPolicy, channel: Channel) -> dict[
 def order_for(invoice: Invoice, policy: BillingPolicy) -> InvoiceOrder:
     """The invoice as the gateway is asked to make it."""
     lines = [_order_line(line) for line in invoice.line_items.all()]
-    if invoice.tax_amount:
-        lines.append(_tax_line(invoice))
     return InvoiceOrder(
         invoice_uuid=str(invoice.uuid),
         vendor_id=invoice.vendor_id,
@@ -115,7 +115,19 @@ def order_for(invoice: Invoice, policy: BillingPolicy) -> InvoiceOrder:
         days_until_due=policy.days_until_due,
         advance=_advance(policy),
         lines=tuple(lines),
+        footer=_footer(policy),
+        tax=_tax(invoice),
+        tax_by_gateway=is_by_gateway(policy),
     )
+
+
+def _tax(invoice: Invoice) -> OrderTax | None:
+    return OrderTax(f"{invoice.tax_rate.normalize():f}", invoice.tax_amount) if invoice.tax_rate else None
+
+
+def _footer(policy: BillingPolicy) -> str:
+    """Where to pay by wire, as our own document prints it."""
+    return "\n".join(f"{label}: {text}" for label, text in bank_rows(bank_details(policy)))
 
 
 def _advance(policy: BillingPolicy) -> Advance:
@@ -126,25 +138,9 @@ def _advance(policy: BillingPolicy) -> Advance:
 
 def _order_line(line: LineItem) -> OrderLine:
     text = f"{line.name}: {line.description}" if line.description else line.name
-    return OrderLine(str(line.uuid), text, line.amount, line.start_time.isoformat(), line.end_time.isoformat())
-
-
-def _tax_line(invoice: Invoice) -> OrderLine:
-    rate = f"{invoice.tax_rate.normalize():f}"
-    start, end = invoice.period_start.isoformat(), invoice.period_end.isoformat()
-    return OrderLine(f"{invoice.uuid}-tax", f"Tax {rate} %", invoice.tax_amount, start, end)
-
-
-def _keep_document(invoice: Invoice, policy: BillingPolicy, now: datetime) -> None:
-    """The PDF of this attempt. Once the invoice is issued no attempt follows, so it never changes again."""
-    pdf = render_pdf(compose(invoice, policy, payment_note=payment_note(invoice, policy)))
-    InvoiceDocument.objects.update_or_create(invoice=invoice, defaults={"pdf": pdf, "created_at": now})
-
-
-def payment_note(invoice: Invoice, policy: BillingPolicy) -> str:
-    if channel_for(policy) == Channel.GATEWAY and policy.charges_enabled:
-        return "This invoice is charged automatically to your payment method on file."
-    return ""
+    return OrderLine(
+        str(line.uuid), text, line.amount, line.start_time.isoformat(), line.end_time.isoformat(), line.name
+    )
 
 
 def _announce_email(attempt: IssueAttempt, now: datetime) -> None:

@@ -11,10 +11,13 @@ from django.db import transaction
 from customers.actors import STRIPE
 from customers.errors import Refused
 from customers.events.models import EventKind
+from customers.settings.policy import policy_for
 from invoicing.gateways import GatewayInvoice, GatewayPayment, GatewayStatus
 from invoicing.invoices.lifecycle import note_fact, transition
 from invoicing.invoices.models import AttemptState, Invoice, Payment
+from invoicing.invoices.papers import keep_document
 from invoicing.invoices.states import OPEN, TRANSITIONS, InvoiceAction, InvoiceStatus
+from invoicing.invoices.taxing import copy_tax
 
 S = InvoiceStatus
 
@@ -45,6 +48,8 @@ def settle(external_id: str, state: GatewayInvoice, *, real_now: datetime, gatew
         if invoice.issue_attempts.filter(state=AttemptState.SENDING).exists():
             raise StillIssuing(f"{invoice} is being issued at this moment.")
         news = _record_payments(invoice, state)
+        if copy_tax(invoice, state.tax):
+            keep_document(invoice, policy_for(invoice.customer), invoice.vendor.now(real_now))
         _copy_facts(invoice, state, invoice.vendor.now(real_now))
         return _follow(invoice, state, news, real_now)
 

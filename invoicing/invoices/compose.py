@@ -31,13 +31,19 @@ def compose(invoice: Invoice, policy: BillingPolicy, *, payment_note: str = "") 
         subtotal=invoice.sub_total,
         discount_credit=invoice.discount_credit,
         tax_rate=invoice.tax_rate or None,
+        tax_inclusive=_contains_tax(invoice),
         tax_amount=invoice.tax_amount,
         amount_due=invoice.amount_due,
         amount_paid=invoice.amount_paid,
         memo=invoice.memo,
-        bank=_bank(policy),
+        bank=bank_details(policy),
         payment_note=payment_note,
     )
+
+
+def _contains_tax(invoice: Invoice) -> bool:
+    """Whether the prices contain the tax, as the gateway may have been told to compute it."""
+    return bool(invoice.tax_amount) and invoice.amount_due == invoice.sub_total - invoice.discount_credit
 
 
 def _vendor(vendor: Vendor) -> Party:
@@ -78,7 +84,7 @@ def _line(line: LineItem, currency: str) -> DocumentLine:
     )
 
 
-def _bank(policy: BillingPolicy) -> BankDetails | None:
+def bank_details(policy: BillingPolicy) -> BankDetails | None:
     if not policy.include_ach_instructions:
         return None
     address = (policy.ach_bank_address_1, policy.ach_bank_address_2)

@@ -22,13 +22,14 @@ from customers.claims import hold
 from customers.events.models import EventKind
 from customers.settings.policy import policy_for
 from invoicing.gateways import GatewayError, GatewayInvoice, GatewayUnavailable, InvoiceOrder, get_gateway
-from invoicing.invoices.attempts import GATEWAY, Claimed, claim_attempt, payment_note
+from invoicing.invoices.attempts import GATEWAY, Claimed, claim_attempt
 from invoicing.invoices.collection import settle
 from invoicing.invoices.compose import compose
 from invoicing.invoices.documents.emails import build_invoice_email, sender_address
 from invoicing.invoices.documents.model import DocumentError
 from invoicing.invoices.lifecycle import locked, note_fact, transition
 from invoicing.invoices.models import AttemptState, Channel, EmailKind, EmailState, Invoice, IssueAttempt, OutgoingEmail
+from invoicing.invoices.papers import payment_note
 from invoicing.invoices.schedule import retry_at
 from invoicing.invoices.states import InvoiceAction, InvoiceStatus
 from invoicing.invoices.waiting import NOT_CONNECTED, put_aside

@@ -19,13 +19,13 @@ from django.db.models import Q
 
 from customers.claims import claim, in_hand, renew, retry_delay
 from customers.settings.policy import policy_for
-from invoicing.invoices.attempts import payment_note
 from invoicing.invoices.compose import compose
 from invoicing.invoices.documents.emails import LetterFacts, build_invoice_email, sender_address
 from invoicing.invoices.documents.model import InvoiceDocument
 from invoicing.invoices.documents.pdf import render_pdf
 from invoicing.invoices.models import EmailKind, EmailState, Invoice, OutgoingEmail, Payment
 from invoicing.invoices.outbox import is_wanted, recipients
+from invoicing.invoices.papers import payment_note
 from invoicing.invoices.states import OPEN
 
 logger = logging.getLogger(__name__)

@@ -1,11 +1,14 @@
 """The states of an invoice: draft, open, paid, void, uncollectible, and the ways between them."""
 
+from typing import Any
+
 from django.conf import settings
 
-from payments.sandbox import charging, collect, store
+from payments.sandbox import charging, collect, store, tax
 from payments.sandbox.errors import StripeError, bad_request
 from payments.sandbox.ids import random_text
 from payments.sandbox.invoice_row import change, not_editable, transition
+from payments.sandbox.invoice_totals import totals
 from payments.sandbox.models import StoredObject
 from payments.sandbox.schedule import HANDLERS
 from payments.sandbox.scope import JSON, Scope
@@ -39,6 +42,7 @@ def finalize(scope: Scope, row: StoredObject, auto_advance: bool | None = None) 
         raise bad_request("Invoices of a deleted customer cannot be finalized.", param="customer")
     require_email(customer.data, row.data["collection_method"])
     _require_location(customer.data, row.data)
+    _tax_by_location(scope, row, customer.data)
     fields = {**_finalized(scope, row.data, customer.data), **_due_date(scope, row)}
     if auto_advance is not None:
         fields["auto_advance"] = auto_advance
@@ -58,6 +62,26 @@ def _require_location(customer: JSON, data: JSON) -> None:
             "calculate tax.",
             code="customer_tax_location_invalid",
         )
+
+
+def _tax_by_location(scope: Scope, row: StoredObject, customer: JSON) -> None:
+    """Automatic tax is computed for the last time, for where the customer is now."""
+    if not row.data["automatic_tax"]["enabled"]:
+        return
+    data = {**row.data, **customer_copy(customer)}
+    change(scope, row, {"automatic_tax": tax.status(data, enabled=True), **taxed_again(scope, data)}, event=None)
+
+
+def lines_of(scope: Scope, invoice: str) -> Any:
+    return store.query(scope, "line_item").filter(invoice=invoice).order_by("pk")
+
+
+def taxed_again(scope: Scope, data: JSON) -> JSON:
+    """The totals after every line was taxed as the invoice now says."""
+    rows = list(lines_of(scope, data["id"]).select_for_update())
+    changed = tax.apply(scope, data, rows)
+    StoredObject.objects.bulk_update(changed, ["data"])
+    return totals(data, rows)
 
 
 def _finalized(scope: Scope, data: JSON, customer: JSON) -> JSON:

@@ -1,7 +1,6 @@
-"""What an invoice's lines and taxes come to. Tax is rounded half up, line by line."""
+"""What an invoice's lines and their taxes come to."""
 
 from collections.abc import Sequence
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from payments.sandbox.models import StoredObject
@@ -9,33 +8,6 @@ from payments.sandbox.pages import as_list
 from payments.sandbox.scope import JSON
 
 FIRST_PAGE = 10
-
-
-def tax_of(amount: int, rate: JSON) -> JSON:
-    """One tax on one line, as the line shows it."""
-    percentage = Decimal(str(rate["percentage"]))
-    base = 100 + percentage if rate["inclusive"] else Decimal(100)
-    tax = int((amount * percentage / base).quantize(Decimal(1), ROUND_HALF_UP))
-    return {
-        "amount": tax,
-        "tax_behavior": "inclusive" if rate["inclusive"] else "exclusive",
-        "tax_rate_details": {"tax_rate": rate["id"]},
-        "taxability_reason": "standard_rated",
-        "taxable_amount": amount - tax if rate["inclusive"] else amount,
-        "type": "tax_rate_details",
-    }
-
-
-def tax_lines(rows: Sequence[StoredObject], default_rates: Sequence[JSON]) -> list[StoredObject]:
-    """Give each line its taxes; returns the lines that changed."""
-    changed = []
-    for row in rows:
-        rates = row.hidden.get("tax_rates") or default_rates
-        taxes = [tax_of(row.data["amount"], rate) for rate in rates]
-        if taxes != row.data["taxes"]:
-            row.data = {**row.data, "taxes": taxes}
-            changed.append(row)
-    return changed
 
 
 def totals(invoice: JSON, rows: Sequence[StoredObject]) -> JSON:

@@ -124,6 +124,14 @@ class AccountClient:
             return v1.accounts.retrieve_current({}, options)
         return v1.accounts.retrieve(self.account_id, {}, options)
 
+    # Tax rates
+
+    def create_tax_rate(self, params: Params, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.tax_rates.create(_sent(params), options), key)
+
+    def list_tax_rates(self, params: Params) -> list[JSON]:
+        return self._all(lambda v1, page, options: v1.tax_rates.list(page, options), params)
+
     # Refunds
 
     def create_refund(self, params: Params, *, key: str) -> JSON:
@@ -134,6 +142,13 @@ class AccountClient:
 
     def list_refunds(self, params: Params) -> list[JSON]:
         return self._all(lambda v1, page, options: v1.refunds.list(page, options), params)
+
+    # Whole accounts, page by page
+
+    def list_page(self, what: str, params: Params) -> JSON:
+        """One page of ``events``, ``invoices``, ``charges``, ``refunds`` or ``customers``."""
+        page: JSON = {"limit": PAGE, **_sent(params)}
+        return self._call(lambda v1, options: getattr(v1, what).list(page, options))
 
     # How calls are made
 

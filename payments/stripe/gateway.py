@@ -13,10 +13,11 @@ from customers.vendor import Vendor
 from invoicing.gateways import GatewayInvoice, GatewayRefund, GatewayRejected, GatewayUnavailable, InvoiceOrder
 from invoicing.invoices.models import IssueAttempt
 from invoicing.invoices.waiting import NOT_CONNECTED
-from payments.stripe import issuing, mapping, refunds, standing
+from payments.stripe import issuing, mapping, reading, refunds, standing
 from payments.stripe.client import AccountClient, client_for
 from payments.stripe.connect import acting_connection, connection_by_reference, last_connection
 from payments.stripe.models import StripeConnection, StripeCustomer, StripePaymentMethod
+from payments.stripe.plan import Issue
 
 NO_CONNECTION = "No Stripe account is connected. Connect one under Settings -> Invoicing & Payments."
 GONE = "The Stripe account {} is no longer connected. Connect it again under Settings -> Invoicing & Payments."
@@ -46,12 +47,13 @@ class StripeGateway:
         connection = _connection_for(order)
         counterpart = _counterpart(order.customer_id, connection)
         real_now = timezone.now()
-        issue = issuing.Issue(
+        issue = Issue(
             client=client_for(connection),
             order=order,
             customer=counterpart.external_id,
             key=idempotency_key,
             today=vendor.now(real_now).astimezone(vendor.zone).date(),
+            real_now=real_now,
             known_methods=list(StripePaymentMethod.objects.filter(stripe_customer=counterpart).order_by("-is_default")),
         )
         return issuing.make(issue, _earlier(issue, real_now), remember)
@@ -61,9 +63,9 @@ class StripeGateway:
         try:
             client.pay_invoice(external_id, {"off_session": True}, key=f"{idempotency_key}-pay")
         except GatewayRejected as error:
-            state = issuing.fetch(client, external_id)
+            state = reading.fetch(client, external_id)
             return state if state.status != "open" else replace(state, error=error.message)
-        return issuing.fetch(client, external_id)
+        return reading.fetch(client, external_id)
 
     def void_invoice(self, account: str, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
         client = _client(account)
@@ -71,7 +73,7 @@ class StripeGateway:
         if invoice is None:
             return mapping.deleted_invoice(external_id)
         if invoice["status"] == "draft":
-            issuing.discard(client, external_id)
+            reading.discard(client, external_id)
             return mapping.deleted_invoice(external_id)
         if invoice["status"] == "void":
             return mapping.gateway_invoice(invoice)
@@ -85,7 +87,7 @@ class StripeGateway:
             invoice = client.finalize_invoice(external_id, {"auto_advance": False}, key=key)
         if invoice["status"] != "paid":
             client.pay_invoice(external_id, {"paid_out_of_band": True}, key=f"{idempotency_key}-paid")
-        return issuing.fetch(client, external_id)
+        return reading.fetch(client, external_id)
 
     def refund(
         self, account: str, external_id: str, amount: int, *, reference: str, idempotency_key: str
@@ -93,7 +95,7 @@ class StripeGateway:
         return refunds.make(_client(account), external_id, amount, reference=reference, key=idempotency_key)
 
     def fetch_invoice(self, account: str, external_id: str) -> GatewayInvoice:
-        return issuing.fetch(_client(account), external_id)
+        return reading.fetch(_client(account), external_id)
 
 
 def _connection_for(order: InvoiceOrder) -> StripeConnection:
@@ -131,9 +133,9 @@ def _present(client: AccountClient, external_id: str) -> dict[str, Any] | None:
         raise
 
 
-def _earlier(issue: issuing.Issue, real_now: datetime) -> dict[str, Any] | None:
+def _earlier(issue: Issue, real_now: datetime) -> dict[str, Any] | None:
     """What a former run of this order left at Stripe, asked for only when its key may be forgotten there."""
     attempt = IssueAttempt.objects.filter(idempotency_key=issue.key).first()
     if attempt is None or attempt.real_started_at > real_now - KEYS_LAST:
         return None
-    return issuing.find(issue.client, issue.order, issue.customer, attempt.real_started_at)
+    return reading.find(issue.client, issue.order, issue.customer, attempt.real_started_at)

@@ -10,7 +10,7 @@ from invoicing.gateways import GatewayInvoice, GatewayRejected
 from invoicing.invoices.collection import StillIssuing, settle
 from invoicing.invoices.models import AttemptState, Channel, Invoice, IssueAttempt
 from invoicing.invoices.states import BEFORE_ISSUE
-from payments.stripe import issuing, mapping
+from payments.stripe import mapping, reading
 from payments.stripe.client import client_for
 from payments.stripe.models import StripeConnection, StripeEvent
 from payments.stripe.news import Wait, subject
@@ -57,7 +57,7 @@ def is_being_issued(invoice: Invoice) -> bool:
 
 def present_state(connection: StripeConnection, external_id: str) -> GatewayInvoice:
     try:
-        return issuing.fetch(client_for(connection), external_id)
+        return reading.fetch(client_for(connection), external_id)
     except GatewayRejected as error:
         if error.code == "resource_missing":
             return mapping.deleted_invoice(external_id)

@@ -12,6 +12,7 @@ from invoicing.gateways import (
     GatewayPayment,
     GatewayRefund,
     GatewayStatus,
+    GatewayTax,
     RefundStatus,
 )
 from payments.stripe.declines import retry_after_charge
@@ -76,7 +77,18 @@ def gateway_invoice(invoice: JSON, *, payments: Iterable[GatewayPayment] = (), n
         next_attempt_at=moment(invoice.get("next_payment_attempt")),
         error=invoice_error(invoice),
         note=note,
+        retries_itself=bool(invoice.get("auto_advance")) and invoice.get("collection_method") == "charge_automatically",
+        tax=gateway_tax(invoice),
     )
+
+
+def gateway_tax(invoice: JSON) -> GatewayTax | None:
+    """Tax that Stripe computed by itself; None where it was told, or there is none."""
+    automatic = invoice.get("automatic_tax") or {}
+    if not automatic.get("enabled") or automatic.get("status") != "complete":
+        return None
+    amount = sum(tax["amount"] for tax in invoice.get("total_taxes") or [])
+    return GatewayTax(amount=amount, total=invoice["total"], is_final=invoice["status"] != "draft")
 
 
 def deleted_invoice(external_id: str) -> GatewayInvoice:

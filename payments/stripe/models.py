@@ -160,6 +160,30 @@ class StripePaymentMethod(models.Model):
         return (self.exp_year, self.exp_month) < (today.year, today.month)
 
 
+class StripeTaxRate(models.Model):
+    """A tax rate of an account, made there once. Written, with the id its key is derived from, before Stripe
+    is called."""
+
+    account_id = models.CharField(max_length=64)
+    livemode = models.BooleanField()
+    percentage = models.DecimalField(max_digits=7, decimal_places=4)
+    inclusive = models.BooleanField(default=False)
+    display_name = models.CharField(max_length=50)
+    uuid = models.UUIDField(unique=True)
+    external_id = models.CharField(max_length=255, blank=True)
+    claimed_at = models.DateTimeField(help_text="Real time.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account_id", "livemode", "percentage", "inclusive", "display_name"], name="tax_rate_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.display_name} {self.percentage.normalize():f} %"
+
+
 class StripeEvent(Claimable):
     """News from Stripe, stored before it is answered. The body is only a hint: processing fetches the
     object's present state from Stripe. ``vendor`` is empty where the account is connected to nobody."""

@@ -1,18 +1,36 @@
 """Lines of a draft invoice."""
 
-from payments.sandbox import store
+from payments.sandbox import store, tax
 from payments.sandbox.errors import bad_request
+from payments.sandbox.invoice_life import lines_of
 from payments.sandbox.invoice_row import change, not_editable
-from payments.sandbox.invoice_totals import tax_lines, totals
+from payments.sandbox.invoice_totals import totals
 from payments.sandbox.models import StoredObject
 from payments.sandbox.pages import page
 from payments.sandbox.params import Flag, Hash, Many, Metadata, Number, Params, Text, Whole, merged_metadata
-from payments.sandbox.resources.invoices import lines_of, tax_rates
+from payments.sandbox.resources.invoices import tax_rates
 from payments.sandbox.routing import endpoint
 from payments.sandbox.scope import JSON, Scope
 from payments.sandbox.shapes import invoices as shapes
 
 MOST_LINES = 250
+RATE_DATA = Hash(
+    fields={
+        **{name: Text() for name in tax.RATE_TEXTS},
+        "display_name": Text(required=True, longest=100),
+        "inclusive": Flag(required=True),
+        "jurisdiction_level": Text(),
+        "percentage": Number(required=True, places=4),
+    }
+)
+TAX_AMOUNT = Hash(
+    fields={
+        "amount": Whole(required=True),
+        "tax_rate_data": RATE_DATA,
+        "taxability_reason": Text(),
+        "taxable_amount": Whole(required=True),
+    }
+)
 LINE = Hash(
     fields={
         "amount": Whole(required=True),
@@ -22,6 +40,7 @@ LINE = Hash(
         "period": Hash(fields={"start": Whole(required=True), "end": Whole(required=True)}),
         "quantity": Whole(least=0),
         "quantity_decimal": Number(),
+        "tax_amounts": Many(unset=True, of=TAX_AMOUNT, most=20),
         "tax_rates": Many(unset=True, of=Text()),
     }
 )
@@ -38,7 +57,7 @@ def add_lines(scope: Scope, params: Params, id: str) -> JSON:
     if len(existing) + len(params["lines"]) > MOST_LINES:
         raise bad_request(f"An invoice can have at most {MOST_LINES} line items.", param="lines")
     new = [_line(scope, row, given, n) for n, given in enumerate(params["lines"])]
-    tax_lines(new, row.data["default_tax_rates"])
+    tax.apply(scope, row.data, [*existing, *new])
     store.insert_many(new)
     changes = totals(row.data, [*existing, *new])
     if "invoice_metadata" in params:
@@ -64,7 +83,10 @@ def _line(scope: Scope, invoice: StoredObject, given: Params, position: int) -> 
         **_quantity(given, f"lines[{position}]"),
     }
     rates = tax_rates(scope, given.get("tax_rates") or [], f"lines[{position}][tax_rates]")
-    return store.build(scope, data, {"tax_rates": rates} if rates else None)
+    hidden: JSON = {"tax_rates": rates} if rates else {}
+    if given.get("tax_amounts"):
+        hidden["tax_amounts"] = tax.given_amounts(scope, given["tax_amounts"])
+    return store.build(scope, data, hidden)
 
 
 def _quantity(given: Params, where: str) -> JSON:

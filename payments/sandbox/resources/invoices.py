@@ -1,13 +1,10 @@
 """Invoices: create, read, edit, delete, list. What moves them on is in ``invoice_actions``."""
 
-from typing import Any
-
-from payments.sandbox import store
+from payments.sandbox import store, tax
 from payments.sandbox.errors import bad_request, no_such
 from payments.sandbox.ids import new_id
-from payments.sandbox.invoice_life import customer_copy, require_email
+from payments.sandbox.invoice_life import customer_copy, lines_of, require_email, taxed_again
 from payments.sandbox.invoice_row import DRAFT_WINDOW, change, next_moment, not_editable
-from payments.sandbox.invoice_totals import tax_lines, totals
 from payments.sandbox.models import Account, StoredObject
 from payments.sandbox.pages import page
 from payments.sandbox.params import (
@@ -98,8 +95,8 @@ def update(scope: Scope, params: Params, id: str) -> JSON:
     if changes["collection_method"] != row.data["collection_method"]:
         customer = store.get(scope, "customer", row.customer, param="customer")
         require_email(customer.data, changes["collection_method"])
-    if "default_tax_rates" in changes:
-        changes |= _taxed_again(scope, {**row.data, **changes})
+    if {"default_tax_rates", "automatic_tax"} & set(changes):
+        changes |= taxed_again(scope, {**row.data, **changes})
     change(scope, row, changes, hidden=hidden)
     return row.data
 
@@ -137,10 +134,6 @@ def list_(scope: Scope, params: Params) -> JSON:
     for bound, value in params.get("due_date", {}).items():
         rows = rows.filter(**{f"data__due_date{'' if bound == 'exact' else '__' + bound}": value})
     return page(rows, params, "/v1/invoices")
-
-
-def lines_of(scope: Scope, invoice: str) -> Any:
-    return store.query(scope, "line_item").filter(invoice=invoice).order_by("pk")
 
 
 def _update_final(scope: Scope, row: StoredObject, params: Params) -> JSON:
@@ -181,7 +174,7 @@ def _changes(scope: Scope, data: JSON, hidden: JSON, params: Params) -> tuple[JS
     changes |= _advancing(data, params)
     changes |= _due(scope, {**data, **changes}, hidden, params)
     if "automatic_tax" in params:
-        changes["automatic_tax"] = _automatic_tax(data, params["automatic_tax"]["enabled"])
+        changes["automatic_tax"] = tax.status(data, enabled=params["automatic_tax"]["enabled"])
     if "default_tax_rates" in params:
         changes["default_tax_rates"] = tax_rates(scope, params["default_tax_rates"] or [], "default_tax_rates")
     return changes, hidden
@@ -222,19 +215,6 @@ def _due(scope: Scope, data: JSON, hidden: JSON, params: Params) -> JSON:
     return {} if days is None else {"due_date": data["created"] + days * 86400}
 
 
-def _automatic_tax(data: JSON, enabled: bool) -> JSON:
-    address = data["customer_address"] or {}
-    status = "complete" if address.get("country") else "requires_location_inputs"
-    liability = {"type": "self"} if enabled else None
-    return {
-        "disabled_reason": None,
-        "enabled": enabled,
-        "liability": liability,
-        "provider": "stripe" if enabled else None,
-        "status": status if enabled else None,
-    }
-
-
 def _method_of(scope: Scope, customer: str, id_: str | None) -> str | None:
     if id_ is None:
         return None
@@ -251,10 +231,3 @@ def _method_of(scope: Scope, customer: str, id_: str | None) -> str | None:
 
 def tax_rates(scope: Scope, ids: list[str], param: str) -> list[JSON]:
     return [store.get(scope, "tax_rate", id_, param=f"{param}[{n}]").data for n, id_ in enumerate(ids)]
-
-
-def _taxed_again(scope: Scope, data: JSON) -> JSON:
-    rows = list(lines_of(scope, data["id"]).select_for_update())
-    changed = tax_lines(rows, data["default_tax_rates"])
-    StoredObject.objects.bulk_update(changed, ["data"])
-    return totals(data, rows)

@@ -5,11 +5,11 @@ from payments.sandbox.pages import page
 from payments.sandbox.params import Flag, Metadata, Number, Param, Params, Text, merged_metadata
 from payments.sandbox.routing import endpoint
 from payments.sandbox.scope import JSON, Scope
+from payments.sandbox.tax import RATE_TEXTS, rate_data
 
-TEXTS = ("country", "description", "display_name", "jurisdiction", "state", "tax_type")
 EDITABLE: dict[str, Param] = {
     "active": Flag(),
-    **{name: Text() for name in TEXTS},
+    **{name: Text() for name in RATE_TEXTS},
     "metadata": Metadata(),
 }
 
@@ -25,20 +25,7 @@ EDITABLE: dict[str, Param] = {
     },
 )
 def create(scope: Scope, params: Params) -> JSON:
-    data = {
-        "object": "tax_rate",
-        "active": params.get("active", True),
-        "created": scope.timestamp,
-        "effective_percentage": None,
-        "flat_amount": None,
-        "inclusive": params["inclusive"],
-        "jurisdiction_level": None,
-        "livemode": scope.livemode,
-        "metadata": merged_metadata({}, params.get("metadata")),
-        "percentage": float(params["percentage"]),
-        "rate_type": "percentage",
-        **{name: params.get(name) for name in TEXTS},
-    }
+    data = rate_data(scope, {**params, "metadata": merged_metadata({}, params.get("metadata"))})
     return store.insert(scope, data, event="tax_rate.created").data
 
 
@@ -50,7 +37,7 @@ def retrieve(scope: Scope, params: Params, id: str) -> JSON:
 @endpoint("POST", "/v1/tax_rates/{id}", EDITABLE)
 def update(scope: Scope, params: Params, id: str) -> JSON:
     row = store.lock(scope, "tax_rate", id)
-    changes = {name: params[name] for name in ("active", *TEXTS) if name in params}
+    changes = {name: params[name] for name in ("active", *RATE_TEXTS) if name in params}
     if "metadata" in params:
         changes["metadata"] = merged_metadata(row.data["metadata"], params["metadata"])
     store.change(scope, row, changes, event="tax_rate.updated")
