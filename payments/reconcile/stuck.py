@@ -127,7 +127,10 @@ def _ask(watch: Watch, real_now: datetime) -> None:
     connection = connection_by_reference(watch.account)
     try:
         told = NEWS[Kind(watch.kind)](watch.external_id)
-        reason = look(connection, told, real_now=real_now) if connection else "The account is not connected any more."
+        if connection and connection.is_connected:
+            reason = look(connection, told, real_now=real_now)
+        else:
+            reason = "The account is not connected any more."
     except (GatewayUnavailable, Wait) as error:
         Watch.objects.filter(pk=watch.pk).update(last_error=str(error))
         hold(Watch, watch.pk, until=real_now + AFTER[0])
