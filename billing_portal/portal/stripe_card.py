@@ -12,8 +12,8 @@ from customers.vendor import Vendor
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.states import BEFORE_ISSUE, OPEN
 from invoicing.invoices.waiting import waiting
-from payments.stripe import oauth
-from payments.stripe.models import StripeConnection
+from payments.stripe import endpoints, oauth
+from payments.stripe.models import StripeConnection, StripeWebhookSecret
 
 HISTORY = (
     EventKind.STRIPE_CONNECTED,
@@ -33,6 +33,7 @@ class Mode:
     connection: StripeConnection | None
     former: StripeConnection | None
     missing: list[str]
+    endpoint: StripeWebhookSecret | None
 
     @property
     def name(self) -> str:
@@ -105,11 +106,13 @@ def card_of(vendor: Vendor) -> Card:
 def _mode(rows: list[StripeConnection], livemode: bool) -> Mode:
     mine = [row for row in rows if row.livemode == livemode]
     ended = [row for row in mine if not row.is_connected]
+    connection = next((row for row in mine if row.is_connected), None)
     return Mode(
         livemode=livemode,
-        connection=next((row for row in mine if row.is_connected), None),
+        connection=connection,
         former=max(ended, key=lambda row: row.disconnected_at or row.connected_at, default=None),
         missing=oauth.missing_settings(livemode),
+        endpoint=endpoints.registered(connection if connection and connection.uses_own_keys else None, livemode),
     )
 
 

@@ -66,6 +66,15 @@ class StripeConnection(VendorOwned):
         return f"{self.account_id}/{self.mode}"
 
     @property
+    def uses_own_keys(self) -> bool:
+        return bool(self.secret_key)
+
+    @property
+    def key_hint(self) -> str:
+        """All that is ever shown of the key."""
+        return f"{self.secret_key[:8]}…{self.secret_key[-4:]}"
+
+    @property
     def is_connected(self) -> bool:
         return self.disconnected_at is None
 
