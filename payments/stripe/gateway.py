@@ -18,15 +18,16 @@ from invoicing.gateways import (
     InvoiceOrder,
 )
 from invoicing.invoices.models import IssueAttempt
-from payments.stripe import acting, issuing, reading, refunds
+from invoicing.invoices.waiting import NOT_CONNECTED
+from payments.stripe import acting, issuing, reading, refunds, standing
 from payments.stripe.client import AccountClient, client_for
-from payments.stripe.connect import acting_connection, connection_by_reference, was_connected
+from payments.stripe.connect import acting_connection, connection_by_reference, last_connection
 from payments.stripe.models import StripeConnection, StripeCustomer, StripePaymentMethod
 from payments.stripe.plan import Issue
 
 NO_CONNECTION = "No Stripe account is connected. Connect one under Settings -> Invoicing & Payments."
 GONE = "The Stripe account {} is no longer connected. Connect it again under Settings -> Invoicing & Payments."
-PAUSED = "No Stripe account acts for you at present. Connect one or choose one under Settings -> Invoicing & Payments."
+STANDING_BY = "No Stripe account acts for you at present. Choose one under Settings -> Invoicing & Payments."
 NO_COUNTERPART = "The customer has no Stripe customer. Generate or link one under Integrations -> Payments."
 STILL_MADE = "The Stripe customer is still being made. The invoice follows as soon as it exists."
 
@@ -98,15 +99,15 @@ class StripeGateway:
 
 
 def _connection_for(order: InvoiceOrder) -> StripeConnection:
-    if not order.account and was_connected(order.vendor_id):
-        raise GatewayUnavailable(PAUSED, code="not_connected")
+    if not order.account and (last := last_connection(order.vendor_id)):
+        raise GatewayUnavailable(STANDING_BY if last.is_connected else standing.why_not(last), code=NOT_CONNECTED)
     return _connection(order.account)
 
 
 def _connection(account: str) -> StripeConnection:
     connection = connection_by_reference(account) if account else None
     if connection is None:
-        raise GatewayRejected(GONE.format(account) if account else NO_CONNECTION, code="not_connected")
+        raise GatewayRejected(GONE.format(account) if account else NO_CONNECTION, code=NOT_CONNECTED)
     return connection
 
 

@@ -16,8 +16,8 @@ from django.test import Client
 from django.utils import timezone
 from drf_spectacular.validation import validate_schema
 
-from customers.actors import STRIPE
 from billing_portal.api import examples
+from customers.actors import STRIPE
 from customers.events.dispatch import dispatch
 from customers.models import Customer, Vendor
 from customers.settings.policy import SETTING_NAMES
