@@ -75,9 +75,7 @@ def test_keys_are_encrypted_at_rest(vendor: Vendor) -> None:
         (Entered("sk_test_unknown", "pk_test_x"), False, "secret_key", "does not know this secret key"),
     ],
 )
-def test_keys_that_do_not_fit_are_refused(
-    vendor: Vendor, keys: Entered, livemode: bool, field: str, says: str
-) -> None:
+def test_keys_that_do_not_fit_are_refused(vendor: Vendor, keys: Entered, livemode: bool, field: str, says: str) -> None:
     with pytest.raises(Invalid) as refused:
         entered(vendor, keys, livemode=livemode)
     assert list(refused.value.errors) == [field]
