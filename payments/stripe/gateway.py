@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 
+from customers.actors import SCHEDULE
 from customers.vendor import Vendor
 from invoicing.gateways import GatewayInvoice, GatewayRefund, GatewayRejected, GatewayUnavailable, InvoiceOrder
 from invoicing.invoices.models import IssueAttempt
-from payments.stripe import issuing, mapping, reading, refunds
+from payments.stripe import issuing, mapping, methods, reading, refunds
 from payments.stripe.client import AccountClient, client_for
 from payments.stripe.connect import acting_connection, connection_by_reference, was_connected
 from payments.stripe.models import StripeConnection, StripeCustomer, StripePaymentMethod
@@ -55,7 +57,12 @@ class StripeGateway:
             real_now=real_now,
             known_methods=list(StripePaymentMethod.objects.filter(stripe_customer=counterpart).order_by("-is_default")),
         )
-        return issuing.make(issue, _earlier(issue, real_now), remember)
+        try:
+            return issuing.make(issue, _earlier(issue, real_now), remember)
+        except GatewayRejected as error:
+            with suppress(GatewayUnavailable):
+                methods.look_after(error, counterpart, actor=SCHEDULE, real_now=real_now)
+            raise
 
     def collect(self, account: str, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
         client = _client(account)
