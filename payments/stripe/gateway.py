@@ -12,6 +12,7 @@ from django.utils import timezone
 from customers.actors import SCHEDULE
 from customers.vendor import Vendor
 from invoicing.gateways import (
+    GatewayError,
     GatewayInvoice,
     GatewayMethod,
     GatewayRefund,
@@ -66,7 +67,7 @@ class StripeGateway:
         try:
             return issuing.make(issue, _earlier(issue, real_now), remember)
         except GatewayRejected as error:
-            with suppress(GatewayUnavailable):
+            with suppress(GatewayError):
                 methods.look_after(error, counterpart, actor=SCHEDULE, real_now=real_now)
             raise
 
