@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 
+from customers.actors import SCHEDULE
 from customers.vendor import Vendor
 from invoicing.gateways import (
+    GatewayError,
     GatewayInvoice,
     GatewayMethod,
     GatewayRefund,
@@ -19,7 +22,7 @@ from invoicing.gateways import (
 )
 from invoicing.invoices.models import IssueAttempt
 from invoicing.invoices.waiting import NOT_CONNECTED
-from payments.stripe import acting, issuing, reading, refunds, standing
+from payments.stripe import acting, issuing, methods, reading, refunds, standing
 from payments.stripe.client import AccountClient, client_for
 from payments.stripe.connect import acting_connection, connection_by_reference, last_connection
 from payments.stripe.models import StripeConnection, StripeCustomer, StripePaymentMethod
@@ -62,7 +65,12 @@ class StripeGateway:
             real_now=real_now,
             known_methods=list(StripePaymentMethod.objects.filter(stripe_customer=counterpart).order_by("-is_default")),
         )
-        return issuing.make(issue, _earlier(issue, real_now), remember)
+        try:
+            return issuing.make(issue, _earlier(issue, real_now), remember)
+        except GatewayRejected as error:
+            with suppress(GatewayError):
+                methods.look_after(error, counterpart, actor=SCHEDULE, real_now=real_now)
+            raise
 
     def collect(
         self, account: str, external_id: str, *, idempotency_key: str, known: int, method: str = ""
