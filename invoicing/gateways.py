@@ -128,7 +128,6 @@ class GatewayInvoice:
     """The present state of an invoice at the gateway.
 
     ``note`` tells a person of a rule that was applied ("No usable payment method: sent instead").
-    ``retries_itself``: the gateway tries failed payments again by its own schedule, so nobody else may.
     ``tax`` is given where the gateway computed it.
     """
 
@@ -144,8 +143,44 @@ class GatewayInvoice:
     next_attempt_at: datetime | None = None
     error: str = ""
     note: str = ""
-    retries_itself: bool = False
     tax: GatewayTax | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeOrder:
+    """Money to be taken from a customer's stored payment method, nobody present. JSON types only, because it is
+    stored before the call. ``asked_at`` is when that was, by whichever of the clocks is behind."""
+
+    invoice_uuid: str
+    vendor_id: int
+    account: str
+    customer_id: int
+    number: str
+    currency: str
+    amount: int
+    asked_at: str
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class ChargeStatus(StrEnum):
+    SUCCEEDED = "succeeded"
+    PENDING = "pending"  # the bank has not decided
+    FAILED = "failed"
+    IMPOSSIBLE = "impossible"  # nothing to charge, or not such an amount: trying again changes nothing
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayCharge:
+    """What became of it. ``payment`` is there where a charge was made, ``error`` where it did not succeed.
+    ``reference`` is the key it was asked for with."""
+
+    external_id: str
+    status: ChargeStatus
+    payment: GatewayPayment | None = None
+    error: str = ""
+    reference: str = ""
 
 
 class RefundStatus(StrEnum):
@@ -205,6 +240,12 @@ class PaymentGateway(Protocol):
         """Try to charge an open invoice now. A decline is no error: it is among the payments of the answer,
         and any other refusal in its ``error``. Already paid is success."""
 
+    def charge(
+        self, order: ChargeOrder, *, idempotency_key: str, again: bool, remember: Callable[[str], None]
+    ) -> GatewayCharge:
+        """Charge the stored payment method. A decline is no error. ``again``: an earlier call may have been carried
+        out although its answer was lost, so that is looked for first. Charged once, however often it is called."""
+
     def void_invoice(self, account: str, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
         """Void it, or delete it where it is still a draft. Already void is success."""
 
@@ -214,8 +255,8 @@ class PaymentGateway(Protocol):
     def refund(
         self, account: str, external_id: str, amount: int, *, reference: str, idempotency_key: str
     ) -> GatewayRefund:
-        """Give back part of what was paid for the invoice. Safe to call again with the same reference and
-        key: the money goes back once."""
+        """Give back part of what was paid for the invoice, or of the charge that has this id. Safe to call again
+        with the same reference and key: the money goes back once."""
 
     def fetch_invoice(self, account: str, external_id: str) -> GatewayInvoice:
         """Its present state."""

@@ -19,7 +19,7 @@ from customers.claims import claim, in_hand, release, renew, retry_delay
 from customers.settings.policy import policies_for
 from customers.vendor import Vendor
 from invoicing.gateways import GatewayError, GatewayInvoice, GatewayUnavailable, get_gateway
-from invoicing.invoices import refunds
+from invoicing.invoices import charging, refunds
 from invoicing.invoices.collection import settle
 from invoicing.invoices.generation import generate_due
 from invoicing.invoices.issue import issue
@@ -104,6 +104,9 @@ def _nothing(invoice: Invoice, real_now: datetime) -> None:
 def _collect(invoice: Invoice, real_now: datetime) -> None:
     """A person asked for another try. The key counts the tries that failed, so that a lost answer is asked for
     again and a new try is a new one."""
+    if invoice.is_charged_by_us:
+        charging.collect(invoice, real_now=real_now)
+        return
     key = f"invoice-{invoice.uuid}-collect-{invoice.payment_retry_attempt}"
     call = partial(get_gateway(invoice.gateway).collect, invoice.gateway_account, invoice.external_invoice_id)
     _pass_on(invoice, real_now, partial(call, idempotency_key=key))

@@ -153,6 +153,11 @@ class Invoice(VendorOwned, QueuedWork):
         return max(collected - self.amount_refunded, 0)
 
     @property
+    def is_charged_by_us(self) -> bool:
+        """We e-mailed it and charge the stored payment method ourselves, through this account."""
+        return not self.gateway and bool(self.gateway_account)
+
+    @property
     def state(self) -> InvoiceStatus:
         return InvoiceStatus(self.status)
 

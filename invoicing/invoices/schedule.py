@@ -95,6 +95,8 @@ def _issue_sentence(invoice: Invoice, policy: BillingPolicy) -> str:
         case Channel.NONE:
             return "Stays here: invoice delivery is off, nothing is sent."
         case Channel.EMAIL:
+            if policy.charges_emailed_invoices:
+                return f"Is charged to the stored payment method and e-mailed{again} with its PDF."
             return f"Is e-mailed{again} to the customer with its PDF."
     if not policy.stripe_auto_advance:
         return f"Becomes a draft in Stripe{again} (Draft Mode)."

@@ -8,7 +8,7 @@ dictionaries and raises only ``GatewayUnavailable`` and ``GatewayRejected``.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
@@ -81,8 +81,9 @@ class AccountClient:
     def create_customer(self, params: Params, *, key: str) -> JSON:
         return self._post(lambda v1, options: v1.customers.create(_sent(params), options), key)
 
-    def retrieve_customer(self, customer: str) -> JSON:
-        return self._call(lambda v1, options: v1.customers.retrieve(customer, {}, options))
+    def retrieve_customer(self, customer: str, *, expand: Sequence[str] = ()) -> JSON:
+        params = {"expand": list(expand)} if expand else {}
+        return self._call(lambda v1, options: v1.customers.retrieve(customer, params, options))
 
     def update_customer(self, customer: str, params: Params, *, key: str) -> JSON:
         return self._post(lambda v1, options: v1.customers.update(customer, _sent(params), options), key)
@@ -94,6 +95,16 @@ class AccountClient:
         return self._post(lambda v1, options: v1.payment_methods.attach(method, _sent(params), options), key)
 
     # Payments
+
+    def create_payment_intent(self, params: Params, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.payment_intents.create(_sent(params), options), key)
+
+    def retrieve_payment_intent(self, intent: str, *, expand: Sequence[str] = ()) -> JSON:
+        params = {"expand": list(expand)} if expand else {}
+        return self._call(lambda v1, options: v1.payment_intents.retrieve(intent, params, options))
+
+    def list_payment_intents(self, params: Params) -> list[JSON]:
+        return self._all(lambda v1, page, options: v1.payment_intents.list(page, options), params)
 
     def list_charges(self, payment_intent: str) -> list[JSON]:
         """Every attempt that was made for a payment intent, newest first."""

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 
 from customers.vendor import Vendor
-from invoicing.gateways import GatewayInvoice, GatewayRefund, GatewayRejected, GatewayUnavailable, InvoiceOrder
+from invoicing.gateways import (
+    ChargeOrder,
+    GatewayCharge,
+    GatewayInvoice,
+    GatewayRefund,
+    GatewayRejected,
+    GatewayUnavailable,
+    InvoiceOrder,
+)
 from invoicing.invoices.models import IssueAttempt
-from payments.stripe import issuing, mapping, reading, refunds
+from payments.stripe import charging, issuing, mapping, reading, refunds
 from payments.stripe.client import AccountClient, client_for
 from payments.stripe.connect import acting_connection, connection_by_reference
 from payments.stripe.models import StripeConnection, StripeCustomer, StripePaymentMethod
@@ -46,11 +54,32 @@ class StripeGateway:
             order=order,
             customer=counterpart.external_id,
             key=idempotency_key,
-            today=vendor.now(real_now).astimezone(vendor.zone).date(),
+            today=_today(vendor, real_now),
             real_now=real_now,
-            known_methods=list(StripePaymentMethod.objects.filter(stripe_customer=counterpart).order_by("-is_default")),
+            known_methods=_known_methods(counterpart),
         )
         return issuing.make(issue, _earlier(issue, real_now), remember)
+
+    def charge(
+        self, order: ChargeOrder, *, idempotency_key: str, again: bool, remember: Callable[[str], None]
+    ) -> GatewayCharge:
+        vendor = Vendor.objects.get(pk=order.vendor_id)
+        try:
+            connection = _connection(order.account)
+            counterpart = _counterpart(order.customer_id, connection)
+        except GatewayRejected as error:
+            if again:
+                raise GatewayUnavailable(error.message, code=error.code) from error
+            return charging.impossible(error.message)
+        wanted = charging.Charge(
+            client=client_for(connection),
+            order=order,
+            customer=counterpart.external_id,
+            key=idempotency_key,
+            today=_today(vendor, timezone.now()),
+            known_methods=_known_methods(counterpart),
+        )
+        return charging.make(wanted, again=again, remember=remember)
 
     def collect(self, account: str, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
         client = _client(account)
@@ -90,6 +119,14 @@ class StripeGateway:
 
     def fetch_invoice(self, account: str, external_id: str) -> GatewayInvoice:
         return reading.fetch(_client(account), external_id)
+
+
+def _today(vendor: Vendor, real_now: datetime) -> date:
+    return vendor.now(real_now).astimezone(vendor.zone).date()
+
+
+def _known_methods(counterpart: StripeCustomer) -> list[StripePaymentMethod]:
+    return list(StripePaymentMethod.objects.filter(stripe_customer=counterpart).order_by("-is_default"))
 
 
 def _connection(account: str) -> StripeConnection:

@@ -14,6 +14,7 @@ from customers.actors import STRIPE
 from customers.settings.policy import policy_for
 from invoicing.gateways import GatewayRejected
 from payments.stripe import connect, methods
+from payments.stripe.charge_news import TOLD_BY_INVOICE, look_at_intent
 from payments.stripe.invoice_news import look_at_invoice
 from payments.stripe.models import StripeConnection, StripeCustomer, StripeEvent, StripePaymentMethod
 from payments.stripe.money_news import look_at_refund, look_at_refunded_charge
@@ -22,7 +23,6 @@ from payments.stripe.news import Handler, mapping_of, subject
 logger = logging.getLogger(__name__)
 
 FOREIGN_CUSTOMER = "The Stripe customer is not linked to a customer of ours."
-TOLD_BY_INVOICE = "The events of the invoice tell of its payments."
 
 
 # Customers and their payment methods
@@ -129,9 +129,9 @@ HANDLERS: Mapping[str, Handler] = {
     "charge.succeeded": _told_by_invoice,
     "invoice_payment.paid": _told_by_invoice,
     "payment_intent.created": _told_by_invoice,
-    "payment_intent.payment_failed": _told_by_invoice,
+    "payment_intent.payment_failed": look_at_intent,
     "payment_intent.requires_action": _told_by_invoice,
-    "payment_intent.succeeded": _told_by_invoice,
+    "payment_intent.succeeded": look_at_intent,
 }
 
 
