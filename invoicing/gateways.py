@@ -227,6 +227,9 @@ class PaymentGateway(Protocol):
     def acting_account(self, vendor_id: int) -> str:
         """Where invoices of this vendor are made now; empty where none is connected. Makes no call."""
 
+    def can_act(self, account: str) -> bool:
+        """Whether the account still lets us act, as far as is known. Makes no call."""
+
     def issue_invoice(
         self, order: InvoiceOrder, *, idempotency_key: str, remember: Callable[[str], None]
     ) -> GatewayInvoice:

@@ -1,19 +1,27 @@
 """Gathers the models of the rooms below, where Django looks for them."""
 
+from payments.reconcile.models import Difference, EventCursor, ReconciliationRun, SeenInvoice, Watch
 from payments.stripe.models import (
     StripeConnection,
     StripeCustomer,
     StripeEvent,
     StripePaymentMethod,
     StripeTaxRate,
+    StripeWebhookSecret,
     WebhookTally,
 )
 
 __all__ = [
+    "Difference",
+    "EventCursor",
+    "ReconciliationRun",
+    "SeenInvoice",
     "StripeConnection",
     "StripeCustomer",
     "StripeEvent",
     "StripePaymentMethod",
     "StripeTaxRate",
+    "StripeWebhookSecret",
+    "Watch",
     "WebhookTally",
 ]

@@ -3,6 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
+from payments.reconcile import poller, stuck
 from payments.stripe import customers, processing, tally
 
 BATCH, MOST_BATCHES = 1000, 50
@@ -31,3 +32,27 @@ def forget_events() -> None:
         if processing.prune(real_now=real_now, batch=BATCH) < BATCH:
             break
     tally.forget(before=real_now - processing.KEPT)
+    stuck.forget()
+
+
+@shared_task
+def poll_events() -> None:
+    """Look for events that never arrived, one account after the other or side by side."""
+    for connection_pk in poller.accounts():
+        poll_account.delay(connection_pk)
+
+
+@shared_task
+def poll_account(connection_pk: int) -> None:
+    for event_pk in {
+        event.object_id: event.pk for event in poller.poll(connection_pk, real_now=timezone.now())
+    }.values():
+        process_event.delay(event_pk)
+
+
+@shared_task
+def ask_for_stuck() -> None:
+    """Ask Stripe for what stays in a state that ought to end."""
+    real_now = timezone.now()
+    stuck.notice(real_now=real_now)
+    stuck.ask(real_now=real_now)

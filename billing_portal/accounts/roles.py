@@ -26,6 +26,7 @@ class Permission(StrEnum):
     MANAGE_API_KEYS = "manage_api_keys"
     REPLAY_EVENTS = "replay_events"
     RECONCILE = "reconcile"
+    CONNECT_STRIPE = "connect_stripe"
 
 
 P = Permission

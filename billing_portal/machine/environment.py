@@ -82,6 +82,7 @@ def _sandbox(addresses: Addresses, kept: Secrets) -> dict[str, str]:
         "STRIPE_API_BASE": addresses.sandbox_url,
         "STRIPE_CONNECT_BASE": addresses.sandbox_url,
         "STRIPE_TEST_SECRET_KEY": kept.stripe_secret_key,
+        "STRIPE_TEST_CLIENT_ID": kept.stripe_client_id,
         "STRIPE_WEBHOOK_SECRETS": kept.stripe_webhook_secret,
         # The sandbox has no limit to stay below.
         "STRIPE_TEST_CALLS_PER_SECOND": "0",

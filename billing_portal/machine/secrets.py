@@ -33,6 +33,7 @@ class Secrets:
     operator_password: str = field(default_factory=lambda: _random(size=12), repr=False)
     api_key: str = field(default_factory=lambda: _random("bp_"), repr=False)
     stripe_secret_key: str = field(default_factory=lambda: _random_hex("sk_test_"), repr=False)
+    stripe_client_id: str = field(default_factory=lambda: _random_hex("ca_"))
     stripe_webhook_secret: str = field(default_factory=lambda: _random_hex("whsec_"), repr=False)
 
 

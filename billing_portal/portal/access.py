@@ -71,6 +71,12 @@ def verb(permission: Permission) -> Callable[[View], View]:
     return lambda view: _guarded(view, {"POST": permission})
 
 
+def returning(permission: Permission) -> Callable[[View], View]:
+    """A GET on which the browser comes back from another site, and which carries the visit out. The view itself
+    makes sure that the visit began in this session: nothing else protects it from being sent by a stranger."""
+    return lambda view: _guarded(view, {"GET": permission})
+
+
 def _guarded(view: View, methods: dict[str, Permission | None]) -> View:
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

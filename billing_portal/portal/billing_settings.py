@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from django.contrib import messages
+from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
 from billing_portal.accounts.roles import Permission
-from billing_portal.portal.access import OperatorRequest, form_screen, may, open_verb, verb
+from billing_portal.portal.access import OperatorRequest, form_screen, may, open_verb
 from billing_portal.portal.example_cycle import example_steps
 from billing_portal.portal.navigation import show
 from billing_portal.portal.settings_form import SettingsForm, sections_of
 from billing_portal.portal.settings_outcome import tell_saved
+from billing_portal.portal.stripe_card import card_of
+from billing_portal.portal.stripe_oauth import leading_to_stripe
 from customers.customer import Customer
-from customers.errors import Conflict, Invalid
+from customers.errors import Invalid
 from customers.settings import verbs
 from customers.settings.policy import resolve, vendor_policy
-from invoicing.gateways import GatewayError
-from payments.stripe.connect import connection_of, describe_account, required_connection
 
 OVERRIDING_SHOWN = 12
 
@@ -33,13 +34,16 @@ def billing_settings(request: OperatorRequest) -> HttpResponse:
         "form": form,
         "sections": sections_of(form),
         "steps": example_steps(policy, request.vendor.zone, request.now),
-        "connection": connection_of(request.vendor),
+        "stripe": card_of(request.vendor),
+        "callback_url": settings.PUBLIC_URL + reverse("portal:stripe_callback"),
+        "may_connect": may(request, Permission.CONNECT_STRIPE),
         "overriding": list(overriding.order_by("display_name", "pk")[:OVERRIDING_SHOWN]),
         "overriding_count": overriding.count(),
         "customer_count": Customer.objects.of(request.vendor).count(),
         "editable": may(request, Permission.CHANGE_SETTINGS),
     }
-    return show(request, "portal/settings/page.html", context, title="Invoicing & Payments", area="billing_settings")
+    page = show(request, "portal/settings/page.html", context, title="Invoicing & Payments", area="billing_settings")
+    return leading_to_stripe(page)
 
 
 def _save(request: OperatorRequest, form: SettingsForm) -> bool:
@@ -53,18 +57,6 @@ def _save(request: OperatorRequest, form: SettingsForm) -> bool:
         return False
     tell_saved(request, "The settings are saved.", saved)
     return True
-
-
-@verb(Permission.CHANGE_SETTINGS)
-def test_connection(request: OperatorRequest) -> HttpResponse:
-    """Ask Stripe for the connected account, and say what came of it."""
-    try:
-        messages.success(request, describe_account(required_connection(request.vendor)))
-    except Conflict as refusal:
-        messages.error(request, refusal.message)
-    except GatewayError as error:
-        messages.error(request, f"The connection does not work. {error.message}")
-    return redirect("portal:billing_settings")
 
 
 @open_verb

@@ -20,3 +20,15 @@ class CodeName:
         for plain, escaped in ESCAPES:
             name = name.replace(plain, escaped)
         return name
+
+
+class StripeMode:
+    """Which of a vendor's two Stripe accounts."""
+
+    regex = "test|live"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value

@@ -44,6 +44,11 @@ LOOKS: Mapping[str, tuple[str, str]] = {
     K.SETTINGS_CHANGED: ("tune", "default"),
     K.OVERRIDE_CHANGED: ("tune", "warning"),
     K.CLOCK_MOVED: ("schedule", "default"),
+    K.STRIPE_CONNECTED: ("link", "success"),
+    K.STRIPE_DISCONNECTED: ("link_off", "danger"),
+    K.STRIPE_SWITCHED: ("swap_horiz", "warning"),
+    K.STRIPE_KEYS_CHANGED: ("key", "default"),
+    K.STRIPE_ENDPOINT_REGISTERED: ("webhook", "default"),
 }
 
 LABELS = {setting.name: setting.label for setting in SETTINGS}

@@ -10,16 +10,22 @@ from billing_portal.portal import (
     customers,
     dashboard,
     invoices,
+    line_item,
     meters,
     price_plans,
     session,
+    stripe_connection,
     stripe_events,
+    stripe_oauth,
     test_clock,
     unattributed,
 )
-from billing_portal.portal.converters import CodeName
+from billing_portal.portal.converters import CodeName, StripeMode
 
 register_converter(CodeName, "code_name")
+register_converter(StripeMode, "stripe_mode")
+
+STRIPE = "settings/invoicing-payments/stripe/"
 
 app_name = "portal"
 urlpatterns = [
@@ -31,6 +37,7 @@ urlpatterns = [
     path("invoices/", invoices.invoice_list, name="invoices"),
     path("invoices/<uuid:uuid>/", invoices.invoice_page, name="invoice"),
     path("invoices/<uuid:uuid>/pdf/", invoices.invoice_pdf, name="invoice_pdf"),
+    path("invoices/<uuid:uuid>/lines/<uuid:line>/", line_item.line_item_page, name="line_item"),
     path("invoices/<uuid:uuid>/<slug:name>/", invoices.invoice_verb, name="invoice_verb"),
     path("customers/", customers.customer_list, name="customers"),
     path("new-customer/", customer_changes.new_customer, name="new_customer"),
@@ -64,11 +71,16 @@ urlpatterns = [
     path("settings/invoicing-payments/preview/", billing_settings.preview_settings, name="preview_settings"),
     path("api-keys/", api_keys.key_list, name="api_keys"),
     path("api-keys/<uuid:uuid>/revoke/", api_keys.revoke, name="revoke_api_key"),
-    path("settings/invoicing-payments/test-connection/", billing_settings.test_connection, name="test_connection"),
     path("stripe-events/", stripe_events.event_list, name="stripe_events"),
     path("stripe-events/replay/", stripe_events.replay_failed, name="replay_failed_stripe_events"),
     path("stripe-events/<int:pk>/", stripe_events.event_page, name="stripe_event"),
     path("stripe-events/<int:pk>/replay/", stripe_events.replay, name="replay_stripe_event"),
     path("stripe-events/<int:pk>/set-aside/", stripe_events.set_aside, name="set_aside_stripe_event"),
+    path("settings/invoicing-payments/test-connection/", stripe_connection.try_connection, name="test_connection"),
+    path(f"{STRIPE}<stripe_mode:mode>/test/", stripe_connection.try_connection, name="test_stripe_connection"),
+    path(f"{STRIPE}<stripe_mode:mode>/connect/", stripe_oauth.start, name="stripe_connect"),
+    path(f"{STRIPE}<stripe_mode:mode>/disconnect/", stripe_connection.disconnect, name="stripe_disconnect"),
+    path(f"{STRIPE}<stripe_mode:mode>/use/", stripe_connection.switch, name="stripe_switch"),
+    path(f"{STRIPE}callback/", stripe_oauth.callback, name="stripe_callback"),
     path("settings/test-clock/", test_clock.test_clock, name="test_clock"),
 ]

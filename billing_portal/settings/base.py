@@ -148,6 +148,9 @@ STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com")
 STRIPE_CONNECT_BASE = env.str("STRIPE_CONNECT_BASE", default="https://connect.stripe.com")
 STRIPE_TEST_SECRET_KEY = env.str("STRIPE_TEST_SECRET_KEY", default="")
 STRIPE_LIVE_SECRET_KEY = env.str("STRIPE_LIVE_SECRET_KEY", default="")
+# The platform's OAuth client ids (ca_...), one for each mode: with them vendors can connect their accounts.
+STRIPE_TEST_CLIENT_ID = env.str("STRIPE_TEST_CLIENT_ID", default="")
+STRIPE_LIVE_CLIENT_ID = env.str("STRIPE_LIVE_CLIENT_ID", default="")
 STRIPE_WEBHOOK_SECRETS = env.list("STRIPE_WEBHOOK_SECRETS", default=[])
 # How fast all processes together call Stripe, for each account; below Stripe's 25 and 100. 0 holds nothing
 # back. The platform's own limit is the mode's figure unless it is given.

@@ -18,6 +18,8 @@ BEAT_SCHEDULE = {
     "deliver events": _each_tick("customers.tasks.deliver_events"),
     "drive moving clocks": _each_tick("customers.tasks.drive_clocks"),
     "sweep Stripe's news": _each_tick("payments.tasks.sweep"),
+    "look for missed events": {"task": "payments.tasks.poll_events", "schedule": 300.0, "options": {"expires": 600.0}},
+    "ask for what is stuck": {"task": "payments.tasks.ask_for_stuck", "schedule": 60.0, "options": {"expires": 120.0}},
     "forget Stripe's old news": {"task": "payments.tasks.forget_events", "schedule": 3600.0},
     "forget old answers": {"task": "billing_portal.api.tasks.forget_answers", "schedule": 3600.0},
 }

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from inspect import cleandoc
@@ -136,6 +136,7 @@ _PLAIN: Mapping[Any, Schema] = {
     Decimal: {"type": "number"},
     str: {"type": "string"},
     datetime: {"type": "string", "format": "date-time"},
+    date: {"type": "string", "format": "date"},
     UUID: {"type": "string", "format": "uuid"},
 }
 

@@ -49,6 +49,11 @@ class EventKind(models.TextChoices):
     SETTINGS_CHANGED = "billing_settings.changed", "Billing settings changed"
     OVERRIDE_CHANGED = "billing_settings.override_changed", "Billing override changed"
     CLOCK_MOVED = "test_clock.moved", "Test clock moved"
+    STRIPE_CONNECTED = "stripe.connected", "Stripe account connected"
+    STRIPE_DISCONNECTED = "stripe.disconnected", "Stripe account disconnected"
+    STRIPE_SWITCHED = "stripe.switched", "Stripe account switched"
+    STRIPE_KEYS_CHANGED = "stripe.keys_changed", "Stripe keys changed"
+    STRIPE_ENDPOINT_REGISTERED = "stripe.endpoint_registered", "Webhook endpoint registered at Stripe"
     WEBHOOK_TEST = "webhook.test", "Test event"
 
 

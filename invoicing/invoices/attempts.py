@@ -47,11 +47,24 @@ def claim_attempt(invoice: Invoice, *, now: datetime, real_now: datetime) -> Cla
         if invoice.state not in BEFORE_ISSUE or invoice.next_action != InvoiceAction.ISSUE:
             return None
         if under_way := invoice.issue_attempts.filter(state=AttemptState.SENDING).first():
+            _follow_account(under_way)
             return Claimed(under_way, is_new=False)
         policy = policy_for(invoice.customer)
         tax_for_issue(invoice, policy)
         _date(invoice, policy, now)
         return Claimed(_open(invoice, policy, now=now, real_now=real_now), is_new=True)
+
+
+def _follow_account(attempt: IssueAttempt) -> None:
+    """An order that no account has taken up goes to the one that acts now, if its own was disconnected: at most
+    an empty draft stays behind, in an account that cannot be reached."""
+    if attempt.channel != Channel.GATEWAY or attempt.external_id:
+        return
+    gateway = get_gateway(GATEWAY)
+    acting = gateway.acting_account(attempt.request["vendor_id"])
+    if acting and acting != attempt.request["account"] and not gateway.can_act(attempt.request["account"]):
+        attempt.request = {**attempt.request, "account": acting}
+        attempt.save(update_fields=["request"])
 
 
 def _date(invoice: Invoice, policy: BillingPolicy, now: datetime) -> None:

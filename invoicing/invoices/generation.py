@@ -151,6 +151,7 @@ def _line(invoice: Invoice, position: int, line: RatedLine) -> LineItem:
         start_time=line.start,
         end_time=line.end,
         metadata=line.metadata,
+        explanation=line.explanation,
         adhoc_charge_id=line.charge_key,
     )
 

@@ -127,6 +127,11 @@ class Invoice(VendorOwned, QueuedWork):
                 condition=Q(next_reminder_at__isnull=False),
                 name="invoice_reminder_vendor",
             ),
+            models.Index(
+                fields=["id"],
+                condition=Q(status__in=["INVOICE_ISSUED", "PAYMENT_FAILED"]) & ~Q(external_invoice_id=""),
+                name="invoice_open_at_gateway",
+            ),
             models.Index(fields=["vendor", "-generated_at", "-id"], name="invoice_newest"),
             models.Index(fields=["vendor", "status", "-generated_at", "-id"], name="invoice_by_status"),
             models.Index(fields=["customer", "-generated_at", "-id"], name="invoice_of_customer"),
@@ -162,6 +167,13 @@ class Invoice(VendorOwned, QueuedWork):
         return InvoiceStatus(self.status)
 
 
+class LineItems(models.Manager["LineItem"]):
+    """Without their explanations, which only the page of one line reads; ``defer(None)`` loads them."""
+
+    def get_queryset(self) -> models.QuerySet[LineItem]:
+        return super().get_queryset().defer("explanation")
+
+
 class LineItem(models.Model):
     invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="line_items")
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -178,9 +190,14 @@ class LineItem(models.Model):
     start_time = models.DateTimeField()
     end_time = models.DateTimeField()
     metadata = models.JSONField(default=dict)
+    explanation = models.JSONField(
+        default=dict, help_text="What the line was rated from, day by day; kept beside the metadata because it is long."
+    )
     adhoc_charge = models.OneToOneField(
         AdhocCharge, on_delete=models.PROTECT, related_name="line_item", null=True, blank=True
     )
+
+    objects = LineItems()
 
     class Meta:
         ordering = ["position"]

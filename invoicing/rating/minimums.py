@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from customers.money import format_money
 from invoicing.rating.rounding import half_up
 from invoicing.rating.terms import ComponentTerms, LineKind, PlanTerms, RatedLine
+from invoicing.rating.wording import plain
 
 
 def with_component_minimum(
@@ -51,6 +53,7 @@ def _applied(
 ) -> list[RatedLine]:
     reached = sum(line.amount for line in lines)
     stands_for = [{"kind": str(line.kind), "name": line.name, "amount": line.amount} for line in lines]
+    explanation = {"lines": [_replaced(line) for line in lines]} if replaces else {}
     minimum = RatedLine(
         kind=kind,
         name=name,
@@ -62,8 +65,23 @@ def _applied(
         start=start,
         end=end,
         metadata={**evidence, "minimum": least, "reached": reached, **({"replaces": stands_for} if replaces else {})},
+        explanation=explanation,
     )
     return [minimum] if replaces else [*lines, minimum]
+
+
+def _replaced(line: RatedLine) -> dict[str, Any]:
+    """The line as it would have been, so that it can still be explained."""
+    return {
+        "kind": str(line.kind),
+        "name": line.name,
+        "description": line.description,
+        "quantity": None if line.quantity is None else plain(line.quantity),
+        "quantity_unit": line.quantity_unit,
+        "amount": line.amount,
+        "metadata": line.metadata,
+        "explanation": line.explanation,
+    }
 
 
 def _text(whole: int, least: int, terms: PlanTerms) -> str:

@@ -12,8 +12,8 @@ from customers.money import format_money
 from invoicing.rating import schemes
 from invoicing.rating.rounding import half_up
 from invoicing.rating.terms import ComponentTerms, LineKind, PlanTerms, RatedLine, Scheme
-from invoicing.rating.wording import describe_steps, plain
-from invoicing.usage.values import NO_USAGE, Usage
+from invoicing.rating.wording import describe_steps, exact, plain
+from invoicing.usage.values import NO_USAGE, DayUsage, Usage
 
 __all__ = ["RatedLine", "rate_cycle"]
 
@@ -47,7 +47,7 @@ def _base_line(terms: PlanTerms, start: datetime, end: datetime) -> RatedLine:
         amount=half_up(terms.base_price * terms.proration),
         start=start,
         end=end,
-        metadata={} if whole else {"proration": str(terms.proration)},
+        metadata={} if whole else {"proration": str(terms.proration), "whole": terms.base_price},
     )
 
 
@@ -71,7 +71,12 @@ def _component_line(component: ComponentTerms, used: Usage, currency: str, start
         start=start,
         end=end,
         metadata=_evidence(component, used, steps),
+        explanation={"days": [_day(one) for one in used.days]} if used.days else {},
     )
+
+
+def _day(used: DayUsage) -> dict[str, Any]:
+    return {"day": used.day.isoformat(), "quantity": plain(used.quantity), "measurements": used.count}
 
 
 def _unit_price(component: ComponentTerms, quantity: Decimal) -> Decimal | None:
@@ -88,6 +93,7 @@ def _evidence(component: ComponentTerms, used: Usage, steps: tuple[schemes.Step,
     return {
         "metered_component_uuid": component.uuid,
         "meter_name": component.meter_name,
+        "aggregation": component.aggregation,
         "measured": plain(used.quantity),
         "measurements": used.count,
         "first_measurement": used.first.isoformat() if used.first else None,
@@ -98,7 +104,9 @@ def _evidence(component: ComponentTerms, used: Usage, steps: tuple[schemes.Step,
             {
                 "quantity": plain(step.quantity),
                 "price": plain(step.tier.price),
+                "from": plain(step.floor),
                 "cap": None if step.tier.cap is None else plain(step.tier.cap),
+                "amount": exact(step.amount),
                 "description": step.tier.description,
             }
             for step in steps

@@ -12,11 +12,15 @@ from invoicing.rating.terms import Scheme, SchemeTerms, Tier
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One part of the explanation: this much of the quantity, at this tier's price, made this amount."""
+    """One part of the explanation: this much of the quantity, at this tier's price, made this amount.
+
+    The tier begins after ``floor`` and ends with its cap.
+    """
 
     quantity: Decimal
     tier: Tier
     amount: Fraction
+    floor: Decimal = Decimal(0)
 
 
 def amount(scheme: SchemeTerms, quantity: Decimal) -> Fraction:
@@ -30,7 +34,7 @@ def steps(scheme: SchemeTerms, quantity: Decimal) -> tuple[Step, ...]:
 
 def _all_at_one_price(scheme: SchemeTerms, quantity: Decimal) -> tuple[Step, ...]:
     tier = containing(scheme.tiers, quantity)
-    return (Step(quantity, tier, _per_unit(scheme, tier) * Fraction(quantity)),)
+    return (Step(quantity, tier, _per_unit(scheme, tier) * Fraction(quantity), _floor(scheme.tiers, tier)),)
 
 
 def _each_at_its_tier(scheme: SchemeTerms, quantity: Decimal) -> tuple[Step, ...]:
@@ -40,14 +44,14 @@ def _each_at_its_tier(scheme: SchemeTerms, quantity: Decimal) -> tuple[Step, ...
         top = quantity if tier.cap is None else min(quantity, tier.cap)
         if top > floor:
             part = top - floor
-            found.append(Step(part, tier, _per_unit(scheme, tier) * Fraction(part)))
+            found.append(Step(part, tier, _per_unit(scheme, tier) * Fraction(part), floor))
             floor = top
     return tuple(found)
 
 
 def _one_total(scheme: SchemeTerms, quantity: Decimal) -> tuple[Step, ...]:
     tier = containing(scheme.tiers, quantity)
-    return (Step(quantity, tier, Fraction(tier.price)),)
+    return (Step(quantity, tier, Fraction(tier.price), _floor(scheme.tiers, tier)),)
 
 
 _RULES: dict[Scheme, Callable[[SchemeTerms, Decimal], tuple[Step, ...]]] = {
@@ -61,6 +65,12 @@ _RULES: dict[Scheme, Callable[[SchemeTerms, Decimal], tuple[Step, ...]]] = {
 def containing(tiers: tuple[Tier, ...], quantity: Decimal) -> Tier:
     """The tier that a quantity falls into; beyond the last cap the last tier goes on."""
     return next((tier for tier in tiers if tier.cap is None or quantity <= tier.cap), tiers[-1])
+
+
+def _floor(tiers: tuple[Tier, ...], tier: Tier) -> Decimal:
+    """The cap of the tier before, which bounds this one from below."""
+    place = tiers.index(tier)
+    return (tiers[place - 1].cap or Decimal(0)) if place else Decimal(0)
 
 
 def _open_ended(tiers: tuple[Tier, ...]) -> tuple[Tier, ...]:

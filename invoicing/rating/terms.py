@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -44,7 +44,9 @@ class SchemeTerms:
 
 @dataclass(frozen=True, slots=True)
 class ComponentTerms:
-    """``key`` finds its usage; ``name`` is what the invoice prints. ``minimum_charge`` is for a whole cycle."""
+    """``key`` finds its usage; ``name`` is what the invoice prints. ``minimum_charge`` is for a whole cycle.
+    ``aggregation`` is the meter's, for the record.
+    """
 
     key: int
     uuid: str
@@ -54,6 +56,7 @@ class ComponentTerms:
     unit_name: str
     scheme: SchemeTerms
     minimum_charge: int = 0
+    aggregation: str = "SUM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,8 @@ class RatedLine:
     """A line item before it has an invoice. ``amount`` is in minor units, rounded once, here.
 
     ``quantity`` and ``unit_price`` are given only where their product is the amount. ``charge_key`` is that of
-    the ad-hoc charge that the line bills.
+    the ad-hoc charge that the line bills. ``metadata`` says how the amount came about and is shown with the line,
+    ``explanation`` holds what would be too much there: the days of its usage, or the lines it stands in place of.
     """
 
     kind: str
@@ -101,3 +105,4 @@ class RatedLine:
     end: datetime
     metadata: dict[str, Any]
     charge_key: int | None = None
+    explanation: dict[str, Any] = field(default_factory=dict)

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Decimal, localcontext
+from fractions import Fraction
 
 from customers.money import format_unit_price
 from invoicing.rating.schemes import Step
 from invoicing.rating.terms import ComponentTerms, Scheme
+
+# A price and a quantity have 30 digits each; a batch adds ten.
+MOST_DIGITS = 100
 
 
 def plain(number: Decimal) -> str:
     """A number without exponent and without idle zeros: 1234.500 -> 1234.5."""
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def exact(amount: Fraction) -> str:
+    """As a decimal where there is one, else as a fraction: 3.5, 10/3."""
+    rest = amount.denominator
+    for prime in (2, 5):
+        while rest % prime == 0:
+            rest //= prime
+    if rest > 1:
+        return str(amount)
+    with localcontext(prec=MOST_DIGITS):
+        return plain(Decimal(amount.numerator) / amount.denominator)
 
 
 def grouped(number: Decimal) -> str:

@@ -46,6 +46,7 @@ def _component(component: MeteredComponent) -> ComponentTerms:
         unit_name=scheme.unit_name or meter.unit_name,
         scheme=SchemeTerms(Scheme(scheme.scheme_type), tiers, scheme.batch_size),
         minimum_charge=component.minimum_charge or 0,
+        aggregation=meter.aggregation,
     )
 
 
@@ -70,6 +71,8 @@ def usage_windows(cycle: BillingCycle, terms: PlanTerms, until: datetime | None 
     """
     end = cycle.end if until is None else min(cycle.end, until)
     return [
-        Window((cycle.pk, component.key), cycle.customer_id, component.meter_id, cycle.start, end)
+        Window(
+            (cycle.pk, component.key), cycle.customer_id, component.meter_id, cycle.start, end, cycle.vendor.time_zone
+        )
         for component in terms.components
     ]

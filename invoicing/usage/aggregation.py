@@ -3,19 +3,21 @@
 Each stream (each combination of primary-label values) is aggregated on its own; streams are then added up.
 A continuous meter measures a level that persists, so its last measurement before a window counts from the
 window's start. A ``reset_total`` begins a stream's sum anew at its own value.
+
+Quantity and days come from one statement: measurements that arrive meanwhile are in both or in neither.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db import connection
 
 from invoicing.catalog.models import Aggregation, DataType, Meter
-from invoicing.usage.values import NO_USAGE, Usage, Window
+from invoicing.usage.values import NO_USAGE, DayUsage, Usage, Window
 
 __all__ = ["NO_USAGE", "Usage", "Window", "usage_of"]
 
@@ -50,24 +52,55 @@ def _ask(sql: str, windows: Sequence[Window]) -> dict[Hashable, Usage]:
         [window.meter_id for window in windows],
         [window.start for window in windows],
         [window.end for window in windows],
+        [window.zone for window in windows],
     ]
     with connection.cursor() as cursor:
         cursor.execute(sql, columns)
         return {windows[number].key: _usage(*row) for number, *row in cursor.fetchall()}
 
 
-def _usage(quantity: Decimal, first: datetime, last: datetime, count: int) -> Usage:
-    return Usage(quantity, first, last, count)
+def _usage(
+    quantity: Decimal,
+    first: datetime,
+    last: datetime,
+    count: int,
+    days: Sequence[date] | None,
+    quantities: Sequence[Decimal],
+    counts: Sequence[int],
+) -> Usage:
+    found = tuple(map(DayUsage, days, quantities, counts)) if days else ()
+    return Usage(quantity, first, last, count, found)
 
 
 _WINDOWS = """
     asked AS MATERIALIZED (
         SELECT asked.*, meter.aggregation, meter.data_type
-        FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[])
-            AS asked(number, customer_id, meter_id, start, "end")
+        FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[])
+            AS asked(number, customer_id, meter_id, start, "end", zone)
         JOIN invoicing_meter AS meter ON meter.id = asked.meter_id
     )
 """
+
+# From ``streams`` (the quantity of each) and ``daily`` (that of each stream's day, empty without a zone) to answers.
+_ANSWERS = """
+    days AS (
+        SELECT number, day, round(sum(quantity), 12) AS quantity, sum(count)::bigint AS count
+        FROM daily WHERE day IS NOT NULL GROUP BY number, day
+    ),
+    listed AS (
+        SELECT number, array_agg(day ORDER BY day) AS days,
+            array_agg(quantity ORDER BY day) AS quantities, array_agg(count ORDER BY day) AS counts
+        FROM days GROUP BY number
+    ),
+    totals AS (
+        SELECT number, round(sum(quantity), 12) AS quantity, min(first) AS first, max(last) AS last,
+            sum(count)::bigint AS count
+        FROM streams GROUP BY number
+    )
+    SELECT number, quantity, first, last, count, days, quantities, counts FROM totals LEFT JOIN listed USING (number)
+"""
+
+_DAY = "CASE WHEN asked.zone <> '' THEN (measured.time AT TIME ZONE asked.zone)::date END"
 
 # The order of events does not matter, except that a reset forgets what its stream counted before it.
 _EVENTS = f"""
@@ -80,38 +113,58 @@ _EVENTS = f"""
         WHERE asked.aggregation = 'SUM'
         GROUP BY asked.number, measured.stream
     ),
-    streams AS (
-        SELECT asked.number,
-            CASE asked.aggregation
-                WHEN 'SUM' THEN sum(measured.value)
-                WHEN 'COUNT' THEN count(*)
-                WHEN 'MAX' THEN max(measured.value)
-                WHEN 'MIN' THEN min(measured.value)
-                WHEN 'AVG' THEN avg(measured.value)
-            END AS quantity,
-            min(measured.time) AS first, max(measured.time) AS last, count(*) AS count
+    parts AS MATERIALIZED (
+        SELECT asked.number, asked.aggregation, measured.stream, {_DAY} AS day,
+            sum(measured.value) AS sum, max(measured.value) AS max, min(measured.value) AS min, count(*) AS count,
+            min(measured.time) AS first, max(measured.time) AS last
         FROM asked JOIN invoicing_measurement AS measured
             ON measured.meter_id = asked.meter_id AND measured.customer_id = asked.customer_id
             AND measured.time >= asked.start AND measured.time < asked."end"
         LEFT JOIN resets ON resets.number = asked.number AND resets.stream = measured.stream
         WHERE resets.time IS NULL OR measured.time >= resets.time
-        GROUP BY asked.number, asked.aggregation, measured.stream
-    )
-    SELECT number, round(sum(quantity), 12), min(first), max(last), sum(count)::bigint FROM streams GROUP BY number
+        GROUP BY asked.number, asked.aggregation, measured.stream, day
+    ),
+    daily AS (
+        SELECT number, day, count,
+            CASE aggregation
+                WHEN 'SUM' THEN sum
+                WHEN 'COUNT' THEN count
+                WHEN 'MAX' THEN max
+                WHEN 'MIN' THEN min
+                WHEN 'AVG' THEN sum / count
+            END AS quantity
+        FROM parts
+    ),
+    streams AS (
+        SELECT number,
+            CASE aggregation
+                WHEN 'SUM' THEN sum(sum)
+                WHEN 'COUNT' THEN sum(count)
+                WHEN 'MAX' THEN max(max)
+                WHEN 'MIN' THEN min(min)
+                WHEN 'AVG' THEN sum(sum) / sum(count)
+            END AS quantity,
+            min(first) AS first, max(last) AS last, sum(count) AS count
+        FROM parts
+        GROUP BY number, aggregation, stream
+    ),
+    {_ANSWERS}
 """  # noqa: S608 - put together from constants
 
 # A level is what was measured last. For continuous meters the level at the window's start belongs to it.
 _LEVELS = f"""
     WITH {_WINDOWS},
     inside AS (
-        SELECT asked.number, asked.aggregation, measured.stream, measured.value, measured.time, measured.id
+        SELECT asked.number, asked.aggregation, measured.stream, measured.value, measured.time, measured.id,
+            {_DAY} AS day
         FROM asked JOIN invoicing_measurement AS measured
             ON measured.meter_id = asked.meter_id AND measured.customer_id = asked.customer_id
             AND measured.time >= asked.start AND measured.time < asked."end"
     ),
     before AS (
         SELECT DISTINCT ON (asked.number, measured.stream)
-            asked.number, asked.aggregation, measured.stream, measured.value, measured.time, measured.id
+            asked.number, asked.aggregation, measured.stream, measured.value, measured.time, measured.id,
+            {_DAY} AS day
         FROM asked JOIN invoicing_measurement AS measured
             ON measured.meter_id = asked.meter_id AND measured.customer_id = asked.customer_id
             AND measured.time < asked.start
@@ -122,9 +175,20 @@ _LEVELS = f"""
         )
         ORDER BY asked.number, measured.stream, measured.time DESC, measured.id DESC
     ),
-    ranked AS (
-        SELECT *, row_number() OVER (PARTITION BY number, stream ORDER BY time DESC, id DESC) AS newest
+    ranked AS MATERIALIZED (
+        SELECT *, row_number() OVER (PARTITION BY number, stream ORDER BY time DESC, id DESC) AS newest,
+            row_number() OVER (PARTITION BY number, stream, day ORDER BY time DESC, id DESC) AS newest_of_day
         FROM (SELECT * FROM inside UNION ALL SELECT * FROM before) AS measured
+    ),
+    daily AS (
+        SELECT number, day, count(*) AS count,
+            CASE aggregation
+                WHEN 'LATEST' THEN max(value) FILTER (WHERE newest_of_day = 1)
+                WHEN 'MAX' THEN max(value)
+                WHEN 'MIN' THEN min(value)
+            END AS quantity
+        FROM ranked
+        GROUP BY number, aggregation, stream, day
     ),
     streams AS (
         SELECT number,
@@ -136,6 +200,6 @@ _LEVELS = f"""
             min(time) AS first, max(time) AS last, count(*) AS count
         FROM ranked
         GROUP BY number, aggregation, stream
-    )
-    SELECT number, round(sum(quantity), 12), min(first), max(last), sum(count)::bigint FROM streams GROUP BY number
+    ),
+    {_ANSWERS}
 """  # noqa: S608 - put together from constants

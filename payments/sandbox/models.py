@@ -18,6 +18,7 @@ class Account(models.Model):
     country = models.CharField(max_length=2, default="US")
     currency = models.CharField(max_length=3, default="usd")
     client_id = models.CharField(max_length=64, blank=True, default="", db_index=True)
+    live_client_id = models.CharField(max_length=64, blank=True, default="", db_index=True)
     created = models.BigIntegerField()
 
     def __str__(self) -> str:

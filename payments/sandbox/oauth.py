@@ -4,16 +4,16 @@ A code is good once, for five minutes, and only for the platform it was made for
 
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import parse_qsl, urlencode
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
 
-from payments.sandbox import auth, events
+from payments.sandbox import auth, consent, events, seed
 from payments.sandbox.errors import OAuthError, StripeError
 from payments.sandbox.ids import random_text, request_id
 from payments.sandbox.models import Account, ApiKey, Connection, OAuthCode
@@ -24,53 +24,76 @@ LIFETIME = timedelta(minutes=5)
 SCOPES = ("read_only", "read_write")
 
 
+@dataclass(frozen=True)
+class Application:
+    """A platform, in the mode that its client id stands for."""
+
+    platform: Account
+    livemode: bool
+
+
 def authorize(request: HttpRequest) -> HttpResponse:
     """The consent page; posting it agrees (with an account) or refuses."""
     given = request.GET
-    platform = Account.objects.filter(client_id=given.get("client_id", "-")).exclude(client_id="").first()
-    if platform is None or given.get("response_type") != "code":
-        return HttpResponse("No application matches the supplied client identifier", status=400)
-    if request.method != "POST":
-        return HttpResponse(_page(platform, _candidates(platform)))
+    application = _application(given.get("client_id", ""))
+    if application is None:
+        return _refused("No application matches the supplied client identifier.")
+    if given.get("response_type") != "code":
+        return _refused("The response_type must be code.")
     back = given.get("redirect_uri", "")
     if not back.startswith(("http://", "https://")):
-        return HttpResponse("redirect_uri is missing or no web address", status=400)
-    return HttpResponseRedirect(f"{back}?{urlencode(_verdict(request, platform))}")
+        return _refused("The redirect_uri is missing or no web address.")
+    if request.method != "POST":
+        return HttpResponse(consent.page(application.platform, _candidates(application), application.livemode))
+    joint = "&" if "?" in back else "?"
+    return HttpResponseRedirect(f"{back}{joint}{urlencode(_verdict(request, application))}")
 
 
-def _verdict(request: HttpRequest, platform: Account) -> dict[str, str]:
+def _application(client_id: str) -> Application | None:
+    if not client_id:
+        return None
+    known = Account.objects.filter(Q(client_id=client_id) | Q(live_client_id=client_id)).first()
+    return Application(known, known.live_client_id == client_id) if known else None
+
+
+def _refused(why: str) -> HttpResponse:
+    return HttpResponse(consent.problem(why), status=400)
+
+
+def _verdict(request: HttpRequest, application: Application) -> dict[str, str]:
     state = {"state": request.GET["state"]} if "state" in request.GET else {}
-    account = Account.objects.filter(pk=request.POST.get("account", "")).first()
-    if request.POST.get("answer") != "connect" or account is None:
+    account = _chosen(request, application)
+    if account is None:
         description = "The user denied your request"
         return {"error": "access_denied", "error_description": description, **state}
     scope = request.GET.get("scope", "read_only")
     code = OAuthCode.objects.create(
         code=f"ac_{secrets.token_urlsafe(24)}",
-        connection_platform=platform,
+        connection_platform=application.platform,
         account=account,
+        livemode=application.livemode,
         scope=scope if scope in SCOPES else "read_only",
         issued_at=timezone.now(),
     )
     return {"scope": code.scope, "code": code.code, **state}
 
 
-def _candidates(platform: Account) -> list[Account]:
-    return list(Account.objects.exclude(pk=platform.pk).filter(client_id="").order_by("name"))
+def _chosen(request: HttpRequest, application: Application) -> Account | None:
+    """The account that agrees; ``new`` opens one, as a person without an account may."""
+    if request.POST.get("answer") != "connect":
+        return None
+    wanted = request.POST.get("account", "")
+    if wanted == consent.NEW:
+        return seed.new_account("Another test account")
+    return _open_accounts(application).filter(pk=wanted).first()
 
 
-def _page(platform: Account, accounts: list[Account]) -> SafeString:
-    options = format_html_join("", "<option value='{}'>{} ({})</option>", ((a.id, a.name, a.id) for a in accounts))
-    return format_html(
-        "<!doctype html><html lang='en'><meta charset='utf-8'><title>Connect to {0}</title>"
-        "<body style='font-family:system-ui;max-width:32rem;margin:4rem auto'>"
-        "<h1>Connect to {0}</h1><p>This is the Stripe sandbox. {0} asks to act for a test account.</p>"
-        "<form method='post'><p><label>Account <select name='account'>{1}</select></label></p>"
-        "<button name='answer' value='connect'>Connect</button> "
-        "<button name='answer' value='deny'>Cancel</button></form></body></html>",
-        platform.name,
-        options,
-    )
+def _candidates(application: Application) -> list[Account]:
+    return list(_open_accounts(application).order_by("name", "created", "id"))
+
+
+def _open_accounts(application: Application) -> QuerySet[Account]:
+    return Account.objects.exclude(pk=application.platform.pk).filter(client_id="")
 
 
 def token(request: HttpRequest) -> HttpResponse:
@@ -105,13 +128,14 @@ def _token(scope: Scope, given: dict[str, str]) -> dict[str, object]:
         raise OAuthError("invalid_grant", f"Authorization code provided does not exist: {given.get('code')}")
     code.delete()
     Connection.objects.get_or_create(platform=code.connection_platform, account=code.account, livemode=code.livemode)
-    key = ApiKey.objects.create(secret=f"sk_test_{random_text(32)}", account=code.account, livemode=code.livemode)
+    mode = "live" if code.livemode else "test"
+    key = ApiKey.objects.create(secret=f"sk_{mode}_{random_text(32)}", account=code.account, livemode=code.livemode)
     return {
         "access_token": key.secret,
         "livemode": code.livemode,
         "refresh_token": f"rt_{random_text(32)}",
         "token_type": "bearer",
-        "stripe_publishable_key": f"pk_test_{random_text(32)}",
+        "stripe_publishable_key": f"pk_{mode}_{random_text(32)}",
         "stripe_user_id": code.account_id,
         "scope": code.scope,
     }
@@ -125,7 +149,8 @@ def _valid(scope: Scope, code: OAuthCode) -> bool:
 def _deauthorize(scope: Scope, given: dict[str, str]) -> dict[str, object]:
     account = given.get("stripe_user_id", "")
     platform = Account.objects.get(pk=scope.platform)
-    if given.get("client_id") != platform.client_id:
+    ours = platform.live_client_id if scope.livemode else platform.client_id
+    if not ours or given.get("client_id") != ours:
         raise OAuthError("invalid_client", f"No such application: '{given.get('client_id')}'", 401)
     connection = Connection.objects.filter(platform=platform, account=account, livemode=scope.livemode).first()
     if connection is None:
@@ -134,7 +159,7 @@ def _deauthorize(scope: Scope, given: dict[str, str]) -> dict[str, object]:
     told = Scope(account, scope.livemode, scope.now, scope.real_now)
     told.emit(
         "account.application.deauthorized",
-        {"id": platform.client_id, "object": "application", "name": platform.name},
+        {"id": ours, "object": "application", "name": platform.name},
     )
     events.flush(told)
     connection.delete()

@@ -67,6 +67,7 @@ def ensure_installation(*, webhook_url: str, events: Sequence[str] = EVENTS) -> 
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('sandbox-installation', 0))")
     installation = Installation.objects.select_related("platform", "key", "endpoint").first() or _install()
     key = _follow_key(installation)
+    _follow_client_id(installation.platform)
     secret = _follow_endpoint(installation.endpoint, webhook_url, events)
     return SandboxCredentials(
         secret_key=key.secret,
@@ -77,14 +78,14 @@ def ensure_installation(*, webhook_url: str, events: Sequence[str] = EVENTS) -> 
 
 
 def _install() -> Installation:
-    platform = _account("Sandbox platform", client_id=f"ca_{random_text(32)}")
-    account = _account("Sandbox test account")
+    platform = new_account("Sandbox platform", client_id=f"ca_{random_text(32)}")
+    account = new_account("Sandbox test account")
     Connection.objects.create(platform=platform, account=account, livemode=False)
     key = ApiKey.objects.create(secret=_given_key() or f"sk_test_{random_text(32)}", account=platform)
     return Installation.objects.create(platform=platform, account=account, key=key, endpoint=_endpoint(platform))
 
 
-def _account(name: str, client_id: str = "") -> Account:
+def new_account(name: str, client_id: str = "") -> Account:
     return Account.objects.create(
         id=f"acct_{random_text(16)}",
         name=name,
@@ -127,6 +128,13 @@ def _follow_key(installation: Installation) -> ApiKey:
         installation.key = ApiKey.objects.get_or_create(secret=given, defaults={"account": installation.platform})[0]
         installation.save(update_fields=["key"])
     return installation.key
+
+
+def _follow_client_id(platform: Account) -> None:
+    given = str(settings.STRIPE_TEST_CLIENT_ID)
+    if given and platform.client_id != given:
+        platform.client_id = given
+        platform.save(update_fields=["client_id"])
 
 
 def _follow_endpoint(endpoint: StoredObject, url: str, events: Sequence[str]) -> str:

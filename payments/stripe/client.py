@@ -1,8 +1,10 @@
 """The only importer of the Stripe SDK.
 
 ``client_for(connection)`` is bound to one account in one mode: each of its calls carries the
-``Stripe-Account`` header, waits its turn, has a timeout and the SDK's own retries, gives back plain
-dictionaries and raises only ``GatewayUnavailable`` and ``GatewayRejected``.
+``Stripe-Account`` header (or the account's own key, where it was entered), waits its turn, has a timeout and
+the SDK's own retries, gives back plain dictionaries and raises only ``GatewayUnavailable`` and
+``GatewayRejected``. A refusal that means "this account no longer lets you act" is believed only after a
+harmless call was refused as well; then the connection is marked as ended.
 """
 
 from __future__ import annotations
@@ -14,9 +16,10 @@ from typing import Any
 
 import stripe
 from django.conf import settings
+from django.utils import timezone
 
-from invoicing.gateways import GatewayRejected
-from payments.stripe import limits
+from invoicing.gateways import GatewayError, GatewayRejected, GatewayUnavailable
+from payments.stripe import limits, standing
 from payments.stripe.errors import Problem, explain
 from payments.stripe.models import StripeConnection
 
@@ -34,15 +37,21 @@ Params = Mapping[str, Any]
 
 
 def client_for(connection: StripeConnection) -> AccountClient:
-    return AccountClient(connection.account_id, connection.livemode)
+    if not connection.is_connected:
+        raise GatewayUnavailable(standing.waiting_for(connection.account_id), code="not_connected")
+    return AccountClient(connection.account_id, connection.livemode, connection.secret_key, connection)
 
 
 class AccountClient:
     """One account in one mode. Methods are named after Stripe's; ``key`` is the idempotency key."""
 
-    def __init__(self, account_id: str, livemode: bool) -> None:
+    def __init__(
+        self, account_id: str, livemode: bool, own_key: str = "", connection: StripeConnection | None = None
+    ) -> None:
         self.account_id = account_id
         self.livemode = livemode
+        self._own_key = own_key
+        self._connection = connection
 
     # Invoices
 
@@ -118,7 +127,12 @@ class AccountClient:
     # The account
 
     def retrieve_account(self) -> JSON:
-        return self._call(lambda v1, options: v1.accounts.retrieve(self.account_id, {}, options))
+        return self._call(self._ask_for_account)
+
+    def _ask_for_account(self, v1: Any, options: Any) -> Any:
+        if self._own_key:
+            return v1.accounts.retrieve_current({}, options)
+        return v1.accounts.retrieve(self.account_id, {}, options)
 
     # Tax rates
 
@@ -139,6 +153,13 @@ class AccountClient:
     def list_refunds(self, params: Params) -> list[JSON]:
         return self._all(lambda v1, page, options: v1.refunds.list(page, options), params)
 
+    # Whole accounts, page by page
+
+    def list_page(self, what: str, params: Params) -> JSON:
+        """One page of ``events``, ``invoices``, ``charges``, ``refunds`` or ``customers``."""
+        page: JSON = {"limit": PAGE, **_sent(params)}
+        return self._call(lambda v1, options: getattr(v1, what).list(page, options))
+
     # How calls are made
 
     def _post(self, make: Callable[[Any, Any], Any], key: str) -> JSON:
@@ -146,13 +167,38 @@ class AccountClient:
 
     def _call(self, make: Callable[[Any, Any], Any], extra: Params | None = None) -> JSON:
         limits.limiter.wait(self.account_id, self.livemode)
-        sdk = _sdk(os.getpid(), secret_key(self.livemode), settings.STRIPE_API_BASE, settings.STRIPE_CONNECT_BASE)
         try:
-            answer = make(sdk.v1, {"stripe_account": self.account_id, **(extra or {})})
+            answer = self._ask(make, extra or {})
         except stripe.StripeError as error:
-            raise explain(_problem(error, self.account_id)) from error
+            raise self._refusal(error) from error
         plain: JSON = answer.to_dict(for_json=True)
         return plain
+
+    def _ask(self, make: Callable[[Any, Any], Any], extra: Params) -> Any:
+        if self._own_key:
+            return make(sdk(self._own_key).v1, dict(extra))
+        return make(sdk(secret_key(self.livemode)).v1, {"stripe_account": self.account_id, **extra})
+
+    def _refusal(self, error: stripe.StripeError) -> GatewayError:
+        problem = _problem(error, self.account_id)
+        if self._connection is None or not self._shuts_us_out(problem) or not self._is_shut_out():
+            return explain(problem)
+        reason = standing.KEY_REFUSED if self._own_key else standing.REVOKED
+        standing.ended(self._connection, real_now=timezone.now(), reason=reason)
+        return GatewayUnavailable(f"{reason} {standing.REMEDY}", code="not_connected")
+
+    def _shuts_us_out(self, problem: Problem) -> bool:
+        """A key of the vendor's own may be rolled; where the platform's is refused, no account is to blame."""
+        return problem.kind == "PermissionError" or (bool(self._own_key) and problem.kind == "AuthenticationError")
+
+    def _is_shut_out(self) -> bool:
+        """Ask for nothing but the account. A restricted key may be refused one thing and allowed another."""
+        try:
+            self._ask(self._ask_for_account, {})
+        except stripe.StripeError as error:
+            problem = _problem(error, self.account_id)
+            return problem.code == "account_invalid" or problem.kind == "AuthenticationError"
+        return False
 
     def _all(self, make: Callable[[Any, Any, Any], Any], params: Params) -> list[JSON]:
         found: list[JSON] = []
@@ -164,6 +210,52 @@ class AccountClient:
                 break
             page = {**page, "starting_after": answer["data"][-1]["id"]}
         return found
+
+
+class PlatformClient:
+    """What is asked of Stripe in nobody's name: by the platform itself, or with one account's own key."""
+
+    def __init__(self, livemode: bool, own_key: str = "") -> None:
+        self.livemode = livemode
+        self._key = own_key
+
+    # Connect's OAuth
+
+    def authorize_url(self, params: Params) -> str:
+        known: Any = {"client_id": client_id(self.livemode), **params}
+        return sdk(secret_key(self.livemode)).oauth.authorize_url(known)
+
+    def exchange_code(self, code: str) -> JSON:
+        params: Any = {"grant_type": "authorization_code", "code": code}
+        return self._call(lambda client: client.oauth.token(params))
+
+    def deauthorize(self, account_id: str) -> JSON:
+        params: Any = {"client_id": client_id(self.livemode), "stripe_user_id": account_id}
+        return self._call(lambda client: client.oauth.deauthorize(params))
+
+    # The account a key belongs to, and its webhook endpoints
+
+    def retrieve_account(self) -> JSON:
+        return self._call(lambda client: client.v1.accounts.retrieve_current())
+
+    def create_webhook_endpoint(self, params: Params, *, key: str) -> JSON:
+        known: Any = _sent(params)
+        return self._call(lambda client: client.v1.webhook_endpoints.create(known, {"idempotency_key": key}))
+
+    def update_webhook_endpoint(self, endpoint: str, params: Params) -> JSON:
+        known: Any = _sent(params)
+        return self._call(lambda client: client.v1.webhook_endpoints.update(endpoint, known))
+
+    def delete_webhook_endpoint(self, endpoint: str) -> JSON:
+        return self._call(lambda client: client.v1.webhook_endpoints.delete(endpoint))
+
+    def _call(self, make: Callable[[stripe.StripeClient], Any]) -> JSON:
+        limits.limiter.wait("", self.livemode)
+        try:
+            plain: JSON = make(sdk(self._key or secret_key(self.livemode))).to_dict(for_json=True)
+        except stripe.StripeError as error:
+            raise explain(_problem(error, "")) from error
+        return plain
 
 
 def _page(make: Callable[[Any, Any, Any], Any], page: JSON, v1: Any, options: Any) -> Any:
@@ -179,7 +271,20 @@ def secret_key(livemode: bool) -> str:
     return key
 
 
-@lru_cache(maxsize=8)
+def client_id(livemode: bool) -> str:
+    """Which application asks vendors for access in that mode."""
+    known: str = settings.STRIPE_LIVE_CLIENT_ID if livemode else settings.STRIPE_TEST_CLIENT_ID
+    if not known:
+        mode, name = ("live", "STRIPE_LIVE_CLIENT_ID") if livemode else ("test", "STRIPE_TEST_CLIENT_ID")
+        raise GatewayRejected(f"There is no Stripe client id for {mode} mode. Set {name}.", code="no_client_id")
+    return known
+
+
+def sdk(key: str) -> stripe.StripeClient:
+    return _sdk(os.getpid(), key, settings.STRIPE_API_BASE, settings.STRIPE_CONNECT_BASE)
+
+
+@lru_cache(maxsize=32)
 def _sdk(pid: int, key: str, api_base: str, connect_base: str) -> stripe.StripeClient:
     """One for each process, made on first use: sockets must not be shared across a fork. The HTTP client
     keeps one session for each thread."""

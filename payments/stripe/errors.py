@@ -52,6 +52,9 @@ _REJECTED = {
     "AuthenticationError": "Stripe refused the platform's secret key. Check the key in the installation's settings.",
     "PermissionError": "Stripe does not let us act for account {account}. Connect it again under "
     "Settings -> Invoicing & Payments.",
+    "InvalidGrantError": "Stripe does not accept the authorization code: it was used before, is too old, or "
+    "belongs to the other mode.",
+    "InvalidClientError": "Stripe does not know the connection of account {account} with this application.",
     "IdempotencyError": "Stripe has seen this request before with other contents and refused it.",
 }
 

@@ -22,12 +22,13 @@ from invoicing.gateways import (
 from invoicing.invoices.models import IssueAttempt
 from payments.stripe import charging, issuing, mapping, reading, refunds
 from payments.stripe.client import AccountClient, client_for
-from payments.stripe.connect import acting_connection, connection_by_reference
+from payments.stripe.connect import acting_connection, connection_by_reference, was_connected
 from payments.stripe.models import StripeConnection, StripeCustomer, StripePaymentMethod
 from payments.stripe.plan import Issue
 
 NO_CONNECTION = "No Stripe account is connected. Connect one under Settings -> Invoicing & Payments."
 GONE = "The Stripe account {} is no longer connected. Connect it again under Settings -> Invoicing & Payments."
+PAUSED = "No Stripe account acts for you at present. Connect one or choose one under Settings -> Invoicing & Payments."
 NO_COUNTERPART = "The customer has no Stripe customer. Generate or link one under Integrations -> Payments."
 STILL_MADE = "The Stripe customer is still being made. The invoice follows as soon as it exists."
 
@@ -42,11 +43,15 @@ class StripeGateway:
         connection = acting_connection(vendor_id)
         return connection.reference if connection else ""
 
+    def can_act(self, account: str) -> bool:
+        connection = connection_by_reference(account)
+        return connection is not None and connection.is_connected
+
     def issue_invoice(
         self, order: InvoiceOrder, *, idempotency_key: str, remember: Callable[[str], None]
     ) -> GatewayInvoice:
         vendor = Vendor.objects.get(pk=order.vendor_id)
-        connection = _connection(order.account)
+        connection = _connection_for(order)
         counterpart = _counterpart(order.customer_id, connection)
         real_now = timezone.now()
         issue = Issue(
@@ -127,6 +132,12 @@ def _today(vendor: Vendor, real_now: datetime) -> date:
 
 def _known_methods(counterpart: StripeCustomer) -> list[StripePaymentMethod]:
     return list(StripePaymentMethod.objects.filter(stripe_customer=counterpart).order_by("-is_default"))
+
+
+def _connection_for(order: InvoiceOrder) -> StripeConnection:
+    if not order.account and was_connected(order.vendor_id):
+        raise GatewayUnavailable(PAUSED, code="not_connected")
+    return _connection(order.account)
 
 
 def _connection(account: str) -> StripeConnection:

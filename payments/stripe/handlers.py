@@ -12,7 +12,7 @@ from datetime import datetime
 
 from customers.actors import STRIPE
 from customers.settings.policy import policy_for
-from invoicing.gateways import GatewayRejected
+from invoicing.gateways import GatewayRejected, GatewayUnavailable
 from payments.stripe import connect, methods
 from payments.stripe.charge_news import TOLD_BY_INVOICE, look_at_intent
 from payments.stripe.invoice_news import look_at_invoice
@@ -23,6 +23,7 @@ from payments.stripe.news import Handler, mapping_of, subject
 logger = logging.getLogger(__name__)
 
 FOREIGN_CUSTOMER = "The Stripe customer is not linked to a customer of ours."
+STILL_ALLOWED = "The account still lets us act."
 
 
 # Customers and their payment methods
@@ -81,9 +82,15 @@ def _make_newest_default(row: StripeCustomer, events: Sequence[StripeEvent]) -> 
 
 
 def account_let_go(connection: StripeConnection, events: Sequence[StripeEvent], real_now: datetime) -> str:
-    """The vendor disconnected us in Stripe's dashboard: from now on every call would be refused."""
-    connect.disconnected(connection, real_now=real_now)
-    return ""
+    """The vendor disconnected us in Stripe's dashboard. The event may be old, or tell of one of two grants,
+    so the account is asked: its refusal ends the connection."""
+    try:
+        connect.probe(connection, real_now=real_now)
+    except GatewayUnavailable as error:
+        if error.code == "not_connected":
+            return ""
+        raise
+    return STILL_ALLOWED
 
 
 # The table

@@ -9,19 +9,31 @@ from django.db import models
 from django.db.models import Q
 
 from customers.claims import Claimable
+from customers.crypto import EncryptedTextField
 from customers.customer import Customer
 from customers.scoping import VendorOwned, VendorQuerySet
 
 
 class StripeConnection(VendorOwned):
-    """The vendor's Stripe account in one mode. Access tokens are not kept: the platform's key acts."""
+    """The vendor's Stripe account in one mode. Access tokens are not kept: the platform's key acts, or the
+    vendor's own where ``secret_key`` is set. The row outlives a disconnection, for its customers hang on it."""
 
     account_id = models.CharField(max_length=64)
+    account_name = models.CharField(max_length=256, blank=True, help_text="As Stripe last told it.")
     livemode = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True, help_text="The connection that acts.")
     connected_at = models.DateTimeField()
+    connected_by = models.CharField(max_length=256, blank=True)
+    disconnect_asked_by = models.CharField(
+        max_length=256, blank=True, editable=False, help_text="Who is disconnecting it; kept before Stripe is told."
+    )
     disconnected_at = models.DateTimeField(null=True, blank=True)
+    disconnected_reason = models.TextField(blank=True, help_text="Why it ended, when nobody here asked for it.")
+    is_notice_due = models.BooleanField(default=False, editable=False, help_text="The vendor is still to be told.")
+    probed_at = models.DateTimeField(null=True, blank=True, help_text="When Stripe was last asked whether we may act.")
     last_webhook_at = models.DateTimeField(null=True, blank=True)
+    secret_key = EncryptedTextField(blank=True, editable=False)
+    publishable_key = models.CharField(max_length=255, blank=True)
 
     class Meta:
         constraints = [
@@ -47,6 +59,33 @@ class StripeConnection(VendorOwned):
     def reference(self) -> str:
         """What an invoice remembers it by; ``connect.connection_by_reference`` is the way back."""
         return f"{self.account_id}/{self.mode}"
+
+    @property
+    def is_connected(self) -> bool:
+        return self.disconnected_at is None
+
+
+class StripeWebhookSecret(models.Model):
+    """What Stripe signs the webhooks of one endpoint with: the platform's, or that of a connection with keys
+    of its own. Several are valid at once while one takes over from another. Those in the environment stay
+    valid beside them."""
+
+    connection = models.ForeignKey(
+        StripeConnection, on_delete=models.CASCADE, null=True, blank=True, related_name="webhook_secrets"
+    )
+    livemode = models.BooleanField(default=False)
+    secret = EncryptedTextField(blank=True, editable=False, help_text="Empty until Stripe has answered.")
+    endpoint_id = models.CharField(max_length=255, blank=True, help_text="Empty: entered by a person.")
+    url = models.CharField(max_length=2048, blank=True)
+    idempotency_key = models.CharField(max_length=128, blank=True)
+    created_at = models.DateTimeField()
+    valid_until = models.DateTimeField(null=True, blank=True, help_text="Replaced by another; real time.")
+
+    class Meta:
+        indexes = [models.Index(fields=["connection", "livemode"], name="stripe_webhook_secret_of")]
+
+    def __str__(self) -> str:
+        return self.endpoint_id or f"Webhook secret {self.pk}"
 
 
 class StripeCustomer(VendorOwned, Claimable):

@@ -232,10 +232,11 @@ def _usage(api: Api) -> None:
 def _invoices(api: Api) -> None:
     acme = Customer.objects.of(api.vendor).get(name="acme")
     paid, deleted, pushed = InvoiceFactory.create_batch(3, customer=acme, number="", issued_at=None, paid_at=None)
-    LineItemFactory.create(invoice=paid)
+    line = LineItemFactory.create(invoice=paid)
     api.get("/invoices")
     api.get("/invoices", {"limit": 1})
     api.get(f"/invoices/{paid.uuid}")
+    api.get(f"/invoices/{paid.uuid}/line_items/{line.uuid}/explanation")
     api.get(f"/invoices/{paid.uuid}/pdf")
     api.get("/customers/acme/invoices")
     api.post(f"/invoices/{paid.uuid}/status", {"status": "INVOICE_PAID"})

@@ -1,6 +1,7 @@
 from django.urls import path
 
 from invoicing.invoices.api.charges import AdhocChargesView, AdhocChargeView
+from invoicing.invoices.api.explanation import ExplanationView
 from invoicing.invoices.api.revenue import (
     AccruedRevenueView,
     DailyAccruedRevenueView,
@@ -29,6 +30,7 @@ urlpatterns = [
     path("invoices/<str:uuid>/send", SendView.as_view(), name="invoice-send"),
     path("invoices/<str:uuid>/void", VoidView.as_view(), name="invoice-void"),
     path("invoices/<str:uuid>/status", StatusView.as_view(), name="invoice-status"),
+    path("invoices/<str:uuid>/line_items/<str:line>/explanation", ExplanationView.as_view(), name="explain-line-item"),
     path("invoices/<str:token>/pdf", PdfView.as_view(), name="invoice-pdf"),
     path("refund", RefundView.as_view(), name="refund"),
     path("customers/<str:name>/invoices", CustomerInvoicesView.as_view(), name="customer-invoices"),

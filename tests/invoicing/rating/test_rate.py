@@ -57,7 +57,8 @@ def test_a_line_carries_its_evidence():
         "last_measurement": "2026-01-30T00:00:00+00:00",
         "scheme_type": "FLAT",
         "batch_size": 1,
-        "tiers": [{"quantity": "12.5", "price": "7", "cap": None, "description": ""}],
+        "aggregation": "SUM",
+        "tiers": [{"quantity": "12.5", "price": "7", "from": "0", "cap": None, "amount": "87.5", "description": ""}],
     }
 
 

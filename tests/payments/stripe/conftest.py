@@ -121,7 +121,9 @@ class Shop:
         self.sandbox.settle()
 
     def kinds(self) -> list[str]:
-        return list(Event.objects.of(self.vendor).order_by("pk").values_list("kind", flat=True))
+        """What has happened since the account was connected."""
+        told = Event.objects.of(self.vendor).exclude(kind="stripe.connected")
+        return list(told.order_by("pk").values_list("kind", flat=True))
 
 
 def post(event: Any, *, secret: str = SECRET, at: datetime | None = None, header: str | None = None) -> Any:

@@ -1,0 +1,120 @@
+"""The Stripe card of the settings: what is connected in each mode, what acts, and what waits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import Count, Q
+
+from billing_portal.portal.timeline import Entry, entry
+from customers.events.models import Event, EventKind, SubjectKind
+from customers.vendor import Vendor
+from invoicing.invoices.models import Invoice
+from invoicing.invoices.states import BEFORE_ISSUE, OPEN
+from payments.stripe import oauth
+from payments.stripe.models import StripeConnection
+
+HISTORY = (
+    EventKind.STRIPE_CONNECTED,
+    EventKind.STRIPE_DISCONNECTED,
+    EventKind.STRIPE_SWITCHED,
+    EventKind.STRIPE_KEYS_CHANGED,
+    EventKind.STRIPE_ENDPOINT_REGISTERED,
+)
+SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One of the two accounts a vendor may connect. ``former`` is the one that was connected last."""
+
+    livemode: bool
+    connection: StripeConnection | None
+    former: StripeConnection | None
+    missing: list[str]
+
+    @property
+    def name(self) -> str:
+        return "live" if self.livemode else "test"
+
+    @property
+    def has_ended_by_surprise(self) -> bool:
+        return self.connection is None and bool(self.former and self.former.disconnected_reason)
+
+
+@dataclass(frozen=True)
+class Card:
+    modes: list[Mode]
+    waiting: int
+    open_here: int
+    history: list[Entry]
+
+    @property
+    def acting(self) -> StripeConnection | None:
+        return next((m.connection for m in self.modes if m.connection and m.connection.is_active), None)
+
+    @property
+    def standing_by(self) -> StripeConnection | None:
+        return next((m.connection for m in self.modes if m.connection and not m.connection.is_active), None)
+
+    @property
+    def uses_test(self) -> bool:
+        """The switch: with nothing connected yet the test account is what a careful person begins with."""
+        return not (self.acting and self.acting.livemode)
+
+    @property
+    def disconnecting_means(self) -> str:
+        return (
+            f"Not issued yet: {_invoices(self.waiting)}. What would go out through Stripe waits until an account is "
+            f"connected again. Open in Stripe: {_invoices(self.open_here)}. They stay there as they are, and we no "
+            "longer hear of their payments. Connecting the same account again finds its customers as they are now."
+        )
+
+    @property
+    def switching_means(self) -> str:
+        return (
+            f"Not issued yet: {_invoices(self.waiting)}. They are issued through the other account. Open in Stripe: "
+            f"{_invoices(self.open_here)}. They stay in the account that holds them. Customers need a Stripe customer "
+            "and a payment method in the other account: the two never share any."
+        )
+
+
+def _invoices(count: int) -> str:
+    return "1 invoice" if count == 1 else f"{count or 'no'} invoices"
+
+
+def card_of(vendor: Vendor) -> Card:
+    rows = list(StripeConnection.objects.of(vendor).order_by("-disconnected_at", "-pk"))
+    modes = [False] if vendor.is_test else [False, True]
+    counts = Invoice.objects.of(vendor).aggregate(
+        waiting=Count("pk", filter=Q(status__in=BEFORE_ISSUE)),
+        open_here=Count("pk", filter=Q(status__in=OPEN, gateway="stripe")),
+    )
+    told = Event.objects.of(vendor).filter(
+        subject_kind=SubjectKind.VENDOR, subject_id=vendor.pk, kind__in=[kind.value for kind in HISTORY]
+    )
+    return Card(
+        modes=[_mode(rows, livemode) for livemode in modes],
+        waiting=counts["waiting"],
+        open_here=counts["open_here"],
+        history=[entry(event) for event in told.order_by("-id")[:SHOWN]],
+    )
+
+
+def _mode(rows: list[StripeConnection], livemode: bool) -> Mode:
+    mine = [row for row in rows if row.livemode == livemode]
+    ended = [row for row in mine if not row.is_connected]
+    return Mode(
+        livemode=livemode,
+        connection=next((row for row in mine if row.is_connected), None),
+        former=max(ended, key=lambda row: row.disconnected_at or row.connected_at, default=None),
+        missing=oauth.missing_settings(livemode),
+    )
+
+
+def lost_connection(vendor: Vendor) -> StripeConnection | None:
+    """An account that went away without anybody here asking for it, while nothing took its place."""
+    rows = StripeConnection.objects.of(vendor)
+    if rows.filter(is_active=True).exists():
+        return None
+    return rows.exclude(disconnected_reason="").order_by("-disconnected_at").first()

@@ -1,0 +1,149 @@
+"""Objects that stay in a state that ought to end: Stripe is asked for them after ten minutes, an hour, a day.
+
+Real time counts, from when the state was first noticed here. Where news of the object was processed
+meanwhile, it has been looked at already and costs no call.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q
+
+from customers.claims import claim, hold
+from invoicing.gateways import GatewayError, GatewayUnavailable
+from invoicing.invoices.models import Invoice, Refund
+from invoicing.invoices.states import OPEN
+from payments.reconcile.look import invoice_news, look, refund_news
+from payments.reconcile.models import Watch
+from payments.stripe.connect import connection_by_reference
+from payments.stripe.models import StripeEvent
+from payments.stripe.news import Wait
+
+logger = logging.getLogger(__name__)
+
+Kind = Watch.Kind
+
+AFTER = (timedelta(minutes=10), timedelta(hours=1), timedelta(days=1))
+# Each costs a call or two: what does not fit is asked for the next time.
+MOST_NOTICED, MOST_ASKED = 2000, 100
+NEWS = {Kind.INVOICE: invoice_news, Kind.REFUND: refund_news}
+
+
+def notice(*, real_now: datetime, limit: int = MOST_NOTICED) -> int:
+    """Begin to watch what has come into such a state. Answers how many."""
+    made = [*_invoices(real_now, limit), *_refunds(real_now, limit)]
+    Watch.objects.bulk_create(made, ignore_conflicts=True)
+    return len(made)
+
+
+def _invoices(real_now: datetime, limit: int) -> Iterable[Watch]:
+    watched = Watch.objects.filter(kind=Kind.INVOICE, subject_id=OuterRef("pk"), state=OuterRef("status"))
+    at_stripe = Invoice.objects.filter(gateway="stripe", status__in=sorted(OPEN)).exclude(external_invoice_id="")
+    for row in at_stripe.filter(~Exists(watched)).order_by("pk")[:limit]:
+        yield _watch(Kind.INVOICE, row, row.pk, row.status, row.external_invoice_id, real_now)
+
+
+def _refunds(real_now: datetime, limit: int) -> Iterable[Watch]:
+    watched = Watch.objects.filter(kind=Kind.REFUND, subject_id=OuterRef("pk"), state=OuterRef("state"))
+    pending = Refund.objects.filter(state=Refund.State.PENDING, external_id__isnull=False)
+    for row in pending.filter(~Exists(watched)).select_related("invoice").order_by("pk")[:limit]:
+        yield _watch(Kind.REFUND, row.invoice, row.pk, row.state, row.external_id or "", real_now)
+
+
+def _watch(kind: Kind, invoice: Invoice, pk: int, state: str, external_id: str, real_now: datetime) -> Watch:
+    return Watch(
+        vendor_id=invoice.vendor_id,
+        kind=kind,
+        subject_id=pk,
+        state=state,
+        external_id=external_id,
+        account=invoice.gateway_account,
+        since=real_now,
+        next_at=real_now + AFTER[0],
+    )
+
+
+def ask(*, real_now: datetime, limit: int = MOST_ASKED) -> int:
+    """Ask for those whose time has come. Answers how many calls were worth making."""
+    due = Watch.objects.filter(next_at__lte=real_now).order_by("next_at", "pk")
+    _, taken = claim(due, real_now=real_now, lease=settings.CLAIM_LEASE * 5, limit=limit)
+    watches = list(Watch.objects.filter(pk__in=taken).order_by("next_at", "pk"))
+    over = _over(watches)
+    Watch.objects.filter(pk__in=over).delete()
+    heard = _heard(watches)
+    asked = 0
+    for watch in watches:
+        if watch.pk in over:
+            continue
+        if watch.pk in heard:
+            _next(watch, real_now)
+        else:
+            asked += 1
+            _ask(watch, real_now)
+    return asked
+
+
+def forget(*, limit: int = 1000) -> int:
+    """Let go of what has left its state after the last question."""
+    invoice = Invoice.objects.filter(pk=OuterRef("subject_id"), status=OuterRef("state"))
+    refund = Refund.objects.filter(pk=OuterRef("subject_id"), state=OuterRef("state"))
+    stays = Q(kind=Kind.INVOICE) & Exists(invoice) | Q(kind=Kind.REFUND) & Exists(refund)
+    asked = Watch.objects.filter(~stays, next_at__isnull=True)
+    ids = list(asked.order_by("pk").values_list("pk", flat=True)[:limit])
+    return Watch.objects.filter(pk__in=ids).delete()[0]
+
+
+def _over(watches: Sequence[Watch]) -> set[int]:
+    """Those whose subject has moved on."""
+    invoices = dict(Invoice.objects.filter(pk__in=_subjects(watches, Kind.INVOICE)).values_list("pk", "status"))
+    refunds = dict(Refund.objects.filter(pk__in=_subjects(watches, Kind.REFUND)).values_list("pk", "state"))
+    present = {Kind.INVOICE: invoices, Kind.REFUND: refunds}
+    return {w.pk for w in watches if present[Kind(w.kind)].get(w.subject_id) != w.state}
+
+
+def _subjects(watches: Sequence[Watch], kind: Kind) -> list[int]:
+    return [watch.subject_id for watch in watches if watch.kind == kind]
+
+
+def _heard(watches: Sequence[Watch]) -> set[int]:
+    """Those that news came of since they were last looked at."""
+    done = StripeEvent.objects.filter(
+        account_id__in={w.account.partition("/")[0] for w in watches},
+        object_id__in=[w.external_id for w in watches],
+        state=StripeEvent.State.PROCESSED,
+    )
+    latest: dict[str, datetime] = {}
+    for object_id, at in done.order_by("processed_at").values_list("object_id", "processed_at"):
+        if at is not None:
+            latest[object_id] = at
+    return {w.pk for w in watches if (at := latest.get(w.external_id)) and at > (w.asked_at or w.since)}
+
+
+def _ask(watch: Watch, real_now: datetime) -> None:
+    connection = connection_by_reference(watch.account)
+    try:
+        told = NEWS[Kind(watch.kind)](watch.external_id)
+        reason = look(connection, told, real_now=real_now) if connection else "The account is not connected any more."
+    except (GatewayUnavailable, Wait) as error:
+        Watch.objects.filter(pk=watch.pk).update(last_error=str(error))
+        hold(Watch, watch.pk, until=real_now + AFTER[0])
+    except Exception as error:
+        if not isinstance(error, GatewayError):
+            logger.exception("%s could not be asked for", watch)
+        _next(watch, real_now, str(error) or type(error).__name__)
+    else:
+        _next(watch, real_now, reason)
+
+
+def _next(watch: Watch, real_now: datetime, error: str = "") -> None:
+    """The next question is due at its time after ``since``; one that is late already is not asked twice."""
+    asked = 1 + max(n for n, after in enumerate(AFTER) if n == 0 or watch.since + after <= real_now)
+    asked = max(asked, watch.asked + 1)
+    next_at = watch.since + AFTER[asked] if asked < len(AFTER) else None
+    Watch.objects.filter(pk=watch.pk).update(
+        asked=asked, asked_at=real_now, next_at=next_at, last_error=error, claim_token=None, claimed_until=None
+    )
