@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from django.db import models
 
@@ -29,3 +30,11 @@ class Actor:
 
 SCHEDULE = Actor(ActorKind.SCHEDULE, "Schedule")
 STRIPE = Actor(ActorKind.GATEWAY, "Stripe")
+
+
+class Access(StrEnum):
+    """What an operation of the API asks of the key that calls it."""
+
+    READ = "read"
+    WRITE = "write"
+    MEASURE = "measure"

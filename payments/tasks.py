@@ -1,12 +1,14 @@
 """What Celery runs for the payments. Here, at the edge, is where the time is asked."""
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
-from payments.reconcile import poller, stuck
+from payments.reconcile import poller, run, stuck
 from payments.stripe import customers, processing, tally
 
 BATCH, MOST_BATCHES = 1000, 50
+PAGES_A_TURN = 5
 
 
 @shared_task
@@ -33,6 +35,7 @@ def forget_events() -> None:
             break
     tally.forget(before=real_now - processing.KEPT)
     stuck.forget()
+    run.forget(real_now=real_now)
 
 
 @shared_task
@@ -56,3 +59,26 @@ def ask_for_stuck() -> None:
     real_now = timezone.now()
     stuck.notice(real_now=real_now)
     stuck.ask(real_now=real_now)
+
+
+@shared_task
+def reconcile() -> None:
+    """The nightly comparison of every account with ours."""
+    for connection in run.connections():
+        begun = run.start(connection, by="Schedule", real_now=timezone.now(), repairs=settings.RECONCILE_REPAIRS)
+        continue_run.delay(begun.pk)
+
+
+@shared_task
+def continue_runs() -> None:
+    """Comparisons that were left behind, or whose pause is over."""
+    for run_pk in run.waiting(real_now=timezone.now()):
+        continue_run.delay(run_pk)
+
+
+@shared_task
+def continue_run(run_pk: int) -> None:
+    """Some pages, then others have their turn with the worker."""
+    present = run.drive(run_pk, clock=timezone.now, most_pages=PAGES_A_TURN)
+    if present is not None and present.state == present.State.RUNNING and present.claimed_until is None:
+        continue_run.delay(run_pk)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -13,7 +14,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 
-from customers.actors import Actor, ActorKind
+from customers.actors import Access, Actor, ActorKind
 from customers.scoping import VendorOwned
 from customers.vendor import Vendor
 
@@ -95,6 +96,20 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=real_now))
 
 
+class Scope(models.TextChoices):
+    WRITE = "write", "Read and write"
+    READ = "read", "Read only"
+    MEASUREMENTS = "measurements", "Send measurements only"
+
+
+# What an operation asks for (``customers.actors.Access``), by what a key was made for.
+_OPENED: Mapping[Scope, frozenset[Access]] = {
+    Scope.WRITE: frozenset(Access),
+    Scope.READ: frozenset({Access.READ}),
+    Scope.MEASUREMENTS: frozenset({Access.MEASURE}),
+}
+
+
 class ApiKey(models.Model):
     """Shown once when it is made; only its hash is kept."""
 
@@ -103,8 +118,10 @@ class ApiKey(models.Model):
     name = models.CharField(max_length=64)
     prefix = models.CharField(max_length=16, editable=False, help_text="The key's first characters.")
     hash = models.CharField(max_length=64, unique=True, editable=False)
+    scope = models.CharField(max_length=16, choices=Scope.choices, default=Scope.WRITE)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
+    rolled_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When its successor was made.")
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = ApiKeyQuerySet.as_manager()
@@ -113,11 +130,16 @@ class ApiKey(models.Model):
         return f"{self.name} ({self.prefix}…)"
 
     @classmethod
-    def issue(cls, vendor: Vendor, name: str, *, now: datetime, key: str | None = None) -> tuple[ApiKey, str]:
+    def issue(
+        cls, vendor: Vendor, name: str, *, now: datetime, key: str | None = None, **fields: Any
+    ) -> tuple[ApiKey, str]:
         """Make a key. Returns the row and the key itself, which can never be read again."""
         key = key or f"bp_{secrets.token_urlsafe(24)}"
-        row = cls.objects.create(vendor=vendor, name=name, prefix=key[:8], hash=hash_key(key), created_at=now)
-        return row, key
+        kept = {"prefix": key[:8], "hash": hash_key(key), "created_at": now}
+        return cls.objects.create(vendor=vendor, name=name, **kept, **fields), key
+
+    def may(self, access: Access) -> bool:
+        return access in _OPENED[Scope(self.scope)]
 
     def revoke(self, *, real_now: datetime) -> None:
         """From now on it opens nothing. One that has expired already keeps its moment."""

@@ -1,16 +1,22 @@
-"""Which vendor is asking? Found by the API key, in either header that client libraries send."""
+"""Which vendor is asking, how often, and may the key do this? Asked once, here, for every endpoint.
+
+The vendor is found by the API key, in either header that client libraries send.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import Q
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
-from billing_portal.accounts.models import ApiKey, hash_key
+from billing_portal.accounts.models import ApiKey, Scope, hash_key
+from billing_portal.api import rate_limits
+from customers.actors import Access
 
 # Writing the time of use on every request would turn each read into a write.
 _USE_NOTED_EVERY = timedelta(minutes=1)
@@ -40,6 +46,8 @@ class ApiKeyAuthentication(BaseAuthentication):
         if key is None:
             raise AuthenticationFailed("This API key is unknown or has expired.")
         _note_use(key, real_now)
+        rate_limits.count(request, key, real_now)
+        _check_scope(request, key)
         return KeyHolder(key.name), key
 
     def authenticate_header(self, request: Request) -> str:
@@ -56,5 +64,16 @@ def bearer_token(request: Request) -> str | None:
 
 
 def _note_use(key: ApiKey, real_now: datetime) -> None:
-    if key.last_used_at is None or key.last_used_at < real_now - _USE_NOTED_EVERY:
-        ApiKey.objects.of(key.vendor).filter(pk=key.pk).update(last_used_at=real_now)
+    due = real_now - _USE_NOTED_EVERY
+    if key.last_used_at is None or key.last_used_at < due:
+        unnoted = Q(last_used_at__isnull=True) | Q(last_used_at__lt=due)
+        ApiKey.objects.of(key.vendor).filter(unnoted, pk=key.pk).update(last_used_at=real_now)
+
+
+def _check_scope(request: Request, key: ApiKey) -> None:
+    """An endpoint says what it asks of a key; one that says nothing asks for everything."""
+    says = getattr((request.parser_context or {}).get("view"), "access_of", None)
+    asked = says(request.method) if says else Access.WRITE
+    if not key.may(asked):
+        made_for = Scope(key.scope).label.lower()
+        raise PermissionDenied(f"The API key {key} was made to {made_for}. Use a key whose scope allows this.")

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from billing_portal.api.idempotency import once
 from billing_portal.customer_status import CustomerStatus, customer_status
 from customers.api.base import VendorView, done
+from customers.api.paging import CursorQuery, listed, names_field
 from customers.api.schema import documented
 from customers.api.serializers import (
     CustomerAnswer,
@@ -66,13 +67,21 @@ class CustomerStatusAnswer(TypedDict):
     status: CustomerStatus
 
 
+class CustomerQuery(CursorQuery):
+    filters = {"names": "name__in", "created_since": "created_at__gte"}
+
+    names = names_field()
+    created_since = serializers.DateTimeField(required=False)
+
+
 class CustomersView(VendorView):
     calls_out = frozenset({"POST"})
 
-    @documented("list_customers", answer=list[CustomerAnswer])
+    @documented("list_customers", query=CustomerQuery, answer=list[CustomerAnswer])
     def get(self, request: Request) -> Response:
+        """By name."""
         rows = Customer.objects.of(self.vendor).prefetch_related("measurement_mappings")
-        return done([customer_shape(customer) for customer in rows])
+        return listed(self, rows, customer_shape, order=("name",), query=CustomerQuery)
 
     @documented("create_customer", body=CreateCustomerInput, answer=NewCustomerAnswer)
     def post(self, request: Request) -> Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import IO, Any, NoReturn
@@ -11,11 +10,10 @@ from typing import IO, Any, NoReturn
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
+from customers.api.names import snake_case
+
 # Maps whose keys belong to the caller. Nothing inside them is renamed.
 FREE_FORM = frozenset({"labels", "metadata", "price_list", "settings"})
-
-_CAMEL = re.compile(r"[a-z]+[a-zA-Z0-9]*[A-Z][a-zA-Z0-9]*")
-_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[a-zA-Z])(?=[0-9])")
 
 
 class CamelOrSnakeJSONParser(BaseParser):
@@ -35,11 +33,6 @@ class CamelOrSnakeJSONParser(BaseParser):
             raise ParseError("The body is not valid UTF-8.") from None
         except ValueError as error:
             raise ParseError(f"The body is not valid JSON: {error}") from None
-
-
-def snake_case(name: str) -> str:
-    """``addressLine1`` becomes ``address_line_1``. Other names stay as they are."""
-    return _WORD_START.sub("_", name).lower() if _CAMEL.fullmatch(name) else name
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -41,9 +41,14 @@ def _api_path(request: HttpRequest) -> str | None:
     parts = [part for part in request.path_info.split("/") if part]
     if parts[:1] == ["api"]:
         return "/" + "/".join(parts)
-    if parts and parts[0] in _roots() and _carries_key(request):
+    if parts and parts[0] in _roots() and not _is_for_people(parts) and _carries_key(request):
         return "/".join([API_ROOT, *parts])
     return None
+
+
+def _is_for_people(parts: list[str]) -> bool:
+    """The Django admin shares its root with one operation."""
+    return parts[0] == "admin" and parts[1:2] != ["api_key"]
 
 
 def _carries_key(request: HttpRequest) -> bool:

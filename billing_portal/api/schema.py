@@ -29,10 +29,26 @@ IDEMPOTENCY_KEY: Schema = {
     "description": "Chosen by you, for example a UUID. However often it is sent, the request is carried out once.",
     "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST},
 }
-IDEMPOTENT_REPLAYED: Schema = {
-    "description": "`true`: the answer given before under the same `Idempotency-Key`.",
-    "schema": {"type": "string", "enum": ["true"]},
+
+
+def _header(text: str, **schema: Any) -> Schema:
+    return {"description": text, "schema": schema or {"type": "string"}}
+
+
+HEADERS: Schema = {
+    REPLAYED: _header(
+        "`true`: the answer given before under the same `Idempotency-Key`.", type="string", enum=["true"]
+    ),
+    "X-Request-Id": _header("The request's name, yours or ours."),
+    "RateLimit-Limit": _header("Requests a minute that the key may make.", type="integer"),
+    "RateLimit-Remaining": _header("What is left of them.", type="integer"),
+    "RateLimit-Reset": _header("Seconds until the minute is over.", type="integer"),
+    "Retry-After": _header("Seconds to wait.", type="integer"),
+    "X-Next-Cursor": _header("Pass it back as `cursor` for the page after; absent: this was the last."),
+    "Link": _header('The address of the page after: `<...>; rel="next"`.'),
 }
+_ON_EVERY_ANSWER = ("X-Request-Id", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+_ON_PAGES = ("X-Next-Cursor", "Link")
 
 ERROR: Schema = {
     "type": "object",
@@ -62,6 +78,12 @@ REFUSALS: dict[int, tuple[str, str, str, Schema]] = {
         "This API key is unknown or has expired.",
         {"kind": "authentication_failed"},
     ),
+    403: (
+        "Forbidden",
+        "The API key was made for something else: to read only, or to send measurements only.",
+        "The API key backend (bp_3kWv…) was made to read only. Use a key whose scope allows this.",
+        {"kind": "permission_denied"},
+    ),
     404: ("NotFound", "There is no such thing.", "There is no customer 'acme'.", {"kind": "not_found"}),
     409: ("Conflict", "Its present state does not allow it.", "Acme has invoices.", {"kind": "conflict"}),
     422: (
@@ -73,7 +95,7 @@ REFUSALS: dict[int, tuple[str, str, str, Schema]] = {
     429: ("TooManyRequests", "Too many requests. Wait as `Retry-After` says.", "Too many.", {"kind": "throttled"}),
     500: ("ServerError", "Our mistake. It was logged.", "Something went wrong on our side.", {"kind": "internal"}),
 }
-_ALWAYS = (400, 401, 429, 500)
+_ALWAYS = (400, 401, 403, 429, 500)
 _METHODS = ("get", "post", "put", "delete")
 
 
@@ -105,20 +127,32 @@ def add_what_is_shared(result: Schema, generator: Any, **kwargs: Any) -> Schema:
     components.setdefault("schemas", {})["Error"] = ERROR
     components["responses"] = {name: _response(code) for code, (name, *_) in REFUSALS.items()}
     components["parameters"] = {"IdempotencyKey": IDEMPOTENCY_KEY}
-    components["headers"] = {"IdempotentReplayed": IDEMPOTENT_REPLAYED}
+    components["headers"] = HEADERS
     for path, method, operation in _operations(result):
         for code in _refusals_of(path, method, operation):
             operation["responses"][str(code)] = {"$ref": f"#/components/responses/{REFUSALS[code][0]}"}
         if method != "get":
             _may_be_repeated(operation)
+        _say_headers(operation)
     return result
+
+
+def _say_headers(operation: Schema) -> None:
+    """On every success; refusals share theirs. A list that is an array says in headers where it goes on."""
+    pages = any(parameter.get("name") == "cursor" for parameter in operation.get("parameters", []))
+    names = [*_ON_EVERY_ANSWER, *(_ON_PAGES if pages else [])]
+    for code, said in operation["responses"].items():
+        if code.startswith("2"):
+            is_array = said["content"].get("application/json", {}).get("schema", {}).get("type") == "array"
+            wanted = names if is_array else _ON_EVERY_ANSWER
+            said.setdefault("headers", {}).update({name: {"$ref": f"#/components/headers/{name}"} for name in wanted})
 
 
 def _may_be_repeated(operation: Schema) -> None:
     operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IdempotencyKey"})
     for code, said in operation["responses"].items():
         if code.startswith("2"):
-            said["headers"] = {REPLAYED: {"$ref": "#/components/headers/IdempotentReplayed"}}
+            said["headers"] = {REPLAYED: {"$ref": f"#/components/headers/{REPLAYED}"}}
 
 
 def _operations(result: Schema) -> Iterator[tuple[str, str, Schema]]:
@@ -142,4 +176,6 @@ def _refusals_of(path: str, method: str, operation: Schema) -> list[int]:
 def _response(code: int) -> Schema:
     _, meaning, message, errors = REFUSALS[code]
     content = {"schema": {"$ref": "#/components/schemas/Error"}, "example": body(code, message, errors)}
-    return {"description": meaning, "content": {"application/json": content}}
+    names = [*_ON_EVERY_ANSWER, *(["Retry-After"] if code == 429 else [])]
+    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+    return {"description": meaning, "headers": headers, "content": {"application/json": content}}

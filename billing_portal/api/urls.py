@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularJSONAPIView
 from billing_portal.api import not_built
 from billing_portal.api.customers import CustomerStatusView, CustomersView
 from billing_portal.api.errors import unknown_path
+from billing_portal.api.keys import ApiKeysView, ApiKeyView, OctaneRollView, RollApiKeyView
 
 ROOMS = (
     "customers",
@@ -22,6 +23,10 @@ urlpatterns = [
     path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
     path("customers", CustomersView.as_view(), name="customers"),
     path("customers/<str:name>/status", CustomerStatusView.as_view(), name="customer-status"),
+    path("api_keys", ApiKeysView.as_view(), name="api-keys"),
+    path("api_keys/<str:uuid>", ApiKeyView.as_view(), name="api-key"),
+    path("api_keys/<str:uuid>/roll", RollApiKeyView.as_view(), name="api-key-roll"),
+    path("admin/api_key/roll", OctaneRollView.as_view(), name="admin-api-key-roll"),
     # Before the rooms: /price_plans/self_serve is no plan's name.
     *not_built.urlpatterns,
     *[path("", include(f"{room}.api.urls")) for room in ROOMS],

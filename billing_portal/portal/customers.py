@@ -79,7 +79,7 @@ def overview(request: OperatorRequest, name: str) -> HttpResponse:
     context = {
         "subscription": subscription,
         "cycle": cycle,
-        "usage": usage_in(cycle),
+        "usage": usage_in(cycle, request.now),
         "preview": preview_of(cycle, now=request.now) if cycle else None,
         "plans": list(latest_plans(request.vendor)[:PLANS_SHOWN]) if subscription is None else [],
         "metadata": list(customer.metadata.order_by("property")),

@@ -27,7 +27,8 @@ _DAYS_ARE = {
     Aggregation.COUNT: "The days add up to the quantity.",
     Aggregation.MAX: "Each day's largest value; the largest of the billing cycle counts.",
     Aggregation.MIN: "Each day's smallest value; the smallest of the billing cycle counts.",
-    Aggregation.AVG: "Each day's average; the average of all measurements counts.",
+    Aggregation.AVG: "Each day's average; that of the whole billing cycle counts.",
+    Aggregation.TIME_WEIGHTED_SUM: "The level, weighted by how long it held; the days add up to the quantity.",
     Aggregation.LATEST: "Each day's latest value; the latest of the billing cycle counts.",
 }
 

@@ -36,6 +36,8 @@ KINDS = (
     (
         "Gauge: each measurement is a level",
         [
+            ("CONTINUOUS:TIME_WEIGHTED_SUM", "Weight the level by how long it held (GB-hours)"),
+            ("CONTINUOUS:AVG", "Take the average level, by how long it held"),
             ("CONTINUOUS:MAX", "Take the highest level"),
             ("CONTINUOUS:MIN", "Take the lowest level"),
             ("CONTINUOUS:LATEST", "Take the latest level"),

@@ -34,6 +34,7 @@ class ComponentBoxes:
     display_name: str = ""
     scheme: str = SchemeType.FLAT.value
     batch: str = "1"
+    time_unit: str = ""
     quantity: str = "1000"
     tiers: Sequence[TierBoxes] = (TierBoxes(),)
 
@@ -74,6 +75,7 @@ def _component(sent: Mapping[str, Any], at: str) -> ComponentBoxes:
         display_name=_text(sent, f"{at}-display_name"),
         scheme=_text(sent, f"{at}-scheme"),
         batch=_text(sent, f"{at}-batch"),
+        time_unit=_text(sent, f"{at}-time_unit"),
         quantity=_text(sent, f"{at}-quantity"),
         tiers=tiers,
     )
@@ -160,6 +162,8 @@ def component_values(component: ComponentBoxes, currency: str, at: str, errors: 
         for n, tier in enumerate(component.tiers)
     ]
     scheme: dict[str, Any] = {"scheme_type": component.scheme, "prices": prices}
+    if component.time_unit:
+        scheme["time_unit_name"] = component.time_unit
     if component.is_batched:
         scheme["batch_size"] = _collect(errors, lambda: _batch(component.batch, f"{at}.price_scheme.batch_size"))
     return {"meter_name": component.meter, "display_name": component.display_name, "price_scheme": scheme}

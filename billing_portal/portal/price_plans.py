@@ -24,7 +24,7 @@ from billing_portal.portal.price_preview import Preview, preview, price_is
 from customers.errors import Invalid, Refused
 from customers.vendor import Vendor
 from invoicing.catalog import verbs
-from invoicing.catalog.models import Meter, MeteredComponent, Period, PricePlan, SchemeType
+from invoicing.catalog.models import Meter, MeteredComponent, Period, PricePlan, SchemeType, TimeUnit
 from invoicing.subscriptions.models import Subscription
 
 METERS_SHOWN = 500
@@ -213,6 +213,7 @@ def _show_form(request: OperatorRequest, boxes: PlanBoxes, problems: Problems | 
         "rows": _rows(boxes, known),
         "meters": meters.values(),
         "periods": Period.choices,
+        "time_units": TimeUnit.choices,
         "schemes": SCHEMES,
         "editable": may(request, Permission.CHANGE_CATALOG),
         **_previewed(boxes, meters),

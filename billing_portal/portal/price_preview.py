@@ -58,7 +58,7 @@ def _quantity(boxes: PlanBoxes, place: int) -> Decimal:
 
 
 def _component(draft: ComponentDraft, quantity: Decimal) -> ComponentShown:
-    name, unit = draft.display_name or draft.meter.label, draft.meter.unit_name
+    name, unit = draft.display_name or draft.meter.label, _unit(draft)
     terms = terms_of(draft.scheme)
     try:
         steps = [_step(terms, step, unit) for step in schemes.steps(terms, quantity)]
@@ -66,6 +66,11 @@ def _component(draft: ComponentDraft, quantity: Decimal) -> ComponentShown:
     except MoneyError as error:
         raise Invalid({"quantity": str(error)}) from None
     return ComponentShown(name, quantity, unit, terms.kind.value, steps, amount)
+
+
+def _unit(draft: ComponentDraft) -> str:
+    unit, time = draft.meter.unit_name, draft.scheme.time_unit
+    return f"{unit or 'unit'}-{time}s" if time else unit
 
 
 def terms_of(draft: SchemeDraft) -> SchemeTerms:

@@ -28,12 +28,12 @@ def cycle_at(subscription: Subscription | None, now: datetime) -> BillingCycle |
     return cycles.filter(start__lte=now, end__gt=now).first()
 
 
-def usage_in(cycle: BillingCycle | None) -> list[UsageLine]:
+def usage_in(cycle: BillingCycle | None, now: datetime) -> list[UsageLine]:
     """As the invoice would count it if the cycle ended now."""
     if cycle is None:
         return []
     terms = terms_for([cycle])[cycle.pk]
-    usage = usage_of(usage_windows(cycle, terms))
+    usage = usage_of(usage_windows(cycle, terms, now))
     return [
         UsageLine(component.name, component.meter_name, usage[cycle.pk, component.key].quantity, component.unit_name)
         for component in terms.components

@@ -70,6 +70,7 @@ urlpatterns = [
     path("settings/invoicing-payments/", billing_settings.billing_settings, name="billing_settings"),
     path("settings/invoicing-payments/preview/", billing_settings.preview_settings, name="preview_settings"),
     path("api-keys/", api_keys.key_list, name="api_keys"),
+    path("api-keys/<uuid:uuid>/roll/", api_keys.roll, name="roll_api_key"),
     path("api-keys/<uuid:uuid>/revoke/", api_keys.revoke, name="revoke_api_key"),
     path("stripe-events/", stripe_events.event_list, name="stripe_events"),
     path("stripe-events/replay/", stripe_events.replay_failed, name="replay_failed_stripe_events"),

@@ -37,7 +37,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "billing_portal.api.request_ids.RequestIds",
     "billing_portal.api.paths.ApiPaths",
+    "billing_portal.api.rate_limits.RateLimitHeaders",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -140,8 +142,14 @@ PAYMENT_GATEWAYS = {"stripe": "payments.stripe.gateway.StripeGateway"}
 CLAIM_LEASE = timedelta(seconds=env.int("CLAIM_LEASE_SECONDS", default=60))
 CLAIM_BATCH = env.int("CLAIM_BATCH", default=100)
 
+# How many requests an API key may make in a minute; 0: as many as it likes.
+API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=6000)
+
 # Outgoing webhooks never reach private or loopback addresses unless this says so.
 WEBHOOKS_ALLOW_LOOPBACK = env.bool("WEBHOOKS_ALLOW_LOOPBACK", default=False)
+
+# Whether the nightly comparison with Stripe also repairs what it finds, or only lists it.
+RECONCILE_REPAIRS = env.bool("RECONCILE_REPAIRS", default=False)
 
 # The Stripe platform. Test and live keys may both be present; a vendor's switch chooses.
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com")
@@ -169,8 +177,11 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {"line": {"format": "{levelname} {name}{request_name}: {message}", "style": "{"}},
+    "filters": {"name the request": {"()": "billing_portal.api.request_ids.NameRequest"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["name the request"]},
+    },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     # One line for every tick, task that went well and call to Stripe would bury the rest.
     "loggers": {

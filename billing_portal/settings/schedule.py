@@ -3,6 +3,8 @@
 import os
 from typing import Any
 
+from celery.schedules import crontab
+
 # `up` ticks faster so that a person trying the product does not wait.
 TICK_SECONDS = float(os.environ.get("TICK_SECONDS", "10"))
 
@@ -20,6 +22,12 @@ BEAT_SCHEDULE = {
     "sweep Stripe's news": _each_tick("payments.tasks.sweep"),
     "look for missed events": {"task": "payments.tasks.poll_events", "schedule": 300.0, "options": {"expires": 600.0}},
     "ask for what is stuck": {"task": "payments.tasks.ask_for_stuck", "schedule": 60.0, "options": {"expires": 120.0}},
+    "compare with Stripe": {"task": "payments.tasks.reconcile", "schedule": crontab(hour=2, minute=40)},
+    "go on comparing with Stripe": {
+        "task": "payments.tasks.continue_runs",
+        "schedule": 60.0,
+        "options": {"expires": 120.0},
+    },
     "forget Stripe's old news": {"task": "payments.tasks.forget_events", "schedule": 3600.0},
     "forget old answers": {"task": "billing_portal.api.tasks.forget_answers", "schedule": 3600.0},
 }

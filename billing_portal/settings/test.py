@@ -19,3 +19,5 @@ STORAGES = {
 # Tests of the pace set one of their own.
 STRIPE_TEST_CALLS_PER_SECOND = 0
 STRIPE_LIVE_CALLS_PER_SECOND = 0
+# Tests of the limit set one of their own.
+API_REQUESTS_PER_MINUTE = 0

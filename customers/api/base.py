@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from difflib import get_close_matches
 from functools import cached_property, partial
@@ -10,24 +10,28 @@ from typing import Any, ClassVar, Protocol, TypeVar, cast
 from uuid import UUID
 
 from django.db import models
+from django.http import QueryDict
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from customers.actors import Actor
+from customers.actors import Access, Actor
+from customers.api.names import snake_case
 from customers.customer import Customer
 from customers.errors import Missing
 from customers.scoping import VendorOwned
 from customers.vendor import Vendor
 
 O = TypeVar("O", bound=VendorOwned)  # noqa: E741 - "an owned thing"
+M = TypeVar("M", bound=models.Model)
 
 
 WRITES = frozenset({"post", "put", "patch", "delete"})
@@ -72,10 +76,18 @@ class VendorView(APIView):
 
     ``calls_out``: the methods whose handlers talk to the network, between transactions of their own. Whatever
     other handlers do is one transaction.
+
+    ``access``: the methods that ask more or less of an API key than their names say, such as a POST that only
+    reads. The authentication of the layer above looks at it.
     """
 
     content_negotiation_class = AlwaysFirst
     calls_out: ClassVar[frozenset[str]] = frozenset()
+    access: ClassVar[Mapping[str, Access]] = {}
+
+    @classmethod
+    def access_of(cls, method: str) -> Access:
+        return cls.access.get(method, Access.READ if method in SAFE_METHODS else Access.WRITE)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Once the vendor is known, writes are put into the hands of the guards."""
@@ -119,18 +131,21 @@ class VendorView(APIView):
 
     def read_query(self, serializer: type[Serializer[Any]]) -> Any:
         """The validated query parameters; repeated keys arrive where the serializer has a list field."""
-        reader = serializer(data=self.request.query_params, context={"view": self})
+        given = QueryDict(mutable=True)
+        for name, values in self.request.query_params.lists():
+            given.setlist(snake_case(name), [*given.getlist(snake_case(name)), *values])
+        reader = serializer(data=given, context={"view": self})
         reader.is_valid(raise_exception=True)
         return reader.validated_data
 
-    def find(self, rows: models.QuerySet[O], what: str, **lookup: Any) -> O:
+    def find(self, rows: models.QuerySet[M], what: str, **lookup: Any) -> M:
         """One row, or ``Missing``. ``rows`` starts with ``Model.objects.of(self.vendor)``."""
         row = rows.filter(**lookup).first()
         if row is None:
             raise Missing(f"There is no {what} {', '.join(str(value) for value in lookup.values())!r}.")
         return row
 
-    def find_uuid(self, rows: models.QuerySet[O], what: str, text: str) -> O:
+    def find_uuid(self, rows: models.QuerySet[M], what: str, text: str) -> M:
         """By ``uuid``, in any of its spellings."""
         try:
             return self.find(rows, what, uuid=UUID(text))

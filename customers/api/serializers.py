@@ -8,7 +8,8 @@ from typing import Annotated, Any, TypedDict
 from rest_framework import serializers
 
 from customers.api.base import StrictSerializer
-from customers.customer import Customer, MeasurementMapping
+from customers.api.paging import CursorQuery
+from customers.customer import Customer, CustomerMetadata, MeasurementMapping
 from customers.directory import ANY_VALUE, Rule
 
 
@@ -113,6 +114,18 @@ def metadata_values(given: list[dict[str, Any]]) -> dict[str, str]:
     return {entry["property"]: entry.get("value") or "" for entry in given}
 
 
+class MappingQuery(CursorQuery):
+    filters = {"label": "label"}
+
+    label = serializers.CharField(required=False)  # type: ignore[assignment]
+
+
+class MetadataQuery(CursorQuery):
+    filters = {"property": "property"}
+
+    property = serializers.CharField(required=False)
+
+
 class ContactAnswer(TypedDict):
     legal_name: str | None
     email: str | None
@@ -185,3 +198,7 @@ def contact_shape(customer: Customer) -> ContactAnswer:
 
 def mapping_shape(mapping: MeasurementMapping) -> MappingAnswer:
     return {"id": mapping.pk, "label": mapping.label, "value_regex": mapping.value_regex}
+
+
+def metadata_shape(row: CustomerMetadata) -> MetadataAnswer:
+    return {"property": row.property, "value": row.value}

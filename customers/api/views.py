@@ -9,16 +9,20 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.api.base import VendorView, done
+from customers.api.paging import listed
 from customers.api.schema import documented
 from customers.api.serializers import (
     CustomerAnswer,
     MappingAnswer,
     MappingInput,
+    MappingQuery,
     MetadataAnswer,
     MetadataInput,
+    MetadataQuery,
     UpdateCustomerInput,
     customer_shape,
     mapping_shape,
+    metadata_shape,
     metadata_values,
 )
 from customers.directory import add_mapping, delete_customer, delete_mapping, set_metadata, update_customer
@@ -60,9 +64,11 @@ def _changes(given: dict[str, Any]) -> dict[str, Any]:
 
 
 class MappingsView(VendorView):
-    @documented("list_measurement_mappings", answer=list[MappingAnswer])
+    @documented("list_measurement_mappings", query=MappingQuery, answer=list[MappingAnswer])
     def get(self, request: Request, name: str) -> Response:
-        return done([mapping_shape(mapping) for mapping in self.customer(name).measurement_mappings.order_by("pk")])
+        """Oldest first."""
+        rows = self.customer(name).measurement_mappings.all()
+        return listed(self, rows, mapping_shape, order=("pk",), query=MappingQuery)
 
     @documented("create_measurement_mapping", body=MappingInput, answer=MappingAnswer)
     def post(self, request: Request, name: str) -> Response:
@@ -83,10 +89,10 @@ class MappingView(VendorView):
 
 
 class MetadataView(VendorView):
-    @documented("list_customer_metadata", answer=list[MetadataAnswer])
+    @documented("list_customer_metadata", query=MetadataQuery, answer=list[MetadataAnswer])
     def get(self, request: Request, name: str) -> Response:
-        rows = self.customer(name).metadata.order_by("pk")
-        return done([{"property": row.property, "value": row.value} for row in rows])
+        """Oldest first."""
+        return listed(self, self.customer(name).metadata.all(), metadata_shape, order=("pk",), query=MetadataQuery)
 
     @documented("set_customer_metadata", body=MetadataInput(many=True))
     def post(self, request: Request, name: str) -> Response:

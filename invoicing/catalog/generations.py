@@ -29,9 +29,7 @@ _USUAL_METHOD = {DataType.DISCRETE: ReportingMethod.DELTA, DataType.CONTINUOUS: 
 _USUAL_AGGREGATION = {DataType.DISCRETE: Aggregation.SUM, DataType.CONTINUOUS: Aggregation.TIME_WEIGHTED_SUM}
 _AGGREGATIONS = {
     DataType.DISCRETE: frozenset(Aggregation) - {Aggregation.TIME_WEIGHTED_SUM},
-    DataType.CONTINUOUS: frozenset(
-        {Aggregation.TIME_WEIGHTED_SUM, Aggregation.MAX, Aggregation.MIN, Aggregation.LATEST}
-    ),
+    DataType.CONTINUOUS: frozenset(Aggregation) - {Aggregation.SUM, Aggregation.COUNT},
 }
 
 
@@ -66,8 +64,6 @@ def _reporting_method(values: Mapping[str, Any], data_type: DataType) -> Reporti
     field = "reporting_method" if by_new else "is_incremental"
     if data_type is DataType.DISCRETE and method is ReportingMethod.TOTAL:
         raise Invalid({field: "A discrete meter (counter) counts increments: report DELTA (is_incremental true)."})
-    if data_type is DataType.CONTINUOUS and method is ReportingMethod.DELTA:
-        raise Invalid({field: "Not supported yet for a gauge: report its level, TOTAL (is_incremental false)."})
     return method
 
 
@@ -77,8 +73,6 @@ def _aggregation(values: Mapping[str, Any], data_type: DataType) -> Aggregation:
         one_of("aggregation", given, Aggregation) if given is not None else _USUAL_AGGREGATION[data_type]
     )
     if found not in _AGGREGATIONS[data_type]:
-        allowed = ", ".join(sorted(_AGGREGATIONS[data_type] - {Aggregation.TIME_WEIGHTED_SUM}))
+        allowed = ", ".join(sorted(_AGGREGATIONS[data_type]))
         raise Invalid({"aggregation": f"{found} does not go with {data_type}: use one of {allowed}."})
-    if found is Aggregation.TIME_WEIGHTED_SUM:
-        raise Invalid({"aggregation": "TIME_WEIGHTED_SUM is not supported yet: give LATEST, MAX or MIN."})
     return found

@@ -46,6 +46,16 @@ class Period(models.TextChoices):
         return {"month": 1, "quarter": 3, "year": 12}[self.value]
 
 
+class TimeUnit(models.TextChoices):
+    """What a level is held for, where a price is for each unit and time. A month is that of the billing cycle: its
+    length, or a third or a twelfth of it."""
+
+    HOUR = "hour", "hour"
+    DAY = "day", "day"
+    WEEK = "week", "week"
+    MONTH = "month", "month"
+
+
 class SchemeType(models.TextChoices):
     FLAT = "FLAT", "Flat"
     TIERED = "TIERED", "Tiered"

@@ -12,7 +12,16 @@ from customers.errors import Invalid
 from customers.money import MoneyError, validate_currency
 from customers.vendor import Vendor
 from invoicing.catalog.checks import every_cycle, minor_units, one_of, refuse_unsupported
-from invoicing.catalog.models import Meter, MeteredComponent, Period, PricePlan, PriceScheme, PriceTier, SchemeType
+from invoicing.catalog.models import (
+    Meter,
+    MeteredComponent,
+    Period,
+    PricePlan,
+    PriceScheme,
+    PriceTier,
+    SchemeType,
+    TimeUnit,
+)
 from invoicing.catalog.prices import ComponentDraft, SchemeDraft, TierDraft, read_components
 
 _NOT_YET = {
@@ -94,8 +103,9 @@ def draft_of(plan: PricePlan) -> PlanDraft:
 def _component_draft(component: MeteredComponent) -> ComponentDraft:
     scheme = component.price_scheme
     tiers = tuple(TierDraft(tier.price, tier.cap, tier.description) for tier in scheme.tiers.all())
-    draft = SchemeDraft(SchemeType(scheme.scheme_type), tiers, scheme.unit_name, scheme.batch_size)
-    return ComponentDraft(component.meter, component.display_name, draft, component.minimum_charge)
+    time_unit = TimeUnit(scheme.time_unit_name) if scheme.time_unit_name else None
+    draft = SchemeDraft(SchemeType(scheme.scheme_type), tiers, scheme.unit_name, scheme.batch_size, time_unit)
+    return ComponentDraft(component.meter, component.display_name, draft, component.minimum_charge, component.watermark)
 
 
 def write_plan(vendor: Vendor, name: str, version: int, draft: PlanDraft, *, now: datetime) -> PricePlan:
@@ -128,6 +138,7 @@ def _write_components(plan: PricePlan, drafts: Sequence[ComponentDraft]) -> None
             display_name=draft.display_name,
             minimum_charge=draft.minimum_charge,
             minimum_charge_frequency=None if draft.minimum_charge is None else 1,
+            watermark=draft.watermark,
         )
         for place, draft in enumerate(drafts)
     )
@@ -136,6 +147,7 @@ def _write_components(plan: PricePlan, drafts: Sequence[ComponentDraft]) -> None
             component=component,
             scheme_type=draft.scheme.scheme_type,
             unit_name=draft.scheme.unit_name,
+            time_unit_name=draft.scheme.time_unit or "",
             batch_size=draft.scheme.batch_size,
         )
         for component, draft in zip(components, drafts, strict=True)

@@ -9,15 +9,13 @@ from typing import Any
 
 from customers.errors import Invalid
 from invoicing.catalog.checks import every_cycle, minor_units, one_of, refuse_unsupported
-from invoicing.catalog.models import Meter, SchemeType
+from invoicing.catalog.models import Aggregation, Meter, SchemeType, TimeUnit
 
 _NOT_YET_IN_SCHEME = {
     "price_list": "Give 'scheme_type' and 'prices'.",
     "post_minimum_charge_percentage_change": "",
-    "time_unit_name": "It belongs to time-weighted meters.",
 }
 _NOT_YET_IN_COMPONENT = {
-    "watermark": "",
     "limit": "",
     "label_limits": "",
     "meter_id": "Give 'meter_name'.",
@@ -42,6 +40,7 @@ class SchemeDraft:
     tiers: tuple[TierDraft, ...]
     unit_name: str
     batch_size: int
+    time_unit: TimeUnit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +49,7 @@ class ComponentDraft:
     display_name: str
     scheme: SchemeDraft
     minimum_charge: int | None = None
+    watermark: Decimal | None = None
 
 
 def read_components(given: Sequence[Mapping[str, Any]], meters: Mapping[str, Meter]) -> list[ComponentDraft]:
@@ -65,18 +65,28 @@ def _read_component(values: Mapping[str, Any], meters: Mapping[str, Meter], at: 
         raise Invalid({f"{at}meter_name": "Give the name of a meter."})
     if name not in meters:
         raise Invalid({f"{at}meter_name": f"There is no meter {name!r}: create it first."})
-    if meters[name].archived_at:
+    meter = meters[name]
+    if meter.archived_at:
         raise Invalid({f"{at}meter_name": f"The meter {name!r} is archived: choose another."})
     least = values.get("minimum_charge")
     return ComponentDraft(
-        meter=meters[name],
+        meter=meter,
         display_name=values.get("display_name") or "",
-        scheme=_read_scheme(values.get("price_scheme"), f"{at}price_scheme"),
+        scheme=_read_scheme(values.get("price_scheme"), meter, f"{at}price_scheme"),
         minimum_charge=None if least is None else minor_units(f"{at}minimum_charge", least),
+        watermark=_watermark(values.get("watermark"), meter, f"{at}watermark"),
     )
 
 
-def _read_scheme(values: Mapping[str, Any] | None, at: str) -> SchemeDraft:
+def _watermark(value: Any, meter: Meter, at: str) -> Decimal | None:
+    if value is None:
+        return None
+    if meter.aggregation != Aggregation.TIME_WEIGHTED_SUM:
+        raise Invalid({at: f"Only for meters with TIME_WEIGHTED_SUM; that of {meter.name!r} is {meter.aggregation}."})
+    return _number(value, at)
+
+
+def _read_scheme(values: Mapping[str, Any] | None, meter: Meter, at: str) -> SchemeDraft:
     if not values:
         raise Invalid({at: "Give a price scheme: {'scheme_type': 'FLAT', 'prices': [{'price': 7}]}."})
     refuse_unsupported(values, _NOT_YET_IN_SCHEME, f"{at}.")
@@ -88,7 +98,22 @@ def _read_scheme(values: Mapping[str, Any] | None, at: str) -> SchemeDraft:
         tiers=_read_tiers(values.get("prices") or [], kind, f"{at}.prices"),
         unit_name=values.get("unit_name") or "",
         batch_size=_batch_size(values, kind, f"{at}.batch_size"),
+        time_unit=_time_unit(values.get("time_unit_name"), meter, kind, f"{at}.time_unit_name"),
     )
+
+
+def _time_unit(value: str | None, meter: Meter, kind: SchemeType, at: str) -> TimeUnit | None:
+    """A level held for a time costs its price for each unit of it, except that STAIRSTEP goes by the latest level."""
+    weighted = meter.aggregation == Aggregation.TIME_WEIGHTED_SUM and kind is not SchemeType.STAIRSTEP
+    if value:
+        if not weighted:
+            raise Invalid({at: f"Only where usage is weighted by time: leave it out for {meter.name!r}."})
+        unit: TimeUnit = one_of(at, value.removesuffix("s"), TimeUnit)
+        return unit
+    if weighted:
+        why = f"The usage of {meter.name!r} is weighted by time: say what the price is for, one of"
+        raise Invalid({at: f"{why} {', '.join(TimeUnit.values)}."})
+    return None
 
 
 def _batch_size(values: Mapping[str, Any], kind: SchemeType, at: str) -> int:

@@ -22,7 +22,7 @@ from invoicing.rating.rate import rate_cycle
 from invoicing.rating.terms import LineKind, PlanTerms, RatedLine
 from invoicing.subscriptions.discounts import discounts_of
 from invoicing.subscriptions.models import AdhocCharge, BillingCycle
-from invoicing.subscriptions.terms import terms_for
+from invoicing.subscriptions.terms import component_window, terms_for
 from invoicing.usage.aggregation import usage_of
 from invoicing.usage.values import Usage, Window
 
@@ -108,7 +108,7 @@ def _windows(cycle: BillingCycle, terms: PlanTerms, edges: Sequence[datetime]) -
     """From the cycle's start to each moment at which its state is wanted."""
     for moment in _moments(cycle, edges):
         for part in terms.components:
-            yield Window((cycle.pk, part.key, moment), cycle.customer_id, part.meter_id, cycle.start, moment)
+            yield component_window((cycle.pk, part.key, moment), cycle, part, moment)
 
 
 def _states(

@@ -100,6 +100,7 @@ def _evidence(component: ComponentTerms, used: Usage, steps: tuple[schemes.Step,
         "last_measurement": used.last.isoformat() if used.last else None,
         "scheme_type": str(component.scheme.kind),
         "batch_size": component.scheme.batch_size,
+        **({} if component.watermark is None else {"watermark": plain(component.watermark)}),
         "tiers": [
             {
                 "quantity": plain(step.quantity),

@@ -45,7 +45,8 @@ class SchemeTerms:
 @dataclass(frozen=True, slots=True)
 class ComponentTerms:
     """``key`` finds its usage; ``name`` is what the invoice prints. ``minimum_charge`` is for a whole cycle.
-    ``aggregation`` is the meter's, for the record.
+    ``aggregation`` is the meter's, for the record. ``time_unit`` is what a level's price is for, and ``watermark`` what
+    of the level costs nothing.
     """
 
     key: int
@@ -57,6 +58,8 @@ class ComponentTerms:
     scheme: SchemeTerms
     minimum_charge: int = 0
     aggregation: str = "SUM"
+    time_unit: str = ""
+    watermark: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

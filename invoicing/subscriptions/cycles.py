@@ -42,6 +42,11 @@ class CycleRule:
         whole = self._whole_end(index) - self._whole_start(index)
         return min(Fraction((end - start) // _TICK, whole // _TICK), Fraction(1))
 
+    def month(self, index: int) -> Fraction:
+        """The length in seconds of a month of the cycle, had it run its whole period."""
+        whole = self._whole_end(index) - self._whole_start(index)
+        return Fraction(whole // _TICK, self.months * 1_000_000)
+
     def _boundary(self, index: int) -> datetime:
         if index == 0:
             return self.effective_at.astimezone(UTC)

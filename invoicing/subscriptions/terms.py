@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
 
-from invoicing.catalog.models import MeteredComponent, PricePlan
+from invoicing.catalog.models import (
+    Aggregation,
+    Meter,
+    MeteredComponent,
+    PricePlan,
+    PriceScheme,
+    SchemeType,
+    TimeUnit,
+)
 from invoicing.rating.terms import ComponentTerms, PlanTerms, Scheme, SchemeTerms, Tier
 from invoicing.subscriptions.models import BillingCycle
 from invoicing.subscriptions.rules import cycle_rule
-from invoicing.usage.values import Window
+from invoicing.usage.values import HOUR, Window
 
 
 def load_terms(plan_ids: Collection[int]) -> dict[int, PlanTerms]:
@@ -43,11 +51,26 @@ def _component(component: MeteredComponent) -> ComponentTerms:
         meter_id=meter.pk,
         meter_name=meter.name,
         name=component.label,
-        unit_name=scheme.unit_name or meter.unit_name,
+        unit_name=_unit(scheme, meter),
         scheme=SchemeTerms(Scheme(scheme.scheme_type), tiers, scheme.batch_size),
         minimum_charge=component.minimum_charge or 0,
-        aggregation=meter.aggregation,
+        aggregation=_aggregation(scheme, meter),
+        time_unit=scheme.time_unit_name,
+        watermark=component.watermark,
     )
+
+
+def _unit(scheme: PriceScheme, meter: Meter) -> str:
+    """GB-hours, where a price is for a unit and a time."""
+    unit = scheme.unit_name or meter.unit_name
+    return f"{unit or 'unit'}-{scheme.time_unit_name}s" if scheme.time_unit_name else unit
+
+
+def _aggregation(scheme: PriceScheme, meter: Meter) -> str:
+    """Of a level that is weighted by time otherwise, STAIRSTEP takes the latest value."""
+    if scheme.scheme_type == SchemeType.STAIRSTEP and meter.aggregation == Aggregation.TIME_WEIGHTED_SUM:
+        return Aggregation.LATEST
+    return meter.aggregation
 
 
 def terms_for(cycles: Collection[BillingCycle]) -> dict[int, PlanTerms]:
@@ -70,9 +93,28 @@ def usage_windows(cycle: BillingCycle, terms: PlanTerms, until: datetime | None 
     ``until`` leaves out what was used from then on.
     """
     end = cycle.end if until is None else min(cycle.end, until)
-    return [
-        Window(
-            (cycle.pk, component.key), cycle.customer_id, component.meter_id, cycle.start, end, cycle.vendor.time_zone
-        )
-        for component in terms.components
-    ]
+    zone = cycle.vendor.time_zone
+    return [component_window((cycle.pk, part.key), cycle, part, end, zone=zone) for part in terms.components]
+
+
+def component_window(
+    key: Hashable, cycle: BillingCycle, component: ComponentTerms, until: datetime, *, zone: str = ""
+) -> Window:
+    """From the cycle's start; ``zone``: by day too. ``cycle`` comes as ``terms_for`` wants it."""
+    return Window(
+        key,
+        cycle.customer_id,
+        component.meter_id,
+        cycle.start,
+        until,
+        zone,
+        aggregation=component.aggregation,
+        unit_seconds=_unit_seconds(cycle, component.time_unit),
+        watermark=component.watermark,
+    )
+
+
+def _unit_seconds(cycle: BillingCycle, time_unit: str) -> Fraction:
+    if time_unit == TimeUnit.MONTH:
+        return cycle_rule(cycle.subscription, cycle.vendor.zone).month(cycle.index)
+    return HOUR * {TimeUnit.DAY: 24, TimeUnit.WEEK: 24 * 7}.get(TimeUnit(time_unit or TimeUnit.HOUR), 1)

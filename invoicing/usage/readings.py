@@ -82,9 +82,14 @@ def _read(item: Any, at: str, now: datetime) -> Reading:
         customer_name=_text(item, "customer_name", at),
         labels=_labels(item.get("labels"), f"{at}labels"),
         # Two that arrive without a time must not replace each other because they arrived together.
-        external_id=external_id or ("" if time else f"{_ARRIVAL}{uuid.uuid4()}"),
+        external_id=external_id or ("" if time else _arrival_id(at)),
         reset_total=_flag(item, "reset_total", at),
     )
+
+
+def _arrival_id(at: str) -> str:
+    """Of those that arrived together, the later in the batch sorts last."""
+    return f"{_ARRIVAL}{at.rstrip('.').zfill(len(str(MOST_AT_ONCE)))}-{uuid.uuid4()}"
 
 
 def _meter_or_event(item: Mapping[str, Any], at: str) -> tuple[str, str]:

@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
                 ('since', models.DateTimeField(help_text="What Stripe made from then on is listed; in the account's time.")),
                 ('repairs', models.BooleanField(default=False, help_text='Differences are repaired as they are found.')),
                 ('state', models.CharField(choices=[('running', 'Running'), ('finished', 'Finished'), ('failed', 'Failed')], default='running', max_length=8)),
-                ('phase', models.CharField(max_length=16)),
+                ('phase', models.CharField(blank=True, help_text='Empty: all are done.', max_length=16)),
                 ('cursor', models.CharField(blank=True, max_length=255)),
                 ('pages', models.PositiveIntegerField(default=0)),
                 ('objects_seen', models.PositiveIntegerField(default=0)),

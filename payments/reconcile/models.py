@@ -70,7 +70,7 @@ class ReconciliationRun(VendorOwned, Claimable):
     since = models.DateTimeField(help_text="What Stripe made from then on is listed; in the account's time.")
     repairs = models.BooleanField(default=False, help_text="Differences are repaired as they are found.")
     state = models.CharField(max_length=8, choices=State.choices, default=State.RUNNING)
-    phase = models.CharField(max_length=16)
+    phase = models.CharField(max_length=16, blank=True, help_text="Empty: all are done.")
     cursor = models.CharField(max_length=255, blank=True)
     pages = models.PositiveIntegerField(default=0)
     objects_seen = models.PositiveIntegerField(default=0)

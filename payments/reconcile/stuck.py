@@ -125,9 +125,11 @@ def _heard(watches: Sequence[Watch]) -> set[int]:
 
 def _ask(watch: Watch, real_now: datetime) -> None:
     connection = connection_by_reference(watch.account)
+    if connection is None or not connection.is_connected:
+        _next(watch, real_now, "The account is not connected any more.")
+        return
     try:
-        told = NEWS[Kind(watch.kind)](watch.external_id)
-        reason = look(connection, told, real_now=real_now) if connection else "The account is not connected any more."
+        reason = look(connection, NEWS[Kind(watch.kind)](watch.external_id), real_now=real_now)
     except (GatewayUnavailable, Wait) as error:
         Watch.objects.filter(pk=watch.pk).update(last_error=str(error))
         hold(Watch, watch.pk, until=real_now + AFTER[0])

@@ -160,6 +160,9 @@ class AccountClient:
         page: JSON = {"limit": PAGE, **_sent(params)}
         return self._call(lambda v1, options: getattr(v1, what).list(page, options))
 
+    def retrieve_charge(self, charge: str) -> JSON:
+        return self._call(lambda v1, options: v1.charges.retrieve(charge, {}, options))
+
     # How calls are made
 
     def _post(self, make: Callable[[Any, Any], Any], key: str) -> JSON:

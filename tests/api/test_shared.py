@@ -10,7 +10,7 @@ from rest_framework import exceptions, serializers
 
 from billing_portal.accounts.models import ApiKey
 from billing_portal.api.errors import flatten
-from billing_portal.api.parsers import snake_case
+from customers.api.names import snake_case
 from customers.models import Customer
 from tests.api.client import Api, answer, refusal
 

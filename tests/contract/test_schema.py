@@ -151,6 +151,7 @@ def test_every_operation_answers_as_documented(api: Documented, stripe_sandbox: 
     _usage(api)
     _invoices(api)
     _webhooks(api)
+    _keys(api)
     _endings(api)
     assert set(operations()) - api.went_well == set()
 
@@ -267,6 +268,16 @@ def _webhooks(api: Api) -> None:
     [delivery, *_] = answer(api.get(f"/webhooks/{made['uuid']}/deliveries"))["deliveries"]
     api.post(f"/webhooks/deliveries/{delivery['id']}/retries")
     api.delete(f"/webhooks/{made['uuid']}")
+
+
+def _keys(api: Api) -> None:
+    made = answer(api.post("/api_keys", {"name": "backend", "scope": "read"}))
+    api.get("/api_keys", {"limit": 1})
+    api.get(f"/api_keys/{made['uuid']}")
+    api.post("/admin/api_key/roll", {"api_key": made["api_key"]})
+    second = answer(api.post("/api_keys", {"name": "meters", "scope": "measurements"}))
+    api.post(f"/api_keys/{second['uuid']}/roll", {})
+    api.delete(f"/api_keys/{second['uuid']}")
 
 
 def _endings(api: Api) -> None:

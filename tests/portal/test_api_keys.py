@@ -40,6 +40,36 @@ def test_a_revoked_key_opens_nothing(scene: Scene, signed_in: SignedIn) -> None:
     assert Client().get("/api/v1/meters/", headers={"authorization": f"Bearer {key}"}).status_code == 401
 
 
+def test_a_key_for_one_purpose_until_some_day(scene: Scene, signed_in: SignedIn) -> None:
+    client, address = signed_in(), reverse("portal:api_keys")
+    key = client.post(address, {"name": "Meters", "scope": "measurements", "expires_at": "2999-01-01T00:00"}).context[
+        "key"
+    ]
+    assert Client().get("/api/v1/meters/", headers={"authorization": f"Bearer {key}"}).status_code == 403
+    assert "Send measurements only" in client.get(address).content.decode()
+    refused = client.post(address, {"name": "Late", "expires_at": "2020-01-01T00:00"})
+    assert list(refused.context["form"].errors) == ["expires_at"]
+    assert valid(scene) == ["Meters"]
+
+
+@pytest.mark.parametrize(("days", "old_works"), [("7", True), ("0", False)])
+def test_a_rolled_key_works_as_long_as_was_chosen(
+    scene: Scene, signed_in: SignedIn, days: str, old_works: bool
+) -> None:
+    row, old = ApiKey.issue(scene.vendor, "Backend", now=NOW)
+    address = reverse("portal:roll_api_key", args=[row.uuid])
+    response = signed_in().post(address, {"overlap": days})
+    new = response.context["key"]
+    assert new in response.content.decode()
+    for key, works in ((new, True), (old, old_works)):
+        found = Client().get("/api/v1/meters/", headers={"authorization": f"Bearer {key}"})
+        assert found.status_code == (200 if works else 401)
+    again = signed_in().post(address, {"overlap": days}, follow=True).content.decode()
+    assert "already. Make a new one." in again
+    assert "Say how long" in signed_in().post(address, {"overlap": "999"}, follow=True).content.decode()
+    assert ApiKey.objects.of(scene.vendor).count() == 2
+
+
 def test_a_key_needs_a_name(scene: Scene, signed_in: SignedIn) -> None:
     response = signed_in().post(reverse("portal:api_keys"), {"name": " "})
     assert list(response.context["form"].errors) == ["name"]
@@ -52,6 +82,7 @@ def test_only_owners_make_and_revoke_keys(scene: Scene, signed_in: SignedIn, rol
     client = signed_in(role)
     assert client.post(reverse("portal:api_keys"), {"name": "Mine"}).status_code == 403
     assert client.post(reverse("portal:revoke_api_key", args=[row.uuid])).status_code == 403
+    assert client.post(reverse("portal:roll_api_key", args=[row.uuid]), {"overlap": "7"}).status_code == 403
     assert "Create key" not in client.get(reverse("portal:api_keys")).content.decode()
     assert valid(scene) == ["Backend"]
 

@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.api.base import StrictSerializer, VendorView, done
+from customers.api.paging import CursorQuery, listed
 from customers.api.schema import documented
 from customers.events.api.shapes import (
     DeliveriesAnswer,
@@ -35,6 +36,12 @@ class WebhookChange(WebhookInput):
     enabled = serializers.BooleanField(required=False, help_text="False: nothing is sent, and nothing is kept for it.")
 
 
+class WebhookQuery(CursorQuery):
+    filters = {"url": "url"}
+
+    url = serializers.CharField(required=False)
+
+
 class DeliveryQuery(StrictSerializer):
     state = serializers.ChoiceField(choices=DeliveryState.choices, required=False)
     limit = serializers.IntegerField(default=10, min_value=1, max_value=100)
@@ -47,9 +54,11 @@ class WebhookVendorView(VendorView):
 
 
 class WebhooksView(VendorView):
-    @documented("list_webhooks", answer=list[WebhookAnswer])
+    @documented("list_webhooks", query=WebhookQuery, answer=list[WebhookAnswer])
     def get(self, request: Request) -> Response:
-        return done([webhook_shape(endpoint) for endpoint in WebhookEndpoint.objects.of(self.vendor).order_by("pk")])
+        """Oldest first."""
+        rows = WebhookEndpoint.objects.of(self.vendor)
+        return listed(self, rows, webhook_shape, order=("pk",), query=WebhookQuery)
 
     @documented("create_webhook", body=WebhookInput, answer=NewWebhookAnswer)
     def post(self, request: Request) -> Response:

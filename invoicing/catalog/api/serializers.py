@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from rest_framework import serializers
 
 from customers.api.base import StrictSerializer
+from customers.api.paging import CursorQuery, names_field
 from customers.api.serializers import TagAnswer, TagField
 from invoicing.catalog.models import (
     Aggregation,
@@ -61,10 +62,24 @@ class MeterInput(StrictSerializer):
     is_incremental = serializers.BooleanField(required=False, allow_null=True)
     data_type = _text(32, help_text="DISCRETE or CONTINUOUS.")
     reporting_method = _text(32, help_text="DELTA or TOTAL.")
-    aggregation = _text(32, help_text="SUM, MAX, MIN, AVG, COUNT or LATEST.")
+    aggregation = _text(32, help_text="SUM, MAX, MIN, AVG, COUNT, LATEST or TIME_WEIGHTED_SUM.")
     primary_labels = _texts()
     expected_labels = _texts()
     event_label_filter = _anything()
+
+
+class MeterQuery(CursorQuery):
+    filters = {"names": "name__in", "meter_type": "meter_type"}
+
+    names = names_field()
+    meter_type = serializers.ChoiceField(choices=MeterType.choices, required=False)
+
+
+class PricePlanQuery(CursorQuery):
+    filters = {"names": "name__in", "tags": "tags__overlap"}
+
+    names = names_field()
+    tags = names_field()
 
 
 class PriceInput(StrictSerializer):
@@ -80,7 +95,7 @@ class PriceSchemeInput(StrictSerializer):
     scheme_type = _text(32, help_text="FLAT, TIERED, VOLUME or STAIRSTEP.")
     prices = PriceInput(many=True, required=False, allow_null=True)
     unit_name = _text(64)
-    time_unit_name = _text(16)
+    time_unit_name = _text(16, help_text="hour, day, week or month; for meters whose usage is weighted by time.")
     batch_size = _whole()
     frequency = _whole()
     price_list = _anything()
@@ -98,7 +113,13 @@ class MeteredComponentInput(StrictSerializer):
     label_limits = _anything()
     minimum_charge = _whole()
     minimum_charge_frequency = _whole()
-    watermark = _number()
+    watermark = serializers.DecimalField(
+        max_digits=None,
+        decimal_places=None,
+        required=False,
+        allow_null=True,
+        help_text="What of a level costs nothing; for meters whose usage is weighted by time.",
+    )
 
 
 class PricePlanInput(StrictSerializer):

@@ -6,13 +6,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.api.base import VendorView, done
+from customers.api.paging import listed
 from customers.api.schema import documented
 from invoicing.catalog import verbs
 from invoicing.catalog.api.serializers import (
     MeterAnswer,
     MeterInput,
+    MeterQuery,
     PricePlanAnswer,
     PricePlanInput,
+    PricePlanQuery,
     meter_shape,
     plan_shape,
     with_components,
@@ -21,10 +24,11 @@ from invoicing.catalog.models import Meter, PricePlan
 
 
 class MetersView(VendorView):
-    @documented("list_meters", answer=list[MeterAnswer])
+    @documented("list_meters", query=MeterQuery, answer=list[MeterAnswer])
     def get(self, request: Request) -> Response:
+        """Those that are not archived, by name."""
         rows = Meter.objects.of(self.vendor).filter(archived_at__isnull=True)
-        return done([meter_shape(meter) for meter in rows])
+        return listed(self, rows, meter_shape, order=("name",), query=MeterQuery)
 
     @documented("create_meter", body=MeterInput, answer=MeterAnswer)
     def post(self, request: Request) -> Response:
@@ -61,9 +65,11 @@ class MeterArchiveView(VendorView):
 
 
 class PricePlansView(VendorView):
-    @documented("list_price_plans", answer=list[PricePlanAnswer])
+    @documented("list_price_plans", query=PricePlanQuery, answer=list[PricePlanAnswer])
     def get(self, request: Request) -> Response:
-        return done([plan_shape(plan) for plan in with_components(verbs.latest_plans(self.vendor))])
+        """The newest version of each plan that is not archived, by name."""
+        rows = with_components(verbs.latest_plans(self.vendor))
+        return listed(self, rows, plan_shape, order=("name",), query=PricePlanQuery)
 
     @documented("create_price_plan", body=PricePlanInput, answer=PricePlanAnswer)
     def post(self, request: Request) -> Response:

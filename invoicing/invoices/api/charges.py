@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.api.base import StrictSerializer, VendorView, done
+from customers.api.paging import CursorQuery, listed
 from customers.api.schema import documented
 from invoicing.catalog.api.serializers import number
 from invoicing.invoices.charges import ChargeDraft, add_charge, remove_charge
@@ -25,6 +26,13 @@ class AdhocChargeInput(StrictSerializer):
     item_description = serializers.CharField(required=False, allow_blank=True)
 
 
+class AdhocChargeQuery(CursorQuery):
+    filters = {"start_time": "charge_time__gte", "end_time": "charge_time__lt"}
+
+    start_time = serializers.DateTimeField(required=False, help_text="Only charges of this time or later.")
+    end_time = serializers.DateTimeField(required=False, help_text="Only charges before this time.")
+
+
 class AdhocChargeAnswer(TypedDict):
     uuid: str
     charge_time: datetime
@@ -37,11 +45,11 @@ class AdhocChargeAnswer(TypedDict):
 
 
 class AdhocChargesView(VendorView):
-    @documented("list_adhoc_charges", answer=list[AdhocChargeAnswer])
+    @documented("list_adhoc_charges", query=AdhocChargeQuery, answer=list[AdhocChargeAnswer])
     def get(self, request: Request, name: str) -> Response:
         """Newest first."""
         rows = AdhocCharge.objects.of(self.vendor).filter(customer=self.customer(name)).select_related("line_item")
-        return done([_shape(charge) for charge in rows.order_by("-charge_time", "-pk")])
+        return listed(self, rows, _shape, order=("-charge_time", "-pk"), query=AdhocChargeQuery)
 
     @documented("create_adhoc_charge", body=AdhocChargeInput, answer=AdhocChargeAnswer)
     def post(self, request: Request, name: str) -> Response:

@@ -10,6 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from customers.actors import Access
 from customers.api.base import StrictSerializer, VendorView, done
 from customers.api.schema import documented
 from customers.customer import Customer
@@ -145,6 +146,8 @@ class DailyAccruedRevenueView(AccrualView):
 
 class SpendByTimeView(VendorView):
     """From ``start_time`` until now, across billing cycles."""
+
+    access = {"POST": Access.READ}
 
     @documented("spend_by_time", body=SpendInput, answer=list[SpendAnswer])
     def post(self, request: Request, name: str) -> Response:

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from rest_framework import serializers
 
 from customers.api.base import StrictSerializer
+from customers.api.paging import CursorQuery
 from invoicing.catalog.api.serializers import (
     MeteredComponentAnswer,
     PricePlanAnswer,
@@ -127,6 +128,12 @@ class EndSubscriptionInput(StrictSerializer):
 
     at_cycle_end = _flag("At the end of the running cycle.")
     expire_at = _time("At this moment. Left out both: now.")
+
+
+class SubscriptionQuery(CursorQuery):
+    filters = {"price_plan_name": "price_plan__name"}
+
+    price_plan_name = serializers.CharField(required=False)
 
 
 class UsageQuery(StrictSerializer):

@@ -9,11 +9,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.api.base import VendorView, done
+from customers.api.paging import listed
 from customers.api.schema import documented
 from customers.customer import Customer
 from customers.errors import Invalid, Missing
 from invoicing.catalog.api.serializers import number
-from invoicing.catalog.models import Meter, PricePlan
+from invoicing.catalog.models import Aggregation, Meter, PricePlan
 from invoicing.catalog.verbs import find_plan
 from invoicing.subscriptions import verbs
 from invoicing.subscriptions.api.serializers import (
@@ -23,6 +24,7 @@ from invoicing.subscriptions.api.serializers import (
     ShortenDiscountInput,
     SubscriptionAnswer,
     SubscriptionInput,
+    SubscriptionQuery,
     UpdateSubscriptionInput,
     UsageAnswer,
     UsageQuery,
@@ -38,9 +40,11 @@ from invoicing.usage.aggregation import Window, usage_of
 
 
 class SubscriptionsView(VendorView):
-    @documented("list_subscriptions", answer=list[SubscriptionAnswer])
+    @documented("list_subscriptions", query=SubscriptionQuery, answer=list[SubscriptionAnswer])
     def get(self, request: Request, name: str) -> Response:
-        return done([subscription_shape(row) for row in with_plans(verbs.history(self.customer(name)))])
+        """All that began or will, oldest first."""
+        rows = with_plans(verbs.history(self.customer(name)))
+        return listed(self, rows, subscription_shape, order=("effective_at", "pk"), query=SubscriptionQuery)
 
     @documented("create_subscription", body=SubscriptionInput, answer=SubscriptionAnswer)
     def post(self, request: Request, name: str) -> Response:
@@ -101,10 +105,11 @@ class ActiveSubscriptionView(VendorView):
 
 
 class ScheduledSubscriptionsView(VendorView):
-    @documented("list_scheduled_subscriptions", answer=list[SubscriptionAnswer])
+    @documented("list_scheduled_subscriptions", query=SubscriptionQuery, answer=list[SubscriptionAnswer])
     def get(self, request: Request, name: str) -> Response:
+        """Those that are still to start, the next one first."""
         rows = with_plans(verbs.scheduled(self.customer(name), self.now))
-        return done([subscription_shape(row) for row in rows])
+        return listed(self, rows, subscription_shape, order=("effective_at", "pk"), query=SubscriptionQuery)
 
 
 class DiscountsView(VendorView):
@@ -144,7 +149,10 @@ class UsageView(VendorView):
         customer, asked = self.customer(name), self.read_query(UsageQuery)
         meter = self.find_named(Meter.objects.of(self.vendor), "meter", asked["meter_name"])
         start, end = self._window(customer, asked)
-        found = usage_of([Window("usage", customer.pk, meter.pk, start, end)])["usage"]
+        # Of a level that is weighted by time on invoices, the latest is asked for here.
+        latest = Aggregation.LATEST if meter.aggregation == Aggregation.TIME_WEIGHTED_SUM else ""
+        window = Window("usage", customer.pk, meter.pk, start, end, aggregation=latest)
+        found = usage_of([window])["usage"]
         return done({"usage": number(found.quantity)})
 
     def _window(self, customer: Customer, asked: dict[str, Any]) -> tuple[datetime, datetime]:

@@ -10,6 +10,7 @@ from typing import TypedDict
 from rest_framework import serializers
 
 from customers.api.base import StrictSerializer
+from customers.api.paging import CursorQuery
 from invoicing.catalog.api.serializers import number
 from invoicing.usage.buckets import Bucket
 from invoicing.usage.by_time import BucketUsage, Question
@@ -19,7 +20,9 @@ from invoicing.usage.readings import Reading
 MOST_LIVE = 5000
 
 
-class LiveQuery(StrictSerializer):
+class LiveQuery(CursorQuery):
+    filters = {"customer_name": "customer__name", "meter_name": "meter__name"}
+
     customer_name = serializers.CharField(required=False, help_text="Only this customer's.")
     meter_name = serializers.CharField(required=False, help_text="Only this meter's.")
     limit = serializers.IntegerField(min_value=1, max_value=MOST_LIVE, default=MOST_LIVE)
@@ -35,7 +38,9 @@ class UsageByTimeInput(StrictSerializer):
     start_time = serializers.DateTimeField(help_text="Until now.")
     time_bucket = serializers.ChoiceField(choices=[str(bucket) for bucket in Bucket], default=str(Bucket.DAY))
     aggregate = serializers.ChoiceField(
-        choices=["SUM", "LATEST", "MAX"], required=False, help_text="Left out: the meter's own."
+        choices=["SUM", "TIME_WEIGHTED_SUM", "LATEST", "MAX"],
+        required=False,
+        help_text="Left out: the meter's own. What is weighted by time comes in unit-hours.",
     )
     label_filters = LabelFilter(many=True, default=list, help_text="All of them have to match.")
     label_group_by_keys = serializers.ListField(child=serializers.CharField(max_length=128), default=list, max_length=8)

@@ -7,7 +7,9 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from customers.actors import Access
 from customers.api.base import VendorView, done
+from customers.api.paging import listed
 from customers.api.schema import documented
 from customers.customer import Customer
 from invoicing.catalog.models import Aggregation, Meter
@@ -31,6 +33,8 @@ from invoicing.usage.models import Measurement
 class MeasurementView(VendorView):
     """One measurement. The same meter, customer, time, primary labels and id replaces the earlier one."""
 
+    access = {"POST": Access.MEASURE}
+
     @documented("send_measurement", body=MeasurementInput, answer=MeasurementAnswer)
     def post(self, request: Request) -> Response:
         reading = take_in_one(self.vendor, request.data, now=self.now, real_now=self.real_now)
@@ -39,6 +43,8 @@ class MeasurementView(VendorView):
 
 class MeasurementsView(VendorView):
     """A list of measurements: all of them are taken, or none."""
+
+    access = {"POST": Access.MEASURE}
 
     @documented("send_measurements", body=MeasurementInput(many=True), answer=list[MeasurementAnswer])
     def post(self, request: Request) -> Response:
@@ -51,14 +57,14 @@ class LiveMeasurementsView(VendorView):
 
     @documented("list_live_measurements", query=LiveQuery, answer=list[LiveMeasurementAnswer])
     def get(self, request: Request) -> Response:
-        asked = self.read_query(LiveQuery)
-        rows = Measurement.objects.of(self.vendor).filter(**_filters(asked)).select_related("meter", "customer")
-        newest = rows.order_by("-received_at", "-pk")[: asked["limit"]]
-        return done([measurement_shape(row) for row in newest])
+        rows = Measurement.objects.of(self.vendor).select_related("meter", "customer")
+        return listed(self, rows, measurement_shape, order=("-received_at", "-pk"), query=LiveQuery)
 
 
 class UsageByTimeView(VendorView):
     """What was measured in each hour or day of the vendor's time zone. Each bucket is aggregated on its own."""
+
+    access = {"POST": Access.READ}
 
     @documented("usage_by_time", body=UsageByTimeInput, answer=UsageByTimeAnswer)
     def post(self, request: Request, name: str) -> Response:
@@ -66,6 +72,7 @@ class UsageByTimeView(VendorView):
         bucket = Bucket(asked["time_bucket"])
         edges(asked["start_time"], self.now, bucket, self.vendor.zone)
         question = self._question(customer, asked)
+        by_time.check(question)
         found = by_time.usage_by_time(question, bucket)
         return done(usage_by_time_shape(question, by_time.total_usage(question), found))
 
@@ -80,8 +87,3 @@ class UsageByTimeView(VendorView):
             label_filters={given["key"]: given["value"] for given in asked["label_filters"]},
             group_by=tuple(dict.fromkeys(asked["label_group_by_keys"])),
         )
-
-
-def _filters(asked: dict[str, Any]) -> dict[str, Any]:
-    columns = {"customer_name": "customer__name", "meter_name": "meter__name"}
-    return {column: asked[name] for name, column in columns.items() if name in asked}

@@ -55,9 +55,8 @@ def test_both_generations_tell_the_same_story(given, expected):
         ({"is_incremental": True, "reporting_method": "TOTAL"}, "reporting_method", "contradicts is_incremental"),
         ({"is_incremental": False}, "is_incremental", "DELTA"),
         ({"meter_type": "GAUGE", "aggregation": "SUM"}, "aggregation", "LATEST, MAX, MIN"),
-        ({"meter_type": "GAUGE"}, "aggregation", "ot supported yet"),
         ({"aggregation": "TIME_WEIGHTED_SUM"}, "aggregation", "does not go with DISCRETE"),
-        ({"meter_type": "GAUGE", "is_incremental": True, "aggregation": "MAX"}, "is_incremental", "ot supported yet"),
+        ({"meter_type": "GAUGE", "aggregation": "COUNT"}, "aggregation", "TIME_WEIGHTED_SUM"),
     ],
 )
 def test_what_contradicts_or_is_unknown_is_refused_by_name(given, field, said):

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from itertools import groupby
 
 import pytest
@@ -47,8 +48,9 @@ def meter_for(customer, aggregation="SUM", **fields):
     return MeterFactory(vendor=customer.vendor, aggregation=aggregation, **fields)
 
 
-def gauge_for(customer, aggregation):
-    return meter_for(customer, aggregation, meter_type="GAUGE", data_type="CONTINUOUS", reporting_method="TOTAL")
+def gauge_for(customer, aggregation, reporting_method="TOTAL"):
+    kind = {"meter_type": "GAUGE", "data_type": "CONTINUOUS", "reporting_method": reporting_method}
+    return meter_for(customer, aggregation, **kind)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +130,50 @@ def test_an_instant_event_of_before_does_not_persist(customer):
     assert used(meter, customer) == NO_USAGE
 
 
+def test_a_level_weighted_by_how_long_it_held(customer):
+    """10 GB carried in, 20 GB from the 11th on; 31 days of January."""
+    gauge = gauge_for(customer, "TIME_WEIGHTED_SUM")
+    measure(gauge, customer, (-5, 10), (10, 20), (20, 0), (25.5, 4, '["b"]'))
+    hours = 10 * 24 * 10 + 10 * 24 * 20 + Decimal("5.5") * 24 * 4
+    assert used(gauge, customer) == Usage(hours, START - 5 * DAY, START + 25.5 * DAY, 4)
+    in_days = Window("days", customer.pk, gauge.pk, START, END, "UTC", unit_seconds=Fraction(86_400), by_stream=True)
+    found = usage_of([in_days])["days"]
+    assert (found.quantity, found.streams[()].quantity) == (322, 300)
+    assert [(day.day.day, day.quantity, day.count) for day in found.days if day.day.day in (1, 11, 21, 26, 27)] == [
+        (1, 10, 0), (11, 20, 1), (21, 0, 1), (26, 2, 1), (27, 4, 0),
+    ]  # fmt: skip
+    assert sum(day.quantity for day in found.days) == found.quantity
+
+
+def test_what_a_level_is_above_its_watermark(customer):
+    gauge = gauge_for(customer, "TIME_WEIGHTED_SUM")
+    measure(gauge, customer, (0, 3), (10, 8))
+    above = Window("above", customer.pk, gauge.pk, START, END, watermark=Decimal(5))
+    assert usage_of([above])["above"].quantity == 21 * 24 * 3
+
+
+def test_the_average_level_is_by_how_long_it_held(customer):
+    gauge = gauge_for(customer, "AVG")
+    measure(gauge, customer, (0, 31), (1, 0))
+    assert used(gauge, customer).quantity == 1
+    day = usage_of([Window("days", customer.pk, gauge.pk, START + DAY / 2, END, "UTC")])["days"].days[0]
+    assert day.quantity == 31
+
+
+@pytest.mark.parametrize(("aggregation", "quantity"), [("LATEST", 4), ("MAX", 12), ("MIN", 4)])
+def test_changes_of_a_level_add_up_to_it(customer, aggregation, quantity):
+    """Reported as changes since 5 days before: 10, 12, then set to 7, 4."""
+    gauge = gauge_for(customer, aggregation, reporting_method="DELTA")
+    measure(gauge, customer, (-5, 10), (3, 2), (6, 7, "", "reset"), (9, -3), (40, 100))
+    assert used(gauge, customer).quantity == quantity
+
+
+def test_changes_of_a_level_are_weighted_by_time(customer):
+    gauge = gauge_for(customer, "TIME_WEIGHTED_SUM", reporting_method="DELTA")
+    measure(gauge, customer, (-9, 1), (-5, 9), (11, 10), (21, -20))
+    assert used(gauge, customer).quantity == (11 * 10 + 10 * 20) * 24
+
+
 def test_many_windows_take_as_many_queries_as_two(customer):
     meters = [meter_for(customer), gauge_for(customer, "LATEST")]
     customers = [CustomerFactory(vendor=customer.vendor) for _ in range(10)]
@@ -179,3 +225,31 @@ class TestAgainstPlainArithmetic(TestCase):
         meter = meter_for(customer, aggregation)
         measure(meter, customer, *rows)
         assert abs(used(meter, customer).quantity - plainly(aggregation, rows)) < Decimal("1e-9")
+
+    @settings(max_examples=40, deadline=None)
+    @given(measurements, st.randoms(), st.booleans())
+    def test_the_order_of_arrival_never_matters(self, rows, random, is_change):
+        """Also of a level, whose value depends on the order in time; and its days add up, whatever the zone."""
+        customer = CustomerFactory(vendor=VendorFactory())
+        shuffled = list(rows)
+        random.shuffle(shuffled)
+        found = []
+        for arrived in (rows, shuffled):
+            gauge = gauge_for(customer, "TIME_WEIGHTED_SUM", "DELTA" if is_change else "TOTAL")
+            measure(gauge, customer, *arrived)
+            window = Window("only", customer.pk, gauge.pk, START, END, "America/New_York")
+            found.append(usage_of([window])["only"])
+        assert found[0] == found[1]
+        assert abs(found[0].quantity - weighted(rows, is_change)) < Decimal("1e-9")
+        assert abs(found[0].quantity - sum(day.quantity for day in found[0].days)) < Decimal("1e-9")
+
+
+def weighted(rows, is_change):
+    """The level of each stream hour by hour, by hand."""
+    total = Decimal(0)
+    for stream in "ab":
+        mine = sorted((day, value) for day, value, name in rows if name == stream)
+        for day in range(31):
+            values = [value for at, value in mine if at <= day]
+            total += 24 * (sum(values) if is_change else (values or [Decimal(0)])[-1])
+    return total

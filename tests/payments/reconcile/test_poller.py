@@ -129,7 +129,7 @@ def test_out_of_reach_is_noted_and_another_account_is_left_alone(shop: Shop) -> 
     assert len(poll(shop)) == 1
     poll_account(other.pk)  # an account that does not let us act
     refused = EventCursor.objects.get(connection=other)
-    assert "does not let us act" in refused.last_error
+    assert "no longer lets us act" in refused.last_error
     assert refused.claim_token is None
     assert set(StripeEvent.objects.values_list("account_id", flat=True)) == {shop.account}
     StripeConnection.objects.update(disconnected_at=timezone.now(), is_active=False)

@@ -12,7 +12,7 @@ from invoicing.invoices.models import Refund
 from invoicing.models import Invoice
 from payments.models import StripeEvent, Watch
 from payments.reconcile import stuck
-from payments.stripe import connect
+from payments.stripe import standing
 from tests.payments.stripe.conftest import Shop, issued
 
 pytestmark = pytest.mark.urls("payments.stripe.urls")
@@ -90,6 +90,6 @@ def test_out_of_reach_does_not_count_and_a_lost_account_is_said(shop: Shop) -> N
     shop.mend()
     assert asked(shop, start + 19 * MINUTE) == 0
     assert asked(shop, start + 20 * MINUTE) == 1
-    connect.disconnected(shop.connection, real_now=start)
+    standing.ended(shop.connection, real_now=start)
     assert asked(shop, start + 60 * MINUTE) == 0
     assert "not connected any more" in Watch.objects.get().last_error

@@ -1,0 +1,102 @@
+"""Pages of lists that are answered as plain arrays.
+
+Without ``limit`` a list is answered whole, as existing clients expect. With it a page is answered, and where there
+is more, the place to go on from: ``X-Next-Cursor``, and the whole address in ``Link``. The place is the last row's
+sorted values, so pages neither overlap nor skip while rows come and go. It is signed for its list: whatever comes
+back was made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar, TypeVar
+
+from django.core import signing
+from django.db.models import Model, Q, QuerySet
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from customers.api.base import StrictSerializer, VendorView, done
+from customers.errors import Invalid
+
+M = TypeVar("M", bound=Model)
+
+HIGHEST_LIMIT = 1000
+NEXT = "X-Next-Cursor"
+
+
+class CursorQuery(StrictSerializer):
+    """``filters``: the lookup that each parameter of a subclass stands for."""
+
+    filters: ClassVar[Mapping[str, str]] = {}
+
+    limit = serializers.IntegerField(
+        required=False, min_value=1, max_value=HIGHEST_LIMIT, help_text="Rows a page. Left out: the whole list."
+    )
+    cursor = serializers.CharField(
+        required=False, max_length=2000, help_text=f"From the {NEXT} header of the page before."
+    )
+
+
+def names_field() -> serializers.ListField:
+    """``?names=a&names=b``"""
+    return serializers.ListField(
+        child=serializers.CharField(), required=False, max_length=HIGHEST_LIMIT, help_text="Only these; repeat it."
+    )
+
+
+def listed(
+    view: VendorView,
+    rows: QuerySet[M],
+    shape: Callable[[M], Any],
+    *,
+    order: Sequence[str],
+    query: type[CursorQuery] = CursorQuery,
+) -> Response:
+    """The answer to a list: what the query asks for, in ``order``, which ends with a unique column."""
+    asked = view.read_query(query)
+    lookups = {lookup: asked[name] for name, lookup in query.filters.items() if name in asked}
+    rows = rows.filter(**lookups).order_by(*order)
+    salt = f"{view.request.path}:{','.join(order)}"
+    if "cursor" in asked:
+        rows = rows.filter(_beyond(order, _place(asked["cursor"], salt)))
+    limit = asked.get("limit")
+    found = list(rows if limit is None else rows[: limit + 1])
+    shown = found[:limit]
+    response = done([shape(row) for row in shown])
+    if len(found) > len(shown):
+        _point_on(view, response, signing.dumps(_values(shown[-1], order), salt=salt))
+    return response
+
+
+def _point_on(view: VendorView, response: Response, cursor: str) -> None:
+    query = view.request.query_params.copy()
+    query["cursor"] = cursor
+    address = view.request.build_absolute_uri(f"{view.request.path}?{query.urlencode()}")
+    response[NEXT], response["Link"] = cursor, f'<{address}>; rel="next"'
+
+
+def _values(row: Model, order: Sequence[str]) -> list[Any]:
+    values = [getattr(row, column.removeprefix("-")) for column in order]
+    return [value.isoformat() if isinstance(value, datetime) else value for value in values]
+
+
+def _place(cursor: str, salt: str) -> list[Any]:
+    try:
+        values: list[Any] = signing.loads(cursor, salt=salt)
+    except signing.BadSignature:
+        refusal = f"Pass back the {NEXT} of this list's last page, or leave it out to start again."
+        raise Invalid({"cursor": refusal}) from None
+    return values
+
+
+def _beyond(order: Sequence[str], values: Sequence[Any]) -> Q:
+    """Rows behind the place: greater in the first column, or equal there and greater in the next, and so on."""
+    beyond, equal = Q(), Q()
+    for column, value in zip(order, values, strict=True):
+        side = "lt" if column.startswith("-") else "gt"
+        name = column.removeprefix("-")
+        beyond |= equal & Q(**{f"{name}__{side}": value})
+        equal &= Q(**{name: value})
+    return beyond
