@@ -87,12 +87,22 @@ def open_attempt(invoice: Invoice, *, now: datetime, real_now: datetime) -> Char
 def ask(attempt: ChargeAttempt, *, again: bool) -> GatewayCharge:
     """Outside transactions. Raises ``GatewayUnavailable``: then the attempt stays under way."""
     gateway = get_gateway(attempt.gateway)
+    _take_acting_account(attempt)
     remember = partial(_remember, attempt)
     order = ChargeOrder(**attempt.request)
     try:
         return gateway.charge(order, idempotency_key=attempt.idempotency_key, again=again, remember=remember)
     except GatewayRejected as error:
         return GatewayCharge(external_id="", status=ChargeStatus.FAILED, error=error.message)
+
+
+def _take_acting_account(attempt: ChargeAttempt) -> None:
+    """An attempt that found no account has reached nobody: it goes to the account that acts by now."""
+    if attempt.account:
+        return
+    attempt.account = get_gateway(attempt.gateway).acting_account(attempt.request["vendor_id"])
+    attempt.request = {**attempt.request, "account": attempt.account}
+    attempt.save(update_fields=["account", "request"])
 
 
 def _remember(attempt: ChargeAttempt, external_id: str) -> None:

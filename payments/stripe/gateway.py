@@ -70,7 +70,7 @@ class StripeGateway:
     ) -> GatewayCharge:
         vendor = Vendor.objects.get(pk=order.vendor_id)
         try:
-            connection = _connection(order.account)
+            connection = _connection_for(order)
             counterpart = _counterpart(order.customer_id, connection)
         except GatewayRejected as error:
             if again:
@@ -134,7 +134,7 @@ def _known_methods(counterpart: StripeCustomer) -> list[StripePaymentMethod]:
     return list(StripePaymentMethod.objects.filter(stripe_customer=counterpart).order_by("-is_default"))
 
 
-def _connection_for(order: InvoiceOrder) -> StripeConnection:
+def _connection_for(order: InvoiceOrder | ChargeOrder) -> StripeConnection:
     if not order.account and was_connected(order.vendor_id):
         raise GatewayUnavailable(PAUSED, code="not_connected")
     return _connection(order.account)
