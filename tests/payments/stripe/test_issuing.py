@@ -326,8 +326,10 @@ def test_without_a_connection(shop: Shop) -> None:
     customer = shop.customer()
     shop.connection.is_active = False
     shop.connection.save()
-    with pytest.raises(GatewayRejected, match="No Stripe account is connected"):
+    with pytest.raises(GatewayUnavailable, match="No Stripe account acts for you at present"):
         shop.issue(order_for(customer, 500))
+    with pytest.raises(GatewayRejected, match="No Stripe account is connected"):
+        shop.issue(order_for(CustomerFactory.create(), 500))
 
 
 def test_void_and_pay_out_of_band(shop: Shop) -> None:
