@@ -2,6 +2,7 @@
 
 from invoicing.catalog.models import Meter, MeteredComponent, PricePlan, PriceScheme, PriceTier
 from invoicing.invoices.charge_attempts import ChargeAttempt
+from invoicing.invoices.ledger import Dispute, DisputeMovement, Payment, Refund
 from invoicing.invoices.models import (
     Invoice,
     InvoiceDocument,
@@ -9,8 +10,6 @@ from invoicing.invoices.models import (
     LineItem,
     NumberSeries,
     OutgoingEmail,
-    Payment,
-    Refund,
 )
 from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Discount, Subscription
 from invoicing.usage.models import Measurement, UnattributedMeasurement
@@ -20,6 +19,8 @@ __all__ = [
     "BillingCycle",
     "ChargeAttempt",
     "Discount",
+    "Dispute",
+    "DisputeMovement",
     "Invoice",
     "InvoiceDocument",
     "IssueAttempt",

@@ -30,7 +30,8 @@ from invoicing.gateways import (
 )
 from invoicing.invoices.charge_attempts import UNDER_WAY, ChargeAttempt
 from invoicing.invoices.lifecycle import locked, note_fact, transition
-from invoicing.invoices.models import Invoice, Payment
+from invoicing.invoices.models import Invoice
+from invoicing.invoices.payments import record_payment
 from invoicing.invoices.schedule import retry_at
 from invoicing.invoices.states import OPEN, TRANSITIONS, InvoiceAction, InvoiceStatus
 
@@ -123,7 +124,7 @@ def apply(
 ) -> str:
     """Bring the invoice to what became of the charge; why nothing was done, or an empty string. The invoice is
     locked. ``told_by_invoice``: the e-mail with the invoice tells the customer, so no other one does."""
-    if outcome.payment and not _write_down(invoice, outcome.payment):
+    if outcome.payment and not record_payment(invoice, outcome.payment):
         return ""
     details: dict[str, Any] = {"told_by_invoice": True} if told_by_invoice else {}
     by: dict[str, Any] = {"actor": STRIPE, "now": now, "real_now": real_now}
@@ -135,23 +136,6 @@ def apply(
         case ChargeStatus.IMPOSSIBLE if invoice.state == S.PAYMENT_FAILED:
             Invoice.objects.filter(pk=invoice.pk).update(payment_error=outcome.error)
     return ""
-
-
-def _write_down(invoice: Invoice, payment: GatewayPayment) -> bool:
-    """False where it is known already."""
-    _, is_new = Payment.objects.get_or_create(
-        external_id=payment.external_id,
-        defaults={
-            "invoice": invoice,
-            "state": Payment.State.SUCCEEDED if payment.succeeded else Payment.State.FAILED,
-            "amount": payment.amount,
-            "method": payment.method,
-            "error_code": payment.error_code,
-            "error": payment.error,
-            "occurred_at": payment.occurred_at,
-        },
-    )
-    return is_new
 
 
 def _paid(invoice: Invoice, outcome: GatewayCharge, details: dict[str, Any], by: dict[str, Any]) -> str:
@@ -168,6 +152,7 @@ def _paid(invoice: Invoice, outcome: GatewayCharge, details: dict[str, Any], by:
         latest_payment_attempt_at=by["now"],
         paid_at=by["now"],
         payment_error="",
+        retry_advice="",
         status_error="",
         next_action=InvoiceAction.NONE,
         next_action_at=None,
@@ -202,6 +187,7 @@ def _after_failure(invoice: Invoice, outcome: GatewayCharge, now: datetime) -> d
     at = retry_at(failures, now, policy_for(invoice.customer)) if may_retry else None
     return {
         "payment_error": outcome.error,
+        "retry_advice": outcome.payment.retry if outcome.payment else Retry.AGAIN,
         "payment_retry_attempt": failures,
         "latest_payment_attempt_at": now,
         "next_action": InvoiceAction.COLLECT if at else InvoiceAction.NONE,

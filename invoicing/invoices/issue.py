@@ -22,6 +22,7 @@ from customers.events.models import EventKind
 from customers.settings.policy import policy_for
 from invoicing.gateways import (
     ChargeStatus,
+    Collection,
     GatewayCharge,
     GatewayError,
     GatewayInvoice,
@@ -152,9 +153,10 @@ def _record_charge(
         invoice = locked(attempt.invoice)
         charging.close(charge, outcome, now)
         close(attempt, AttemptState.SUCCEEDED, now)
-        account = "" if outcome.status == ChargeStatus.IMPOSSIBLE else charge.account
+        is_tried = outcome.status != ChargeStatus.IMPOSSIBLE
+        held = {"gateway_account": charge.account, "gateway_collection": Collection.CHARGE_AUTOMATICALLY}
         delivery = _charged_words(outcome, attempt.request["to"])
-        issued(invoice, now=now, real_now=real_now, delivery=delivery[:255], gateway_account=account)
+        issued(invoice, now=now, real_now=real_now, delivery=delivery[:255], **(held if is_tried else {}))
         charging.apply(invoice, outcome, now=now, real_now=real_now, told_by_invoice=True)
         keep_document(invoice, policy_for(invoice.customer), now)
         queue(invoice, EmailKind.INVOICE, f"issue-{attempt.number}", now=now)

@@ -7,7 +7,8 @@ from datetime import datetime
 from customers.settings.policy import BillingPolicy
 from invoicing.invoices.compose import compose
 from invoicing.invoices.documents.pdf import render_pdf
-from invoicing.invoices.models import Channel, Invoice, InvoiceDocument, Payment
+from invoicing.invoices.ledger import Payment
+from invoicing.invoices.models import Channel, Invoice, InvoiceDocument
 from invoicing.invoices.schedule import channel_for
 from invoicing.invoices.states import InvoiceStatus
 
