@@ -5,7 +5,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from payments.reconcile import poller, repair, run, stuck
-from payments.stripe import customers, processing, tally
+from payments.stripe import customer_sync, customers, processing, tally
 
 BATCH, MOST_BATCHES = 1000, 50
 PAGES_A_TURN, REPAIRS_A_TURN = 5, 20
@@ -24,6 +24,15 @@ def sweep() -> None:
     for event_pk in processing.sweep(real_now=timezone.now()):
         process_event.delay(event_pk)
     customers.retry_pending(real_now=timezone.now())
+    if customer_sync.anything_to_send(timezone.now()):
+        sync_customers.delay()
+
+
+@shared_task
+def sync_customers() -> None:
+    """After an edit, and from the sweep: Stripe gets the newest state of each customer that waits."""
+    while customer_sync.send_waiting(real_now=timezone.now()):
+        pass
 
 
 @shared_task
