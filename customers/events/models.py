@@ -44,6 +44,12 @@ class EventKind(models.TextChoices):
     INVOICE_PAYMENT_FAILED = "invoice.payment_failed", "Payment failed"
     INVOICE_VOIDED = "invoice.voided", "Invoice voided"
     INVOICE_UNCOLLECTIBLE = "invoice.uncollectible", "Invoice marked uncollectible"
+    INVOICE_PARTLY_PAID = "invoice.partly_paid", "Part of it paid"
+    INVOICE_OVERPAID = "invoice.overpaid", "More than due was paid"
+    INVOICE_REOPENED = "invoice.reopened", "A payment was taken off again"
+    INVOICE_FINALIZATION_FAILED = "invoice.finalization_failed", "Stripe could not finalize it"
+    INVOICE_DISPUTED = "invoice.disputed", "Payment disputed"
+    INVOICE_DISPUTE_CLOSED = "invoice.dispute_closed", "Dispute closed"
     INVOICE_REFUND_STARTED = "invoice.refund_started", "Refund asked for"
     INVOICE_REFUNDED = "invoice.refunded", "Invoice refunded"
     INVOICE_REFUND_FAILED = "invoice.refund_failed", "Refund failed"
@@ -77,6 +83,12 @@ PUBLIC_KINDS = frozenset(
         EventKind.INVOICE_PAYMENT_FAILED,
         EventKind.INVOICE_VOIDED,
         EventKind.INVOICE_UNCOLLECTIBLE,
+        EventKind.INVOICE_PARTLY_PAID,
+        EventKind.INVOICE_OVERPAID,
+        EventKind.INVOICE_REOPENED,
+        EventKind.INVOICE_FINALIZATION_FAILED,
+        EventKind.INVOICE_DISPUTED,
+        EventKind.INVOICE_DISPUTE_CLOSED,
         EventKind.INVOICE_REFUNDED,
         EventKind.INVOICE_DELETED,
         EventKind.WEBHOOK_TEST,

@@ -76,6 +76,9 @@ class AccountClient:
     def void_invoice(self, invoice: str, *, key: str) -> JSON:
         return self._post(lambda v1, options: v1.invoices.void_invoice(invoice, {}, options), key)
 
+    def mark_uncollectible(self, invoice: str, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.invoices.mark_uncollectible(invoice, {}, options), key)
+
     def delete_draft(self, invoice: str) -> JSON:
         return self._call(lambda v1, options: v1.invoices.delete(invoice, {}, options))
 
@@ -166,6 +169,11 @@ class AccountClient:
 
     def list_refunds(self, params: Params) -> list[JSON]:
         return self._all(lambda v1, page, options: v1.refunds.list(page, options), params)
+
+    # Disputes
+
+    def retrieve_dispute(self, dispute: str) -> JSON:
+        return self._call(lambda v1, options: v1.disputes.retrieve(dispute, {}, options))
 
     # Whole accounts, page by page
 

@@ -20,7 +20,7 @@ from payments.stripe.customer_news import (
 )
 from payments.stripe.invoice_news import look_at_invoice
 from payments.stripe.models import StripeConnection, StripeEvent
-from payments.stripe.money_news import look_at_refund, look_at_refunded_charge
+from payments.stripe.money_news import look_at_credit_note, look_at_dispute, look_at_refund, look_at_refunded_charge
 from payments.stripe.news import Handler
 
 STILL_ALLOWED = "The account still lets us act."
@@ -89,6 +89,14 @@ HANDLERS: Mapping[str, Handler] = {
     "refund.created": look_at_refund,
     "refund.failed": look_at_refund,
     "refund.updated": look_at_refund,
+    "charge.dispute.created": look_at_dispute,
+    "charge.dispute.updated": look_at_dispute,
+    "charge.dispute.closed": look_at_dispute,
+    "charge.dispute.funds_withdrawn": look_at_dispute,
+    "charge.dispute.funds_reinstated": look_at_dispute,
+    "credit_note.created": look_at_credit_note,
+    "credit_note.updated": look_at_credit_note,
+    "credit_note.voided": look_at_credit_note,
     "charge.failed": _told_by_invoice,
     "charge.succeeded": _told_by_invoice,
     "invoice_payment.paid": _told_by_invoice,

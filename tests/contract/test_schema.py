@@ -281,6 +281,10 @@ def _invoices(api: Api) -> None:
     Payment.objects.create(invoice=refunded, state="succeeded", amount=500, occurred_at=timezone.now())
     api.post("/refund", {"invoice_uuid": str(refunded.uuid), "amount": 200, "reason": "Too much"})
     api.get(f"/invoices/{refunded.uuid}")
+    unpaid = InvoiceFactory.create(
+        customer=acme, status="INVOICE_ISSUED", gateway="stripe", external_invoice_id="in_2", next_action=""
+    )
+    api.post(f"/invoices/{unpaid.uuid}/pay", {})
 
 
 def _webhooks(api: Api) -> None:
