@@ -11,12 +11,14 @@ from invoicing.invoices.models import (
     Payment,
     Refund,
 )
-from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Discount, Subscription
+from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Coupon, CouponUse, Discount, Subscription
 from invoicing.usage.models import Measurement, UnattributedMeasurement
 
 __all__ = [
     "AdhocCharge",
     "BillingCycle",
+    "Coupon",
+    "CouponUse",
     "Discount",
     "Invoice",
     "InvoiceDocument",

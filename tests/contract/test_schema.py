@@ -208,6 +208,12 @@ def _subscription(api: Api) -> None:
     api.post("/customers/acme/discounts", [of_all, of_one])
     [discount, _] = answer(api.get("/customers/acme/active_subscription"))["discounts"]
     api.delete("/customers/acme/discounts", {"discount_uuid": discount["external_uuid"]})
+    coupon = {"name": "spring", "frequency": "ONCE", "discount_type": "PERCENT", "discount_amount": 10}
+    api.post("/coupons", coupon)
+    api.get("/coupons")
+    api.get("/coupons/spring")
+    api.post("/coupons/apply_coupon", {"customer_name": "acme", "name": "spring"})
+    api.delete("/coupons/spring")
     now = answer(api.get("/test_clock"))["now"]
     charge = {"charge_time": now, "item_name": "setup", "quantity": 1, "total_price": 500}
     made = answer(api.post("/customers/acme/adhoc_charges", charge))

@@ -1,5 +1,6 @@
 from django.urls import path
 
+from invoicing.subscriptions.api.coupons import ApplyCouponView, CouponsView, CouponView
 from invoicing.subscriptions.api.views import (
     ActiveSubscriptionView,
     DiscountsView,
@@ -10,6 +11,9 @@ from invoicing.subscriptions.api.views import (
 )
 
 urlpatterns = [
+    path("coupons", CouponsView.as_view(), name="coupons"),
+    path("coupons/apply_coupon", ApplyCouponView.as_view(), name="apply-coupon"),
+    path("coupons/<str:name>", CouponView.as_view(), name="coupon"),
     path("customers/<str:name>/subscriptions", SubscriptionsView.as_view(), name="subscriptions"),
     path("customers/<str:name>/subscription", SubscriptionView.as_view(), name="subscription"),
     path("customers/<str:name>/active_subscription", ActiveSubscriptionView.as_view(), name="active-subscription"),

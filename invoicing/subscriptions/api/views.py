@@ -33,8 +33,9 @@ from invoicing.subscriptions.api.serializers import (
     subscription_shape,
     with_plans,
 )
+from invoicing.subscriptions.coupons import find_coupon
 from invoicing.subscriptions.discounts import add_discounts, current_index, shorten_discount
-from invoicing.subscriptions.models import Subscription
+from invoicing.subscriptions.models import Coupon, Subscription
 from invoicing.subscriptions.rules import current_bounds
 from invoicing.usage.aggregation import Window, usage_of
 
@@ -55,6 +56,7 @@ class SubscriptionsView(VendorView):
             effective_at=given.get("effective_at"),
             align_to_calendar=given.get("align_to_calendar"),
             discounts=discount_drafts(given.get("discounts")),
+            coupon=chosen_coupon(self, given),
             actor=self.actor,
             now=self.now,
             real_now=self.real_now,
@@ -75,6 +77,7 @@ class SubscriptionView(VendorView):
             effective_at=given.get("effective_at"),
             align_to_calendar=given.get("align_to_calendar"),
             discounts=discount_drafts(given.get("discounts")),
+            coupon=chosen_coupon(self, given),
             actor=self.actor,
             now=self.now,
             real_now=self.real_now,
@@ -119,7 +122,7 @@ class DiscountsView(VendorView):
     def post(self, request: Request, name: str) -> Response:
         """From the running cycle on; all of the list, or none."""
         customer, given = self.customer(name), self.read(DiscountInput, many=True)
-        subscription = self._subscription(customer)
+        subscription = to_discount(customer, self.now)
         subscription.vendor = self.vendor
         first = current_index(subscription, self.now)
         add_discounts(subscription, discount_drafts(given), from_cycle=first, now=self.now)
@@ -133,14 +136,16 @@ class DiscountsView(VendorView):
         shorten_discount(customer, given["discount_uuid"], duration=given["billing_cycle_duration"], now=self.now)
         return done()
 
-    def _subscription(self, customer: Customer) -> Subscription:
-        coming = verbs.scheduled(customer, self.now).first()
-        try:
-            return verbs.find_active(customer, self.now)
-        except Missing:
-            if coming is None:
-                raise
-            return coming
+
+def to_discount(customer: Customer, now: datetime) -> Subscription:
+    """The running subscription, or else the next one."""
+    coming = verbs.scheduled(customer, now).first()
+    try:
+        return verbs.find_active(customer, now)
+    except Missing:
+        if coming is None:
+            raise
+        return coming
 
 
 class UsageView(VendorView):
@@ -181,6 +186,16 @@ def chosen_plan(view: VendorView, given: dict[str, Any]) -> PricePlan:
         return find_plan(view.vendor, given["price_plan_name"], tag)
     except Missing as error:
         raise Invalid({"price_plan_tag" if tag else "price_plan_name": error.message}) from None
+
+
+def chosen_coupon(view: VendorView, given: dict[str, Any]) -> Coupon | None:
+    """By name. One that is not there is the caller's mistake, not a wrong address."""
+    if not (name := given.get("coupon_override_name")):
+        return None
+    try:
+        return find_coupon(view.vendor, name=name)
+    except Missing as error:
+        raise Invalid({"coupon_override_name": error.message}) from None
 
 
 def _when(given: dict[str, Any]) -> verbs.When:
