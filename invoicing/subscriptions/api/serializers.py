@@ -122,6 +122,17 @@ class UpdateSubscriptionInput(SubscriptionInput):
         return given
 
 
+class SubscriptionInPlaceInput(StrictSerializer):
+    discounts = DiscountInput(many=True, required=False, allow_null=True)
+    coupon_override_name = serializers.CharField(required=False, allow_null=True, allow_blank=True)
+    discount_override = serializers.JSONField(required=False, allow_null=True)
+    add_ons = serializers.JSONField(required=False, allow_null=True)
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        refuse_unsupported(given, {"discount_override": "Give 'discounts'.", "add_ons": ""})
+        return given
+
+
 class EndSubscriptionInput(StrictSerializer):
     ignored = frozenset({"customer_id", "vendor_id"})
 
@@ -184,6 +195,14 @@ class ActiveSubscriptionAnswer(SubscriptionAnswer):
     current_billing_cycle: BillingCycleAnswer
     total_fixed_price: Annotated[int, "Minor units a billing cycle."]
     discounted_fixed_price: int
+
+
+class CustomerFeatureAnswer(TypedDict):
+    feature_name: str
+    enabled: bool
+    limit: float | None
+    quantity: None
+    label_limits: list[Any]
 
 
 class UsageAnswer(TypedDict):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
+from django.db import transaction
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -19,10 +21,12 @@ from invoicing.catalog.verbs import find_plan
 from invoicing.subscriptions import verbs
 from invoicing.subscriptions.api.serializers import (
     ActiveSubscriptionAnswer,
+    CustomerFeatureAnswer,
     DiscountInput,
     EndSubscriptionInput,
     ShortenDiscountInput,
     SubscriptionAnswer,
+    SubscriptionInPlaceInput,
     SubscriptionInput,
     SubscriptionQuery,
     UpdateSubscriptionInput,
@@ -33,7 +37,7 @@ from invoicing.subscriptions.api.serializers import (
     subscription_shape,
     with_plans,
 )
-from invoicing.subscriptions.coupons import find_coupon
+from invoicing.subscriptions.coupons import apply_coupon, find_coupon
 from invoicing.subscriptions.discounts import add_discounts, current_index, shorten_discount
 from invoicing.subscriptions.models import Coupon, Subscription
 from invoicing.subscriptions.rules import current_bounds
@@ -202,3 +206,40 @@ def _when(given: dict[str, Any]) -> verbs.When:
     if given.get("at_cycle_end"):
         return verbs.When.CYCLE_END
     return verbs.When.CYCLE_START if given.get("at_cycle_start") else verbs.When.NOW
+
+
+class CustomerFeatureView(VendorView):
+    """Whether the customer's running subscription includes a feature, and how much of it."""
+
+    @documented("get_customer_feature", answer=CustomerFeatureAnswer)
+    def get(self, request: Request, name: str, feature: str) -> Response:
+        plan = verbs.find_active(self.customer(name), self.now).price_plan
+        found = next((one for one in plan.features if one["name"] == feature), None)
+        limit = next((one["limit"] for one in plan.limits if one["feature"] == feature), None)
+        answer: CustomerFeatureAnswer = {
+            "feature_name": feature,
+            "enabled": found is not None,
+            "limit": None if limit is None else number(Decimal(limit)),
+            "quantity": None,
+            "label_limits": [],
+        }
+        return done(answer)
+
+
+class SubscriptionInPlaceView(VendorView):
+    """Discounts and a coupon for the running subscription, which stays the same."""
+
+    @documented(
+        "update_subscription_in_place", body=SubscriptionInPlaceInput, answer=SubscriptionAnswer, refusals=(404, 409)
+    )
+    def put(self, request: Request, name: str) -> Response:
+        """From the running cycle on, beside the discounts there are; all of it or nothing."""
+        customer, given = self.customer(name), self.read(SubscriptionInPlaceInput)
+        subscription = to_discount(customer, self.now)
+        subscription.vendor = self.vendor
+        with transaction.atomic():
+            first, drafts = current_index(subscription, self.now), discount_drafts(given.get("discounts"))
+            add_discounts(subscription, drafts, from_cycle=first, now=self.now, at="discounts.")
+            if coupon := chosen_coupon(self, given):
+                apply_coupon(subscription, coupon, now=self.now)
+        return done(subscription_shape(subscription))
