@@ -1,6 +1,7 @@
 """Gathers the models of the rooms below, where Django looks for them."""
 
 from invoicing.catalog.models import Meter, MeteredComponent, PricePlan, PriceScheme, PriceTier
+from invoicing.invoices.ledger import Dispute, DisputeMovement, Payment, Refund
 from invoicing.invoices.models import (
     Invoice,
     InvoiceDocument,
@@ -8,8 +9,6 @@ from invoicing.invoices.models import (
     LineItem,
     NumberSeries,
     OutgoingEmail,
-    Payment,
-    Refund,
 )
 from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Coupon, CouponUse, Discount, Subscription
 from invoicing.usage.models import Measurement, UnattributedMeasurement
@@ -20,6 +19,8 @@ __all__ = [
     "Coupon",
     "CouponUse",
     "Discount",
+    "Dispute",
+    "DisputeMovement",
     "Invoice",
     "InvoiceDocument",
     "IssueAttempt",
