@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from invoicing.gateways import GatewayUnavailable
+from invoicing.invoices.waiting import NOT_CONNECTED
 from payments.stripe import connect
 from payments.stripe.customer_news import (
     NOTHING_SAVED,
@@ -36,7 +37,7 @@ def account_let_go(connection: StripeConnection, events: Sequence[StripeEvent], 
     try:
         connect.probe(connection, real_now=real_now)
     except GatewayUnavailable as error:
-        if error.code == "not_connected":
+        if error.code == NOT_CONNECTED:
             return ""
         raise
     return STILL_ALLOWED
