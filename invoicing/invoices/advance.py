@@ -30,6 +30,7 @@ from invoicing.invoices.models import Channel, Invoice
 from invoicing.invoices.numbering import assign_numbers
 from invoicing.invoices.schedule import channel_for
 from invoicing.invoices.states import InvoiceAction
+from invoicing.invoices.waiting import NOT_CONNECTED, put_aside
 from invoicing.subscriptions.advance import end_due_cycles
 from invoicing.subscriptions.models import BillingCycle, CycleAction
 
@@ -185,6 +186,9 @@ def _cannot_be_charged(invoice: Invoice, why: str) -> None:
 
 
 def _ask_again(invoice: Invoice, error: GatewayUnavailable, real_now: datetime) -> None:
+    if error.code == NOT_CONNECTED:
+        put_aside(invoice, error, gateway=invoice.gateway, real_now=real_now)
+        return
     until = real_now + timedelta(seconds=30)
     Invoice.objects.filter(pk=invoice.pk).update(last_error=error.message, claim_token=None, claimed_until=until)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 
+from customers.actors import SCHEDULE
 from customers.vendor import Vendor
 from invoicing.gateways import (
+    GatewayError,
     GatewayInvoice,
     GatewayMethod,
     GatewayRefund,
@@ -18,15 +21,16 @@ from invoicing.gateways import (
     InvoiceOrder,
 )
 from invoicing.invoices.models import IssueAttempt
-from payments.stripe import acting, issuing, reading, refunds
+from invoicing.invoices.waiting import NOT_CONNECTED
+from payments.stripe import acting, issuing, methods, reading, refunds, standing
 from payments.stripe.client import AccountClient, client_for
-from payments.stripe.connect import acting_connection, connection_by_reference, was_connected
+from payments.stripe.connect import acting_connection, connection_by_reference, last_connection
 from payments.stripe.models import StripeConnection, StripeCustomer, StripePaymentMethod
 from payments.stripe.plan import Issue
 
 NO_CONNECTION = "No Stripe account is connected. Connect one under Settings -> Invoicing & Payments."
 GONE = "The Stripe account {} is no longer connected. Connect it again under Settings -> Invoicing & Payments."
-PAUSED = "No Stripe account acts for you at present. Connect one or choose one under Settings -> Invoicing & Payments."
+STANDING_BY = "No Stripe account acts for you at present. Choose one under Settings -> Invoicing & Payments."
 NO_COUNTERPART = "The customer has no Stripe customer. Generate or link one under Integrations -> Payments."
 STILL_MADE = "The Stripe customer is still being made. The invoice follows as soon as it exists."
 
@@ -61,7 +65,12 @@ class StripeGateway:
             real_now=real_now,
             known_methods=list(StripePaymentMethod.objects.filter(stripe_customer=counterpart).order_by("-is_default")),
         )
-        return issuing.make(issue, _earlier(issue, real_now), remember)
+        try:
+            return issuing.make(issue, _earlier(issue, real_now), remember)
+        except GatewayRejected as error:
+            with suppress(GatewayError):
+                methods.look_after(error, counterpart, actor=SCHEDULE, real_now=real_now)
+            raise
 
     def collect(
         self, account: str, external_id: str, *, idempotency_key: str, known: int, method: str = ""
@@ -98,15 +107,15 @@ class StripeGateway:
 
 
 def _connection_for(order: InvoiceOrder) -> StripeConnection:
-    if not order.account and was_connected(order.vendor_id):
-        raise GatewayUnavailable(PAUSED, code="not_connected")
+    if not order.account and (last := last_connection(order.vendor_id)):
+        raise GatewayUnavailable(STANDING_BY if last.is_connected else standing.why_not(last), code=NOT_CONNECTED)
     return _connection(order.account)
 
 
 def _connection(account: str) -> StripeConnection:
     connection = connection_by_reference(account) if account else None
     if connection is None:
-        raise GatewayRejected(GONE.format(account) if account else NO_CONNECTION, code="not_connected")
+        raise GatewayRejected(GONE.format(account) if account else NO_CONNECTION, code=NOT_CONNECTED)
     return connection
 
 

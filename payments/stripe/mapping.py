@@ -289,7 +289,23 @@ def method_fields(method: JSON) -> dict[str, Any]:
         "last4": (detail.get("last4") or "")[:4],
         "exp_month": detail.get("exp_month"),
         "exp_year": detail.get("exp_year"),
+        "country": (detail.get("country") or "")[:2],
+        "bank_name": (detail.get("bank_name") or "")[:128],
+        "account_type": (detail.get("account_type") or "")[:32],
+        "routing_number": (detail.get("routing_number") or "")[:32],
     }
+
+
+def is_source(id_: str) -> bool:
+    """Saved as Stripe did before payment methods. Its old cards are payment methods too; the rest is not."""
+    return id_.startswith(("ba_", "src_"))
+
+
+def source_as_method(source: JSON) -> dict[str, Any]:
+    """A source in the shape of a payment method."""
+    kind = {"card": "card", "bank_account": "us_bank_account"}.get(source["object"]) or source.get("type") or "unknown"
+    detail = source.get(kind) if source["object"] == "source" else source
+    return {"id": source["id"], "type": kind, "created": source.get("created"), kind: detail or {}}
 
 
 def collection_method(collection: str) -> str:
