@@ -23,6 +23,7 @@ TEXTS = (
     "shipping_tracking_number",
     "uncategorized_text",
 )
+PROGRAMMES = ("mastercard_compliance", "visa_compelling_evidence_3", "visa_compliance")
 FILES = (
     "cancellation_policy",
     "customer_communication",
@@ -46,10 +47,10 @@ def dispute(created: int, livemode: bool, charge: JSON, reason: str, status: str
         "created": created,
         "currency": charge["currency"],
         "enhanced_eligibility_types": [],
-        "evidence": {**dict.fromkeys((*TEXTS, *FILES)), "appeal": None, "enhanced_evidence": {}},
+        "evidence": {**dict.fromkeys((*TEXTS, *FILES)), "appeal": None, "enhanced_evidence": dict.fromkeys(PROGRAMMES)},
         "evidence_details": {
             "due_by": due_by,
-            "enhanced_eligibility": {},
+            "enhanced_eligibility": dict.fromkeys(PROGRAMMES),
             "has_evidence": False,
             "past_due": False,
             "submission_count": 0,
