@@ -16,6 +16,7 @@ MODULES = (
     "portal_sessions",
     "charges",
     "refunds",
+    "disputes",
     "events",
     "webhook_endpoints",
     "tax_rates",
