@@ -25,6 +25,7 @@ from customers.events.models import SubjectKind
 from customers.money import to_major
 from customers.settings.policy import policies_for, policy_for
 from invoicing.invoices.lifecycle import InvoiceVerb
+from invoicing.invoices.methods import methods_of
 from invoicing.invoices.models import Invoice, InvoiceDocument
 from invoicing.invoices.schedule import NextStep, next_step
 from invoicing.invoices.states import TERMINAL
@@ -92,6 +93,8 @@ def invoice_page(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
         "attempts": list(invoice.issue_attempts.order_by("-number")),
         "payments": list(invoice.payments.all()),
         "refunds": list(invoice.refunds.all()),
+        "disputes": list(invoice.disputes.prefetch_related("movements")),
+        "methods": methods_of(invoice) if InvoiceVerb.PAY in {button.verb for button in buttons} else [],
         "refundable": amount_text(invoice.amount_refundable, invoice.currency),
         "emails": list(invoice.emails.order_by("-created_at", "-id")),
         "timeline": timeline_of(request.vendor, SubjectKind.INVOICE, invoice.pk),

@@ -10,7 +10,7 @@ harmless call was refused as well; then the connection is marked as ended.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
@@ -77,6 +77,9 @@ class AccountClient:
     def void_invoice(self, invoice: str, *, key: str) -> JSON:
         return self._post(lambda v1, options: v1.invoices.void_invoice(invoice, {}, options), key)
 
+    def mark_uncollectible(self, invoice: str, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.invoices.mark_uncollectible(invoice, {}, options), key)
+
     def delete_draft(self, invoice: str) -> JSON:
         return self._call(lambda v1, options: v1.invoices.delete(invoice, {}, options))
 
@@ -91,8 +94,9 @@ class AccountClient:
     def create_customer(self, params: Params, *, key: str) -> JSON:
         return self._post(lambda v1, options: v1.customers.create(_sent(params), options), key)
 
-    def retrieve_customer(self, customer: str) -> JSON:
-        return self._call(lambda v1, options: v1.customers.retrieve(customer, {}, options))
+    def retrieve_customer(self, customer: str, *, expand: Sequence[str] = ()) -> JSON:
+        params = {"expand": list(expand)} if expand else {}
+        return self._call(lambda v1, options: v1.customers.retrieve(customer, params, options))
 
     def update_customer(self, customer: str, params: Params, *, key: str) -> JSON:
         return self._post(lambda v1, options: v1.customers.update(customer, _sent(params), options), key)
@@ -102,6 +106,30 @@ class AccountClient:
 
     def attach_payment_method(self, method: str, params: Params, *, key: str) -> JSON:
         return self._post(lambda v1, options: v1.payment_methods.attach(method, _sent(params), options), key)
+
+    def detach_payment_method(self, method: str, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.payment_methods.detach(method, {}, options), key)
+
+    def delete_source(self, customer: str, source: str) -> JSON:
+        return self._call(lambda v1, options: v1.customers.payment_sources.detach(customer, source, {}, options))
+
+    # What a customer is handed to save a payment method
+
+    def create_setup_intent(self, params: Params, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.setup_intents.create(_sent(params), options), key)
+
+    def retrieve_setup_intent(self, intent: str) -> JSON:
+        return self._call(lambda v1, options: v1.setup_intents.retrieve(intent, {}, options))
+
+    def create_checkout_session(self, params: Params, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.checkout.sessions.create(_sent(params), options), key)
+
+    def retrieve_checkout_session(self, session: str, *, expand: Sequence[str] = ()) -> JSON:
+        params = {"expand": list(expand)} if expand else {}
+        return self._call(lambda v1, options: v1.checkout.sessions.retrieve(session, params, options))
+
+    def create_portal_session(self, params: Params, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.billing_portal.sessions.create(_sent(params), options), key)
 
     # Payments
 
@@ -142,6 +170,11 @@ class AccountClient:
 
     def list_refunds(self, params: Params) -> list[JSON]:
         return self._all(lambda v1, page, options: v1.refunds.list(page, options), params)
+
+    # Disputes
+
+    def retrieve_dispute(self, dispute: str) -> JSON:
+        return self._call(lambda v1, options: v1.disputes.retrieve(dispute, {}, options))
 
     # Whole accounts, page by page
 
