@@ -18,6 +18,7 @@ from billing_portal.portal import (
     session,
     stripe_connection,
     stripe_events,
+    stripe_keys,
     stripe_oauth,
     test_clock,
     unattributed,
@@ -96,6 +97,8 @@ urlpatterns = [
     path(f"{STRIPE}<stripe_mode:mode>/connect/", stripe_oauth.start, name="stripe_connect"),
     path(f"{STRIPE}<stripe_mode:mode>/disconnect/", stripe_connection.disconnect, name="stripe_disconnect"),
     path(f"{STRIPE}<stripe_mode:mode>/use/", stripe_connection.switch, name="stripe_switch"),
+    path(f"{STRIPE}<stripe_mode:mode>/keys/", stripe_keys.own_keys, name="stripe_keys"),
+    path(f"{STRIPE}<stripe_mode:mode>/endpoint/", stripe_connection.register_endpoint, name="stripe_endpoint"),
     path(f"{STRIPE}callback/", stripe_oauth.callback, name="stripe_callback"),
     path("settings/test-clock/", test_clock.test_clock, name="test_clock"),
 ]
