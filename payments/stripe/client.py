@@ -193,6 +193,9 @@ class AccountClient:
         page: JSON = {"limit": PAGE, **_sent(params)}
         return self._call(lambda v1, options: getattr(v1, what).list(page, options))
 
+    def list_invoice_lines(self, invoice: str) -> list[JSON]:
+        return self._all(lambda v1, page, options: v1.invoices.line_items.list(invoice, page, options), {})
+
     def retrieve_charge(self, charge: str) -> JSON:
         return self._call(lambda v1, options: v1.charges.retrieve(charge, {}, options))
 
