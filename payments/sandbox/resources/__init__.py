@@ -4,7 +4,10 @@ from importlib import import_module
 
 MODULES = (
     "accounts",
+    # Before customers: "search" is no customer's id.
+    "customer_search",
     "customers",
+    "customer_balance",
     "payment_methods",
     "invoices",
     "invoice_actions",

@@ -23,6 +23,15 @@ def customers_and_cards(client: Any) -> tuple[Any, str]:
     v1.customers.update(made.id, {"invoice_settings": {"default_payment_method": card}})
     v1.customers.retrieve(made.id)
     v1.customers.list({"email": "a@example.com"})
+    v1.customers.search({"query": 'email:"a@example.com"'})
+    moved = v1.customers.balance_transactions.create(made.id, {"amount": -500, "currency": "usd"})
+    v1.customers.balance_transactions.retrieve(made.id, moved.id)
+    v1.customers.balance_transactions.list(made.id)
+    v1.customers.update(made.id, {"balance": 0})
+    number = v1.customers.tax_ids.create(made.id, {"type": "eu_vat", "value": "DE123456789"})
+    v1.customers.tax_ids.retrieve(made.id, number.id)
+    v1.customers.tax_ids.list(made.id)
+    v1.customers.tax_ids.delete(made.id, number.id)
     return made, card
 
 
