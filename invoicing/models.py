@@ -1,6 +1,7 @@
 """Gathers the models of the rooms below, where Django looks for them."""
 
 from invoicing.catalog.models import Meter, MeteredComponent, PricePlan, PriceScheme, PriceTier
+from invoicing.invoices.charge_attempts import ChargeAttempt
 from invoicing.invoices.ledger import Dispute, DisputeMovement, Payment, Refund
 from invoicing.invoices.models import (
     Invoice,
@@ -16,6 +17,7 @@ from invoicing.usage.models import Measurement, UnattributedMeasurement
 __all__ = [
     "AdhocCharge",
     "BillingCycle",
+    "ChargeAttempt",
     "Discount",
     "Dispute",
     "DisputeMovement",

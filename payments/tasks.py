@@ -5,7 +5,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from payments.reconcile import poller, repair, run, stuck
-from payments.stripe import customer_sync, customers, processing, tally
+from payments.stripe import customer_sync, customers, notices, probing, processing, tally
 
 BATCH, MOST_BATCHES = 1000, 50
 PAGES_A_TURN, REPAIRS_A_TURN = 5, 20
@@ -26,6 +26,7 @@ def sweep() -> None:
     customers.retry_pending(real_now=timezone.now())
     if customer_sync.anything_to_send(timezone.now()):
         sync_customers.delay()
+    notices.send_notices()
 
 
 @shared_task
@@ -33,6 +34,12 @@ def sync_customers() -> None:
     """After an edit, and from the sweep: Stripe gets the newest state of each customer that waits."""
     while customer_sync.send_waiting(real_now=timezone.now()):
         pass
+
+
+@shared_task
+def probe_connections() -> None:
+    """Ask the accounts that were not asked for a day whether they still let us act."""
+    probing.probe_due(real_now=timezone.now())
 
 
 @shared_task

@@ -16,6 +16,7 @@ from billing_portal.portal.invoice_filters import Tab, counts, matching, tabs
 from billing_portal.portal.invoice_verbs import BUTTONS, offered, press
 from billing_portal.portal.keyset import newest_first
 from billing_portal.portal.navigation import show
+from billing_portal.portal.stripe_card import interruption
 from billing_portal.portal.timeline import timeline_of
 from customers.contact import CONTACT_FIELDS
 from customers.customer import Customer
@@ -84,6 +85,7 @@ def invoice_page(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
         "bill_to": bill_to(invoice),
         "lines": list(invoice.line_items.all()),
         "next_step": next_step(invoice, policy_for(invoice.customer)),
+        "interruption": interruption(request.vendor) if invoice.last_error else None,
         "primary": buttons[0] if buttons else None,
         "more": buttons[1:],
         "buttons": buttons,

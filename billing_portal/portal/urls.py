@@ -7,6 +7,7 @@ from billing_portal.portal import (
     api_keys,
     billing_settings,
     customer_changes,
+    customer_payments,
     customers,
     dashboard,
     invoices,
@@ -17,6 +18,7 @@ from billing_portal.portal import (
     session,
     stripe_connection,
     stripe_events,
+    stripe_keys,
     stripe_oauth,
     test_clock,
     unattributed,
@@ -48,13 +50,20 @@ urlpatterns = [
     path("customers/<code_name:name>/end-subscription/", customer_changes.end, name="end_subscription"),
     path("customers/<code_name:name>/", customers.overview, name="customer"),
     path("customers/<code_name:name>/invoices/", customers.invoices, name="customer_invoices"),
-    path("customers/<code_name:name>/payments/", customers.payments, name="customer_payments"),
-    path(
-        "customers/<code_name:name>/payments/generate/",
-        customers.generate_stripe_customer,
-        name="generate_stripe_customer",
-    ),
-    path("customers/<code_name:name>/payments/link/", customers.link_stripe_customer, name="link_stripe_customer"),
+    path("customers/<code_name:name>/payments/", customer_payments.payments, name="customer_payments"),
+    *[
+        path(f"customers/<code_name:name>/payments/{address}/", view, name=view_name)
+        for address, view, view_name in (
+            ("generate", customer_payments.generate, "generate_stripe_customer"),
+            ("link", customer_payments.link, "link_stripe_customer"),
+            ("unlink", customer_payments.unlink, "unlink_stripe_customer"),
+            ("send", customer_payments.send, "send_to_stripe"),
+            ("card-link", customer_payments.make_card_link, "make_card_link"),
+            ("portal-link", customer_payments.make_portal_link, "make_portal_link"),
+            ("methods/<slug:method>/default", customer_payments.choose_default, "choose_payment_method"),
+            ("methods/<slug:method>/remove", customer_payments.remove, "remove_payment_method"),
+        )
+    ],
     path("customers/<code_name:name>/billing-settings/", customers.billing_settings, name="customer_settings"),
     path("customers/<code_name:name>/billing-settings/preview/", customers.preview_override, name="preview_override"),
     path("customers/<code_name:name>/activity/", customers.activity, name="customer_activity"),
@@ -88,6 +97,8 @@ urlpatterns = [
     path(f"{STRIPE}<stripe_mode:mode>/connect/", stripe_oauth.start, name="stripe_connect"),
     path(f"{STRIPE}<stripe_mode:mode>/disconnect/", stripe_connection.disconnect, name="stripe_disconnect"),
     path(f"{STRIPE}<stripe_mode:mode>/use/", stripe_connection.switch, name="stripe_switch"),
+    path(f"{STRIPE}<stripe_mode:mode>/keys/", stripe_keys.own_keys, name="stripe_keys"),
+    path(f"{STRIPE}<stripe_mode:mode>/endpoint/", stripe_connection.register_endpoint, name="stripe_endpoint"),
     path(f"{STRIPE}callback/", stripe_oauth.callback, name="stripe_callback"),
     path("settings/test-clock/", test_clock.test_clock, name="test_clock"),
 ]

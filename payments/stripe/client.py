@@ -19,6 +19,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from invoicing.gateways import GatewayError, GatewayRejected, GatewayUnavailable
+from invoicing.invoices.waiting import NOT_CONNECTED
 from payments.stripe import limits, standing
 from payments.stripe.errors import Problem, explain
 from payments.stripe.models import StripeConnection
@@ -38,7 +39,7 @@ Params = Mapping[str, Any]
 
 def client_for(connection: StripeConnection) -> AccountClient:
     if not connection.is_connected:
-        raise GatewayUnavailable(standing.waiting_for(connection.account_id), code="not_connected")
+        raise GatewayUnavailable(standing.why_not(connection), code=NOT_CONNECTED)
     return AccountClient(connection.account_id, connection.livemode, connection.secret_key, connection)
 
 
@@ -132,6 +133,16 @@ class AccountClient:
 
     # Payments
 
+    def create_payment_intent(self, params: Params, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.payment_intents.create(_sent(params), options), key)
+
+    def retrieve_payment_intent(self, intent: str, *, expand: Sequence[str] = ()) -> JSON:
+        params = {"expand": list(expand)} if expand else {}
+        return self._call(lambda v1, options: v1.payment_intents.retrieve(intent, params, options))
+
+    def list_payment_intents(self, params: Params) -> list[JSON]:
+        return self._all(lambda v1, page, options: v1.payment_intents.list(page, options), params)
+
     def list_charges(self, payment_intent: str) -> list[JSON]:
         """Every attempt that was made for a payment intent, newest first."""
         return self._all(lambda v1, page, options: v1.charges.list(page, options), {"payment_intent": payment_intent})
@@ -213,7 +224,7 @@ class AccountClient:
             return explain(problem)
         reason = standing.KEY_REFUSED if self._own_key else standing.REVOKED
         standing.ended(self._connection, real_now=timezone.now(), reason=reason)
-        return GatewayUnavailable(f"{reason} {standing.REMEDY}", code="not_connected")
+        return GatewayUnavailable(f"{reason} {standing.REMEDY}", code=NOT_CONNECTED)
 
     def _shuts_us_out(self, problem: Problem) -> bool:
         """A key of the vendor's own may be rolled; where the platform's is refused, no account is to blame."""

@@ -47,6 +47,11 @@ class StripeConnection(VendorOwned):
             ),
             models.UniqueConstraint(fields=["vendor"], condition=Q(is_active=True), name="one_acting_connection"),
         ]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(is_notice_due=True), name="stripe_connection_notice_due"),
+            models.Index(fields=["probed_at"], condition=Q(disconnected_at=None), name="stripe_connection_probed"),
+            models.Index(fields=["account_id", "livemode"], name="stripe_connection_account"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.account_id} ({self.mode})"
@@ -59,6 +64,15 @@ class StripeConnection(VendorOwned):
     def reference(self) -> str:
         """What an invoice remembers it by; ``connect.connection_by_reference`` is the way back."""
         return f"{self.account_id}/{self.mode}"
+
+    @property
+    def uses_own_keys(self) -> bool:
+        return bool(self.secret_key)
+
+    @property
+    def key_hint(self) -> str:
+        """All that is ever shown of the key."""
+        return f"{self.secret_key[:8]}…{self.secret_key[-4:]}"
 
     @property
     def is_connected(self) -> bool:

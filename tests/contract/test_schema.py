@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -15,6 +16,7 @@ from django.test import Client
 from django.utils import timezone
 from drf_spectacular.validation import validate_schema
 
+from billing_portal.api import examples
 from customers.actors import STRIPE
 from customers.events.dispatch import dispatch
 from customers.models import Customer, Vendor
@@ -70,6 +72,32 @@ def test_every_operation_needs_a_key_but_the_link_to_a_pdf() -> None:
     keys: list[dict[str, list[str]]] = [{"ApiKey": []}, {"ApiKeyInXAuthorization": []}]
     open_to_all = {operation["operationId"] for operation in operations().values() if operation["security"] != keys}
     assert open_to_all == {"get_invoice_pdf"}
+
+
+def test_every_body_has_an_example_and_every_example_is_true() -> None:
+    named = {operation["operationId"]: operation for operation in operations().values()}
+    with_body = {name for name, operation in named.items() if "requestBody" in operation}
+    assert with_body == set(examples.BODIES), "an example for each, in billing_portal/api/examples.py"
+    for name, operation in named.items():
+        success = next(said for code, said in operation["responses"].items() if code.startswith("2"))
+        for place in (operation.get("requestBody", {}), success):
+            content = place.get("content", {}).get("application/json")
+            if content is not None:
+                problems = [error.message for error in validator(content["schema"]).iter_errors(content["example"])]
+                assert problems == [], name
+
+
+def test_the_page_for_people_names_every_operation_and_needs_nothing_from_elsewhere(client: Client) -> None:
+    response = client.get("/api/v1/docs/")
+    assert response.status_code == 200
+    page = response.content.decode()
+    for (_, path), operation in operations().items():
+        assert f'id="{operation["operationId"]}"' in page
+        assert f"<code>{path}</code>" in page
+    assert "<script" not in page
+    assert " style=" not in page
+    assert not re.search(r"(src|href)=\"(https?:)?//", page)
+    assert "'unsafe-inline'" not in response["Content-Security-Policy"]
 
 
 def test_measurements_are_documented_as_they_are_read() -> None:

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.api.base import StrictSerializer, VendorView, done
+from customers.api.paging import linked
 from customers.api.schema import documented
 from customers.errors import Conflict, Missing
 from invoicing.invoices import lifecycle, refunds
@@ -46,7 +47,7 @@ class InvoicesView(InvoiceVendorView):
     @documented("list_invoices", query=InvoiceQuery, answer=PastInvoicesAnswer)
     def get(self, request: Request) -> Response:
         query = self.read_query(InvoiceQuery)
-        page = page_of(matching(Invoice.objects.of(self.vendor), query), query)
+        page = page_of(matching(Invoice.objects.of(self.vendor), query), query, limit=query.get("limit", LIMIT))
         answer: PastInvoicesAnswer = {
             "invoices": [past_invoice_shape(invoice) for invoice in page.invoices],
             "limit": query.get("limit", LIMIT),
@@ -54,7 +55,7 @@ class InvoicesView(InvoiceVendorView):
             "sort_direction": query["sort_direction"],
             **page.offsets,
         }
-        return done(answer)
+        return linked(self, done(answer), page.offsets)
 
 
 class InvoiceView(InvoiceVendorView):
@@ -216,15 +217,20 @@ class PdfView(InvoiceVendorView):
         return found
 
 
+def _with_money(invoices: list[Invoice]) -> None:
+    """Of most invoices nothing is paid, refunded or disputed: only the others are asked for."""
+    prefetch_related_objects([invoice for invoice in invoices if invoice.was_tried], "payments")
+    prefetch_related_objects([invoice for invoice in invoices if invoice.amount_paid], "refunds")
+    prefetch_related_objects([invoice for invoice in invoices if invoice.dispute_state], "disputes")
+
+
 class CustomerInvoicesView(InvoiceVendorView):
     @documented("list_customer_invoices", query=InvoiceQuery, answer=list[InvoiceAnswer])
     def get(self, request: Request, name: str) -> Response:
-        """All of them unless ``limit`` says otherwise, newest first."""
+        """All of them unless ``limit`` says otherwise, newest first. The ``Link`` header leads to the next page."""
         customer = self.customer(name)
         query = self.read_query(InvoiceQuery)
         rows = matching(Invoice.objects.of(self.vendor).filter(customer=customer), query)
-        found = list(rows.prefetch_related("line_items")[: query.get("limit")])
-        prefetch_related_objects([invoice for invoice in found if invoice.was_tried], "payments")
-        prefetch_related_objects([invoice for invoice in found if invoice.amount_paid], "refunds")
-        prefetch_related_objects([invoice for invoice in found if invoice.dispute_state], "disputes")
-        return done([invoice_shape(invoice) for invoice in found])
+        page = page_of(rows.prefetch_related("line_items"), query, limit=query.get("limit"))
+        _with_money(page.invoices)
+        return linked(self, done([invoice_shape(invoice) for invoice in page.invoices]), page.offsets)
