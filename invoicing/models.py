@@ -11,13 +11,15 @@ from invoicing.invoices.models import (
     NumberSeries,
     OutgoingEmail,
 )
-from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Discount, Subscription
+from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Coupon, CouponUse, Discount, Subscription
 from invoicing.usage.models import Measurement, UnattributedMeasurement
 
 __all__ = [
     "AdhocCharge",
     "BillingCycle",
     "ChargeAttempt",
+    "Coupon",
+    "CouponUse",
     "Discount",
     "Dispute",
     "DisputeMovement",
