@@ -229,7 +229,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('claim_token', models.UUIDField(blank=True, editable=False, null=True)),
                 ('claimed_until', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('kind', models.CharField(choices=[('invoice', 'Invoice'), ('refund', 'Refund')], max_length=8)),
+                ('kind', models.CharField(choices=[('invoice', 'Invoice'), ('refund', 'Refund'), ('charge', 'Charge of an e-mailed invoice')], max_length=8)),
                 ('subject_id', models.BigIntegerField()),
                 ('state', models.CharField(max_length=24)),
                 ('external_id', models.CharField(max_length=255)),
