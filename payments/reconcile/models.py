@@ -37,6 +37,7 @@ class Watch(VendorOwned, Claimable):
     class Kind(models.TextChoices):
         INVOICE = "invoice", "Invoice"
         REFUND = "refund", "Refund"
+        CHARGE = "charge", "Charge of an e-mailed invoice"
 
     kind = models.CharField(max_length=8, choices=Kind.choices)
     subject_id = models.BigIntegerField()

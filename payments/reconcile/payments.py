@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from customers.money import format_money
 from invoicing.gateways import RefundStatus
+from invoicing.invoices.charge_attempts import ChargeAttempt
 from invoicing.invoices.models import Invoice, Payment, Refund
 from invoicing.invoices.refunds import STATE_OF
 from payments.reconcile.findings import Bucket, Findings, Found, Kind, Share
@@ -27,8 +28,14 @@ def compare_charges(connection: StripeConnection, theirs: Sequence[JSON], run: R
     known = _payments(connection, [charge["id"] for charge in collected])
     seen = _seen(run, collected)
     named = _named(connection, collected)
-    result = Findings(objects=len(theirs), looked=[charge["id"] for charge in theirs])
+    under_way = ChargeAttempt.objects.filter(invoice__in=named.values(), state=ChargeAttempt.State.SENDING)
+    at_work = {str(pk) for pk in under_way.values_list("invoice__uuid", flat=True)}
+    result = Findings(objects=len(theirs))
     for charge in collected:
+        if named_in(charge) in at_work:  # its answer is being written down at this moment
+            result.money.add(charge["currency"], Bucket.PAID, Share.EXPLAINED, charge["amount_captured"])
+            continue
+        result.looked.append(charge["id"])
         share, found = _charge(charge, known.get(charge["id"]), seen.get(charge["payment_intent"] or ""), named)
         result.money.add(charge["currency"], Bucket.PAID, share, charge["amount_captured"])
         result.found += [found] if found else []

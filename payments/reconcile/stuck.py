@@ -15,10 +15,11 @@ from django.db.models import Exists, OuterRef, Q
 
 from customers.claims import claim, hold
 from invoicing.gateways import GatewayError, GatewayUnavailable
+from invoicing.invoices.charge_attempts import ChargeAttempt
 from invoicing.invoices.ledger import Refund
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.states import OPEN
-from payments.reconcile.look import invoice_news, look, refund_news
+from payments.reconcile.look import charge_news, invoice_news, look, refund_news
 from payments.reconcile.models import Watch
 from payments.stripe.connect import connection_by_reference
 from payments.stripe.models import StripeEvent
@@ -31,12 +32,12 @@ Kind = Watch.Kind
 AFTER = (timedelta(minutes=10), timedelta(hours=1), timedelta(days=1))
 # Each costs a call or two: what does not fit is asked for the next time.
 MOST_NOTICED, MOST_ASKED = 2000, 100
-NEWS = {Kind.INVOICE: invoice_news, Kind.REFUND: refund_news}
+NEWS = {Kind.INVOICE: invoice_news, Kind.REFUND: refund_news, Kind.CHARGE: charge_news}
 
 
 def notice(*, real_now: datetime, limit: int = MOST_NOTICED) -> int:
     """Begin to watch what has come into such a state. Answers how many."""
-    made = [*_invoices(real_now, limit), *_refunds(real_now, limit)]
+    made = [*_invoices(real_now, limit), *_refunds(real_now, limit), *_charges(real_now, limit)]
     Watch.objects.bulk_create(made, ignore_conflicts=True)
     return len(made)
 
@@ -53,6 +54,16 @@ def _refunds(real_now: datetime, limit: int) -> Iterable[Watch]:
     pending = Refund.objects.filter(state=Refund.State.PENDING, external_id__isnull=False)
     for row in pending.filter(~Exists(watched)).select_related("invoice").order_by("pk")[:limit]:
         yield _watch(Kind.REFUND, row.invoice, row.pk, row.state, row.external_id or "", real_now)
+
+
+def _charges(real_now: datetime, limit: int) -> Iterable[Watch]:
+    """Those that a bank has not decided on."""
+    watched = Watch.objects.filter(kind=Kind.CHARGE, subject_id=OuterRef("pk"), state=OuterRef("state"))
+    pending = ChargeAttempt.objects.filter(state=ChargeAttempt.State.PENDING).exclude(external_id="")
+    for row in pending.filter(~Exists(watched)).select_related("invoice").order_by("pk")[:limit]:
+        made = _watch(Kind.CHARGE, row.invoice, row.pk, row.state, row.external_id, real_now)
+        made.account = row.account
+        yield made
 
 
 def _watch(kind: Kind, invoice: Invoice, pk: int, state: str, external_id: str, real_now: datetime) -> Watch:
@@ -92,7 +103,12 @@ def forget(*, limit: int = 1000) -> int:
     """Let go of what has left its state after the last question."""
     invoice = Invoice.objects.filter(pk=OuterRef("subject_id"), status=OuterRef("state"))
     refund = Refund.objects.filter(pk=OuterRef("subject_id"), state=OuterRef("state"))
-    stays = Q(kind=Kind.INVOICE) & Exists(invoice) | Q(kind=Kind.REFUND) & Exists(refund)
+    charge = ChargeAttempt.objects.filter(pk=OuterRef("subject_id"), state=OuterRef("state"))
+    stays = (
+        Q(kind=Kind.INVOICE) & Exists(invoice)
+        | Q(kind=Kind.REFUND) & Exists(refund)
+        | Q(kind=Kind.CHARGE) & Exists(charge)
+    )
     asked = Watch.objects.filter(~stays, next_at__isnull=True)
     ids = list(asked.order_by("pk").values_list("pk", flat=True)[:limit])
     return Watch.objects.filter(pk__in=ids).delete()[0]
@@ -102,7 +118,8 @@ def _over(watches: Sequence[Watch]) -> set[int]:
     """Those whose subject has moved on."""
     invoices = dict(Invoice.objects.filter(pk__in=_subjects(watches, Kind.INVOICE)).values_list("pk", "status"))
     refunds = dict(Refund.objects.filter(pk__in=_subjects(watches, Kind.REFUND)).values_list("pk", "state"))
-    present = {Kind.INVOICE: invoices, Kind.REFUND: refunds}
+    charges = dict(ChargeAttempt.objects.filter(pk__in=_subjects(watches, Kind.CHARGE)).values_list("pk", "state"))
+    present = {Kind.INVOICE: invoices, Kind.REFUND: refunds, Kind.CHARGE: charges}
     return {w.pk for w in watches if present[Kind(w.kind)].get(w.subject_id) != w.state}
 
 
