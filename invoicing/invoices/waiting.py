@@ -48,9 +48,13 @@ def put_aside(invoice: Invoice, error: GatewayUnavailable, *, gateway: str, real
     Invoice.objects.filter(pk=invoice.pk).update(
         next_action_at=None, last_error=error.message, claim_token=None, claimed_until=None
     )
-    # An account that was connected between the refusal and this moment has not seen the invoice waiting.
-    if get_gateway(gateway).acting_account(invoice.vendor_id):
-        go_on(invoice.vendor, real_now=real_now)
+    # An account that was connected between the refusal and this moment has not seen the invoice waiting. One that
+    # is held by an account which is still gone waits for that one, whatever acts now.
+    asked = get_gateway(gateway)
+    account = invoice.gateway_account or asked.acting_account(invoice.vendor_id)
+    if account and asked.can_act(account):
+        aside = Invoice.objects.filter(_PUT_ASIDE, pk=invoice.pk)
+        aside.update(next_action_at=invoice.vendor.now(real_now))
 
 
 def go_on(vendor: Vendor, *, real_now: datetime) -> int:

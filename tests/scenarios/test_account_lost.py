@@ -15,8 +15,9 @@ from billing_portal.accounts.models import Role
 from customers.actors import SCHEDULE
 from customers.models import Event
 from invoicing.gateways import GatewayRejected
-from invoicing.invoices.lifecycle import push
+from invoicing.invoices.lifecycle import push, void
 from invoicing.invoices.states import InvoiceStatus
+from invoicing.models import Invoice
 from payments.models import StripeConnection, StripeEvent
 from payments.sandbox.models import Account, Connection
 from payments.stripe import connect, standing
@@ -115,6 +116,14 @@ def test_what_waited_goes_out_through_another_account(world: World, acme, stripe
     [made] = stripe_sandbox.client(stripe_account=other.id).v1.invoices.list().data
     assert made.customer == counterpart.external_id
 
+    # What the lost account holds waits for that account, though another acts.
+    Invoice.objects.update(gateway_account=f"{stripe_sandbox.account}/test")
+    void(world.invoice(), reason="Wrong.", actor=OPERATOR, now=world.now, real_now=timezone.now())
+    world.rest()
+    waits = world.invoice()
+    assert (waits.next_action, waits.next_action_at) == ("void_at_gateway", None)
+    assert f"{stripe_sandbox.account} is not connected" in waits.last_error
+
 
 def test_what_never_had_an_account_follows_the_settings_of_the_day(world: World, acme) -> None:
     standing.ended(StripeConnection.objects.get(), real_now=timezone.now())
@@ -122,7 +131,7 @@ def test_what_never_had_an_account_follows_the_settings_of_the_day(world: World,
     invoice = world.invoice()
     assert (invoice.status, invoice.next_action_at) == (S.GENERATED, None)
     assert "is not connected" in invoice.last_error
-    world.settings(should_send_invoice_to_customers=True, invoice_via_octane=True)
+    world.settings(should_send_invoice_to_customers=True, invoice_via_octane=True, charges_enabled=False)
     push(invoice, actor=OPERATOR, now=world.now, real_now=timezone.now())
     world.rest()
     assert (world.invoice().status, world.invoice().gateway) == (S.ISSUED, "")
