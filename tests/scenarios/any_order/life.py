@@ -23,7 +23,8 @@ BEGIN, END = utc(2026, 3, 1), utc(2026, 4, 1)
 # Long enough for every grace period, the portal's retries and Stripe's, and shorter than the next cycle.
 REST = utc(2026, 4, 29)
 # Real time that passes after a restart: claims run out, held-back calls and late webhooks come back.
-PAUSES = (timedelta(minutes=2), timedelta(minutes=40), timedelta(hours=3))
+PAUSES = (timedelta(minutes=2), timedelta(minutes=40))
+AFTERWARDS = timedelta(hours=3)
 ROUNDS = 12
 # Real time that passes between two looks at a moving clock: what is held back for a moment comes back.
 TICK = timedelta(seconds=20)
@@ -50,6 +51,9 @@ def live(draw: Draw, platform: str, time: Time) -> Life:
     for pause in PAUSES:
         time.pass_by(pause)
         _run(life)
+    Fault.objects.filter(account=life.account).delete()  # the trouble ends
+    time.pass_by(AFTERWARDS)
+    _run(life)
     if any(webhooks.kind == "drop" for webhooks in draw.webhooks):
         tasks.poll_account(life.connection.pk)
         _run(life)
