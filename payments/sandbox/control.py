@@ -14,8 +14,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
-from payments.sandbox import deliveries, limits, orders
-from payments.sandbox.models import Fault, RateLimit, WebhookFault
+from payments.sandbox import deliveries, limits, orders, seed
+from payments.sandbox.models import Account, Fault, RateLimit, WebhookFault
 
 View = Callable[[HttpRequest], HttpResponse]
 
@@ -76,6 +76,14 @@ def rate_limits(request: HttpRequest) -> HttpResponse:
         limits.set_limit(**orders.read(_given(request), orders.RATE_LIMIT))
     listed = list(RateLimit.objects.order_by("account", "livemode").values(*orders.RATE_LIMIT))
     return JsonResponse({"rate_limits": listed, "counts": limits.counts()})
+
+
+@_control("GET", "POST")
+def accounts(request: HttpRequest) -> HttpResponse:
+    """POST makes one more test account, connected to the platform of this installation unless told otherwise."""
+    if request.method == "POST":
+        return JsonResponse(seed.another_account(**orders.read(_given(request), orders.ACCOUNT)))
+    return JsonResponse({"accounts": list(Account.objects.order_by("created", "pk").values("id", "name", "client_id"))})
 
 
 def _given(request: HttpRequest) -> Any:

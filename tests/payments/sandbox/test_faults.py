@@ -136,3 +136,20 @@ def test_an_account_may_have_a_limit_of_its_own(stripe_sandbox, client, limit):
     platform.v1.customers.list()
     with pytest.raises(stripe.RateLimitError):
         platform.v1.customers.list()
+
+
+def test_accounts_are_isolated_and_more_can_be_had(stripe_sandbox, client):
+    url = f"{stripe_sandbox.api_base}/_control/accounts"
+    second = requests.post(url, json={"name": "Second"}, timeout=5).json()
+    alone = requests.post(url, json={"name": "Alone", "connected": False}, timeout=5).json()
+    client.v1.customers.create({}, {"idempotency_key": "k"})
+    theirs = stripe_sandbox.client(stripe_account=second["id"])
+    assert theirs.v1.customers.list().data == []
+    theirs.v1.customers.create({"name": "another request"}, {"idempotency_key": "k"})
+    with pytest.raises(stripe.PermissionError):
+        stripe_sandbox.client(stripe_account=alone["id"]).v1.customers.list()
+    own = stripe.StripeClient(alone["secret_key"], base_addresses={"api": stripe_sandbox.api_base})
+    assert own.v1.customers.list().data == []
+    listed = {account["id"] for account in requests.get(url, timeout=5).json()["accounts"]}
+    assert {stripe_sandbox.account, second["id"], alone["id"]} <= listed
+    assert requests.post(url, json={}, timeout=5).status_code == 400
