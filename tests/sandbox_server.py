@@ -23,6 +23,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from payments.sandbox import clock, deliveries, limits, pump, seed, wsgi
+from payments.sandbox.models import Account, ApiKey
 from payments.sandbox.server import GARBAGE
 from payments.stripe.handlers import SUBSCRIBED
 from tests.contract.traffic import Traffic
@@ -55,6 +56,13 @@ class StripeSandbox:
 
     def send_webhooks_to(self, url: str) -> None:
         seed.ensure_installation(webhook_url=url, events=SUBSCRIBED)
+
+    def open_live_mode(self) -> tuple[str, str]:
+        """A secret key and a client id of live mode, for the tests that need both modes."""
+        key = ApiKey.objects.get(secret=self.secret_key)
+        Account.objects.filter(pk=key.account_id).update(live_client_id="ca_live_tests")
+        live, _ = ApiKey.objects.get_or_create(secret="sk_live_tests", account_id=key.account_id, livemode=True)
+        return live.secret, "ca_live_tests"
 
     def settle(self, real_now: datetime | None = None) -> bool:
         """Do what is due and try every new webhook once; true while something is under way."""

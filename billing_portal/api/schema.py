@@ -9,6 +9,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 
 from billing_portal.api.errors import body
+from billing_portal.api.examples import add_examples
 from billing_portal.api.idempotency import HEADER, LONGEST, REPLAYED
 
 Schema = dict[str, Any]
@@ -21,6 +22,17 @@ Every write may carry an `Idempotency-Key`. Sent again with the same key within 
 the first answer comes back, marked `Idempotent-Replayed: true`. That goes for successes and for refusals of what was
 tried (409); after any other answer the key is free. While the first request is still running, the second is answered
 409 with `octane-should-retry: true`. The same key with another address or body is refused with 422.
+
+Lists are answered whole unless `limit` is given. Then, where there is more, the headers `X-Next-Cursor` and `Link`
+(`rel="next"`) say where to go on. Pages neither overlap nor skip while rows come and go.
+
+A key is made for everything, to read only, or to send measurements only. It may make as many requests in a minute
+as the headers `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds) say; beyond that it is answered
+429 with `Retry-After`. Every answer carries an `X-Request-Id`: yours if you send one, else one of ours. Our log lines
+carry it too.
+
+Client libraries written for Octane know some operations that are not built here: they answer 501, kind `not_built`,
+with a sentence that says so, and are not listed below.
 """
 
 IDEMPOTENCY_KEY: Schema = {
@@ -134,6 +146,7 @@ def add_what_is_shared(result: Schema, generator: Any, **kwargs: Any) -> Schema:
         if method != "get":
             _may_be_repeated(operation)
         _say_headers(operation)
+        add_examples(operation, components["schemas"])
     return result
 
 

@@ -1,9 +1,8 @@
 """The addresses of the API below ``/api/v1``, written without a trailing slash (see ``paths.py``)."""
 
 from django.urls import include, path
-from drf_spectacular.views import SpectacularJSONAPIView
 
-from billing_portal.api import not_built
+from billing_portal.api import not_built, reference
 from billing_portal.api.customers import CustomerStatusView, CustomersView
 from billing_portal.api.errors import unknown_path
 from billing_portal.api.keys import ApiKeysView, ApiKeyView, OctaneRollView, RollApiKeyView
@@ -20,7 +19,8 @@ ROOMS = (
 )
 
 urlpatterns = [
-    path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
+    path("openapi.json", reference.schema, name="openapi"),
+    path("docs", reference.page, name="api-reference"),
     path("customers", CustomersView.as_view(), name="customers"),
     path("customers/<str:name>/status", CustomerStatusView.as_view(), name="customer-status"),
     path("api_keys", ApiKeysView.as_view(), name="api-keys"),

@@ -29,6 +29,7 @@ from invoicing.catalog.verbs import latest_plans
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.preview import preview_of
 from payments.stripe import customers as stripe_customers
+from payments.stripe import linking
 from payments.stripe.connect import connection_of
 
 PLANS_SHOWN = 200
@@ -124,7 +125,7 @@ def link_stripe_customer(request: OperatorRequest, name: str) -> HttpResponse:
     customer = _get(request, name)
     external_id = request.POST.get("external_id", "").strip()
     try:
-        stripe_customers.link(customer, external_id, actor=request.actor, real_now=request.real_now)
+        linking.link(customer, external_id, actor=request.actor, real_now=request.real_now)
     except Refused as refusal:
         messages.error(request, refusal.message)
         return redirect("portal:customer_payments", name=customer.name)

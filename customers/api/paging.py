@@ -66,15 +66,19 @@ def listed(
     shown = found[:limit]
     response = done([shape(row) for row in shown])
     if len(found) > len(shown):
-        _point_on(view, response, signing.dumps(_values(shown[-1], order), salt=salt))
+        response[NEXT] = signing.dumps(_values(shown[-1], order), salt=salt)
+    return linked(view, response, {"cursor": response.get(NEXT)})
+
+
+def linked(view: VendorView, response: Response, place: Mapping[str, Any]) -> Response:
+    """The address of the page after, where there is one: this one's query with another ``place``."""
+    if all(value is not None for value in place.values()):
+        query = view.request.query_params.copy()
+        for name, value in place.items():
+            query[name] = value
+        address = view.request.build_absolute_uri(f"{view.request.path}?{query.urlencode()}")
+        response["Link"] = f'<{address}>; rel="next"'
     return response
-
-
-def _point_on(view: VendorView, response: Response, cursor: str) -> None:
-    query = view.request.query_params.copy()
-    query["cursor"] = cursor
-    address = view.request.build_absolute_uri(f"{view.request.path}?{query.urlencode()}")
-    response[NEXT], response["Link"] = cursor, f'<{address}>; rel="next"'
 
 
 def _values(row: Model, order: Sequence[str]) -> list[Any]:

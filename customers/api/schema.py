@@ -78,7 +78,7 @@ def documented(
     media_type = "application/pdf" if answer is bytes else "application/json"
     return extend_schema(
         operation_id=name,
-        summary=name.replace("_", " ").capitalize(),
+        summary=name.replace("_", " ").capitalize().replace("api key", "API key"),
         parameters=[] if query is None else [query],
         request=body,
         responses={

@@ -81,11 +81,11 @@ def matching(rows: QuerySet[Invoice], query: dict[str, Any]) -> QuerySet[Invoice
     return rows.filter(_from_there_on(query)) if "forward_sort_offset" in query else rows
 
 
-def page_of(rows: QuerySet[Invoice], query: dict[str, Any]) -> Page:
-    limit = query.get("limit", LIMIT)
-    found = list(rows[: limit + 1])
+def page_of(rows: QuerySet[Invoice], query: dict[str, Any], *, limit: int | None) -> Page:
+    """``limit`` None: all of them."""
+    found = list(rows if limit is None else rows[: limit + 1])
     shown = found[:limit]
-    last = shown[-1] if len(found) > limit else None
+    last = shown[-1] if len(found) > len(shown) else None
     return Page(shown, _offsets(last, query["sort_column"]))
 
 
