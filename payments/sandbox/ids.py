@@ -22,6 +22,7 @@ PREFIXES = {
     "event": "evt_",
     "webhook_endpoint": "we_",
     "tax_rate": "txr_",
+    "test_helpers.test_clock": "clock_",
 }
 
 

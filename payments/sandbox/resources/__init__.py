@@ -19,6 +19,7 @@ MODULES = (
     "events",
     "webhook_endpoints",
     "tax_rates",
+    "test_clocks",
 )
 
 
