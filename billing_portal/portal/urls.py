@@ -7,6 +7,7 @@ from billing_portal.portal import (
     api_keys,
     billing_settings,
     customer_changes,
+    customer_payments,
     customers,
     dashboard,
     invoices,
@@ -49,13 +50,20 @@ urlpatterns = [
     path("customers/<code_name:name>/end-subscription/", customer_changes.end, name="end_subscription"),
     path("customers/<code_name:name>/", customers.overview, name="customer"),
     path("customers/<code_name:name>/invoices/", customers.invoices, name="customer_invoices"),
-    path("customers/<code_name:name>/payments/", customers.payments, name="customer_payments"),
-    path(
-        "customers/<code_name:name>/payments/generate/",
-        customers.generate_stripe_customer,
-        name="generate_stripe_customer",
-    ),
-    path("customers/<code_name:name>/payments/link/", customers.link_stripe_customer, name="link_stripe_customer"),
+    path("customers/<code_name:name>/payments/", customer_payments.payments, name="customer_payments"),
+    *[
+        path(f"customers/<code_name:name>/payments/{address}/", view, name=view_name)
+        for address, view, view_name in (
+            ("generate", customer_payments.generate, "generate_stripe_customer"),
+            ("link", customer_payments.link, "link_stripe_customer"),
+            ("unlink", customer_payments.unlink, "unlink_stripe_customer"),
+            ("send", customer_payments.send, "send_to_stripe"),
+            ("card-link", customer_payments.make_card_link, "make_card_link"),
+            ("portal-link", customer_payments.make_portal_link, "make_portal_link"),
+            ("methods/<slug:method>/default", customer_payments.choose_default, "choose_payment_method"),
+            ("methods/<slug:method>/remove", customer_payments.remove, "remove_payment_method"),
+        )
+    ],
     path("customers/<code_name:name>/billing-settings/", customers.billing_settings, name="customer_settings"),
     path("customers/<code_name:name>/billing-settings/preview/", customers.preview_override, name="preview_override"),
     path("customers/<code_name:name>/activity/", customers.activity, name="customer_activity"),

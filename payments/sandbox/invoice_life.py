@@ -20,6 +20,10 @@ MINIMUM = {"jpy": 50, "gbp": 30, "aud": 50, "krw": 500, "mxn": 1000, "sek": 300,
 DEFAULT_MINIMUM = 50
 
 
+def minimum(currency: str) -> int:
+    return MINIMUM.get(currency, DEFAULT_MINIMUM)
+
+
 def customer_copy(customer: JSON) -> JSON:
     return {f"customer_{name}": customer[name] for name in COPIED}
 
@@ -109,7 +113,7 @@ def _links_base() -> str:
 def _amounts(data: JSON, customer: JSON) -> JSON:
     """The customer's balance is applied; a sum too small to charge is carried over instead."""
     owed = data["total"] + customer["balance"]
-    carried = 0 < owed < MINIMUM.get(data["currency"], DEFAULT_MINIMUM)
+    carried = 0 < owed < minimum(data["currency"])
     due = 0 if carried else max(owed, 0)
     return {
         "amount_due": due,

@@ -4,6 +4,8 @@ Stripe's that saves a card, and Stripe's billing portal. Each is made when it is
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,12 +13,14 @@ from typing import Any
 from django.conf import settings
 from django.urls import reverse
 
+from customers.actors import Actor
 from customers.customer import Customer
 from customers.errors import Conflict
+from invoicing.gateways import GatewayRejected
 from payments.stripe import mapping
 from payments.stripe.client import client_for
 from payments.stripe.connect import required_connection
-from payments.stripe.methods import credential
+from payments.stripe.methods import credential, look_after
 from payments.stripe.models import StripeConnection, StripeCustomer
 from payments.stripe.refusals import in_words
 
@@ -41,17 +45,17 @@ class SetupSecret:
     account_id: str
 
 
-def setup_secret(customer: Customer) -> SetupSecret:
+def setup_secret(customer: Customer, *, actor: Actor, real_now: datetime) -> SetupSecret:
     """A setup intent; the payment method it saves becomes the default. Raises ``Conflict``, ``Busy``."""
     row = _linked(customer)
     key = publishable_key(row.connection)
     params = {"customer": row.external_id, "usage": "off_session", "metadata": marks(row)}
-    with in_words():
+    with _noticing(row, actor, real_now):
         made = client_for(row.connection).create_setup_intent(params, key=_key("setup-intent", row))
     return SetupSecret(key, made["client_secret"], row.connection.account_id)
 
 
-def card_link(customer: Customer) -> Link:
+def card_link(customer: Customer, *, actor: Actor, real_now: datetime) -> Link:
     """A Checkout page that saves a card, which becomes the default. Raises ``Conflict``, ``Busy``."""
     row = _linked(customer)
     params = {
@@ -63,16 +67,16 @@ def card_link(customer: Customer) -> Link:
         "metadata": marks(row),
         "setup_intent_data": {"metadata": marks(row)},
     }
-    with in_words():
+    with _noticing(row, actor, real_now):
         made = client_for(row.connection).create_checkout_session(params, key=_key("checkout", row))
     return Link(made["url"], mapping.moment(made["expires_at"]))
 
 
-def portal_link(customer: Customer) -> Link:
+def portal_link(customer: Customer, *, actor: Actor, real_now: datetime) -> Link:
     """Stripe's billing portal, signed in as the customer, for a short while. Raises ``Conflict``, ``Busy``."""
     row = _linked(customer)
     params = {"customer": row.external_id, "return_url": address_of("payment-method-unchanged")}
-    with in_words():
+    with _noticing(row, actor, real_now):
         made = client_for(row.connection).create_portal_session(params, key=_key("portal", row))
     return Link(made["url"])
 
@@ -110,6 +114,17 @@ def _linked(customer: Customer) -> StripeCustomer:
     if row is None or row.state != StripeCustomer.State.LINKED:
         raise Conflict(row.last_error if row and row.last_error else NO_COUNTERPART, code="no_stripe_customer")
     return row
+
+
+@contextmanager
+def _noticing(row: StripeCustomer, actor: Actor, real_now: datetime) -> Iterator[None]:
+    """A customer that was deleted in Stripe is marked, and said to be."""
+    with in_words():
+        try:
+            yield
+        except GatewayRejected as error:
+            look_after(error, row, actor=actor, real_now=real_now)
+            raise
 
 
 def _key(what: str, row: StripeCustomer) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,7 +26,7 @@ from customers.customer import Customer
 from customers.errors import Conflict
 from customers.events.models import EventKind
 from customers.settings.policy import policy_for
-from invoicing.gateways import GatewayRejected, GatewayUnavailable
+from invoicing.gateways import GatewayError, GatewayRejected, GatewayUnavailable
 from payments.stripe import methods
 from payments.stripe.client import client_for
 from payments.stripe.customer_fields import FIELDS, update_for
@@ -159,8 +160,8 @@ def _taken(row: StripeCustomer, token: uuid.UUID, real_now: datetime) -> None:
 
 def _refused(row: StripeCustomer, token: uuid.UUID, error: GatewayRejected, real_now: datetime) -> None:
     """Stripe does not take this state, so it is not sent again: the next edit is a new one."""
-    if error.code == "resource_missing":
-        methods.refresh(row, actor=SCHEDULE, real_now=real_now)
+    with suppress(GatewayError):
+        methods.look_after(error, row, actor=SCHEDULE, real_now=real_now)
     with transaction.atomic():
         _record(row, token, sync_settled=row.sync_wanted, sync_error=error.message, attempts=0, claimed_until=None)
         details = {"error": error.message, "code": error.code}

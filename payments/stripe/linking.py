@@ -35,7 +35,7 @@ def link(customer: Customer, external_id: str, *, actor: Actor, real_now: dateti
     connection = required_connection(customer.vendor)
     _check_linkable(customer, connection, external_id)
     _verify(connection, external_id)
-    row = _link_row(customer, connection, external_id, actor=actor, real_now=real_now)
+    row = link_row(customer, connection, external_id, actor=actor, real_now=real_now)
     # Linked is linked: without an answer now, the next webhook of this customer brings its methods.
     with suppress(GatewayError):
         methods.refresh(row, actor=actor, real_now=real_now)
@@ -74,9 +74,10 @@ def _why_not(connection: StripeConnection, external_id: str, refusal: Conflict) 
     return f"There is no customer {external_id} in {where}."
 
 
-def _link_row(
+def link_row(
     customer: Customer, connection: StripeConnection, external_id: str, *, actor: Actor, real_now: datetime
 ) -> StripeCustomer:
+    """For a Stripe customer that was just seen in this account. Makes no call."""
     try:
         with transaction.atomic():
             row, _ = StripeCustomer.objects.select_for_update(of=("self",)).get_or_create(
@@ -112,14 +113,14 @@ def unlink(customer: Customer, *, actor: Actor, real_now: datetime) -> None:
             raise Missing(f"{customer} has no Stripe customer in the account {connection.account_id}.")
         if row.state == State.PENDING:
             raise Busy("The Stripe customer is being made. Unlink it when it is there.")
-        _refuse_in_flight(customer)
+        _refuse_in_flight(customer, connection)
         tell(row, EventKind.GATEWAY_CUSTOMER_UNLINKED, {"stripe_customer": row.external_id},
              actor=actor, real_now=real_now)  # fmt: skip
         row.delete()
 
 
-def _refuse_in_flight(customer: Customer) -> None:
-    numbers = list(in_flight(customer).order_by("pk").values_list("number", flat=True)[:4])
+def _refuse_in_flight(customer: Customer, connection: StripeConnection) -> None:
+    numbers = list(in_flight(customer, connection).order_by("pk").values_list("number", flat=True)[:4])
     if not numbers:
         return
     named = ", ".join(number or "one without a number" for number in numbers[:3]) + (" and more" if numbers[3:] else "")
@@ -130,12 +131,13 @@ def _refuse_in_flight(customer: Customer) -> None:
     )
 
 
-def in_flight(customer: Customer) -> QuerySet[Invoice]:
+def in_flight(customer: Customer, connection: StripeConnection) -> QuerySet[Invoice]:
     """Those that Stripe still collects, is asked to change, or may just be getting."""
     attempts = IssueAttempt.objects.filter(
         channel=Channel.GATEWAY, state__in=(AttemptState.SENDING, AttemptState.UNKNOWN)
     )
-    at_stripe = Q(gateway="stripe") & (Q(status__in=OPEN) | Q(next_action__in=AT_GATEWAY))
+    here = Q(gateway="stripe", gateway_account__in=("", connection.reference))
+    at_stripe = here & (Q(status__in=OPEN) | Q(next_action__in=AT_GATEWAY))
     mine = Invoice.objects.of(customer.vendor).filter(customer=customer)
     return mine.filter(at_stripe | Q(pk__in=attempts.values("invoice")))
 

@@ -85,8 +85,10 @@ def choose_default(counterpart: StripeCustomer, method: str, *, actor: Actor, re
     with in_words():
         try:
             make_default(counterpart, method, key=f"default-{counterpart.pk}-{uuid.uuid4().hex}")
-        finally:
-            refresh(counterpart, actor=actor, real_now=real_now)
+        except GatewayRejected as error:
+            look_after(error, counterpart, actor=actor, real_now=real_now)
+            raise
+        refresh(counterpart, actor=actor, real_now=real_now)
     counterpart.payment_methods.update(had_its_turn=True)
 
 
@@ -168,6 +170,15 @@ def _prefer(counterpart: StripeCustomer, method: str, key: str) -> JSON:
     except GatewayRejected as error:
         logger.warning("%s did not become the default of %s: %s", method, counterpart, error.message)
     return client_for(counterpart.connection).retrieve_customer(counterpart.external_id)
+
+
+def look_after(error: GatewayRejected, counterpart: StripeCustomer, *, actor: Actor, real_now: datetime) -> None:
+    """A call was refused. Was it because the customer, or one of its methods, is not there any more?"""
+    if error.code not in ("resource_missing", "customer_deleted"):
+        return
+    refresh(counterpart, actor=actor, real_now=real_now)
+    if not StripeCustomer.objects.filter(pk=counterpart.pk, state=StripeCustomer.State.LINKED).exists():
+        raise GatewayRejected(GONE.format(counterpart.external_id), code="customer_deleted") from error
 
 
 def mark_deleted(counterpart: StripeCustomer, *, actor: Actor, real_now: datetime) -> bool:

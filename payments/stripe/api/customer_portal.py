@@ -60,4 +60,4 @@ class PortalSetupIntentView(CustomerPortalView):
     @documented("create_customer_portal_setup_intent", body=WhoseInput, answer=SetupIntentAnswer)
     def post(self, request: Request) -> Response:
         """For Stripe.js. What the customer saves becomes the default."""
-        return done(secret_shape(customer_links.setup_secret(self.whose())))
+        return done(secret_shape(customer_links.setup_secret(self.whose(), actor=self.actor, real_now=self.real_now)))

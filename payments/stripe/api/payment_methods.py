@@ -68,7 +68,9 @@ class SetupIntentView(VendorView):
     @documented("create_customer_setup_intent", answer=SetupIntentAnswer)
     def post(self, request: Request, name: str) -> Response:
         """For a page of your own, with Stripe.js. What the customer saves there becomes the default."""
-        return done(secret_shape(customer_links.setup_secret(self.customer(name))))
+        return done(
+            secret_shape(customer_links.setup_secret(self.customer(name), actor=self.actor, real_now=self.real_now))
+        )
 
 
 class CardLinkView(VendorView):
@@ -77,7 +79,7 @@ class CardLinkView(VendorView):
     @documented("create_customer_payment_method_link", answer=LinkAnswer)
     def post(self, request: Request, name: str) -> Response:
         """A page of Stripe's on which the customer saves a payment method, which becomes the default."""
-        return done(link_shape(customer_links.card_link(self.customer(name))))
+        return done(link_shape(customer_links.card_link(self.customer(name), actor=self.actor, real_now=self.real_now)))
 
 
 class PortalLinkView(VendorView):
@@ -86,4 +88,6 @@ class PortalLinkView(VendorView):
     @documented("create_customer_billing_portal_link", answer=LinkAnswer)
     def post(self, request: Request, name: str) -> Response:
         """Stripe's billing portal, signed in as the customer. Hand it on at once: it lasts minutes."""
-        return done(link_shape(customer_links.portal_link(self.customer(name))))
+        return done(
+            link_shape(customer_links.portal_link(self.customer(name), actor=self.actor, real_now=self.real_now))
+        )
