@@ -32,7 +32,7 @@ def test_every_control_has_its_place():
 def test_every_card_is_listed_with_its_number():
     rows = [line for line in TEXT.splitlines() if line.startswith("| `pm_card_")]
     listed = {id_: row.split("|")[2].strip() for row in rows for id_ in re.findall(r"`(pm_\w+)`", row.split("|")[1])}
-    assert listed == {id_: card.last4 for id_, card in CARDS.items()}
+    assert {id_: listed.get(id_) for id_ in CARDS} == {id_: card.last4 for id_, card in CARDS.items()}
 
 
 @SANDBOX_ONLY
