@@ -44,13 +44,22 @@ def claim_attempt(invoice: Invoice, *, now: datetime, real_now: datetime) -> Cla
         invoice = locked(invoice)
         if invoice.state not in BEFORE_ISSUE or invoice.next_action != InvoiceAction.ISSUE:
             return None
-        if under_way := invoice.issue_attempts.filter(state=AttemptState.SENDING).first():
+        under_way = invoice.issue_attempts.filter(state=AttemptState.SENDING).first()
+        if under_way and _has_left(under_way):
             _follow_account(under_way)
             return Claimed(under_way, is_new=False)
         policy = policy_for(invoice.customer)
         tax_for_issue(invoice, policy)
         _date(invoice, policy, now)
         return Claimed(_open(invoice, policy, now=now, real_now=real_now), is_new=True)
+
+
+def _has_left(attempt: IssueAttempt) -> bool:
+    """False for an order that had no account to go to. It was never sent, so the settings are read again."""
+    if attempt.channel != Channel.GATEWAY or attempt.request["account"]:
+        return True
+    attempt.delete()
+    return False
 
 
 def _follow_account(attempt: IssueAttempt) -> None:

@@ -53,6 +53,13 @@ def payment_intent(id_: str, created: int, livemode: bool, amount: int, currency
     }
 
 
+def payment_error(error: JSON) -> JSON:
+    """What went wrong with an intent, with whatever is not known of it as null."""
+    unknown = ["doc_url", "network_advice_code", "network_decline_code", "param", "payment_intent"]
+    unknown += ["payment_method_type", "request_log_url", "setup_intent", "source"]
+    return {**dict.fromkeys(unknown), **error}
+
+
 def charge(created: int, livemode: bool, intent: JSON, method: JSON) -> JSON:
     return {
         "object": "charge",
