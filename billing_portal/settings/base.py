@@ -165,7 +165,7 @@ STRIPE_LIVE_CLIENT_ID = env.str("STRIPE_LIVE_CLIENT_ID", default="")
 STRIPE_WEBHOOK_SECRETS = env.list("STRIPE_WEBHOOK_SECRETS", default=[])
 # How fast all processes together call Stripe, for each account; below Stripe's 25 and 100. 0 holds nothing
 # back. The platform's own limit is the mode's figure unless it is given.
-STRIPE_TEST_CALLS_PER_SECOND = env.float("STRIPE_TEST_CALLS_PER_SECOND", default=20)
+STRIPE_TEST_CALLS_PER_SECOND = env.float("STRIPE_TEST_CALLS_PER_SECOND", default=24)
 STRIPE_LIVE_CALLS_PER_SECOND = env.float("STRIPE_LIVE_CALLS_PER_SECOND", default=80)
 STRIPE_PLATFORM_CALLS_PER_SECOND = env.float("STRIPE_PLATFORM_CALLS_PER_SECOND", default=None)
 

@@ -23,7 +23,10 @@ SELECT k.account_id, k.livemode, c.frozen_at, c."offset", EXISTS (
     WHERE n.platform_id = k.account_id AND n.account_id = %(account)s AND (n.livemode OR NOT k.livemode)), (
     SELECT r.per_second FROM sandbox_ratelimit r
     WHERE r.livemode = k.livemode AND r.account IN ('', coalesce(%(account)s, k.account_id))
-    ORDER BY r.account DESC LIMIT 1)
+    ORDER BY r.account DESC LIMIT 1), EXISTS (
+    SELECT 1 FROM sandbox_storedobject t
+    WHERE t.account = coalesce(%(account)s, k.account_id) AND t.livemode = k.livemode
+    AND t.object = 'test_helpers.test_clock')
 FROM sandbox_apikey k
 LEFT JOIN sandbox_clock c
     ON c.account = coalesce(%(account)s, k.account_id) AND c.livemode = k.livemode
@@ -41,7 +44,7 @@ def scope_of(request: HttpRequest, request_id: str, real_now: datetime) -> Scope
         found = cursor.fetchone()
     if found is None:
         raise unauthenticated(f"Invalid API Key provided: {secret[:8]}{'*' * 8}{secret[-4:]}")
-    platform, livemode, frozen_at, offset, connected, per_second = found
+    platform, livemode, frozen_at, offset, connected, per_second, has_test_clocks = found
     if asked and asked != platform and not connected:
         raise no_access(secret, asked)
     limits.enter(asked or platform, livemode, per_second)
@@ -53,6 +56,7 @@ def scope_of(request: HttpRequest, request_id: str, real_now: datetime) -> Scope
         request=request_id,
         idempotency_key=request.headers.get("Idempotency-Key"),
         platform=platform,
+        has_test_clocks=has_test_clocks,
     )
 
 

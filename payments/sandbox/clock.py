@@ -25,14 +25,14 @@ def set_clock(account: str, livemode: bool, *, frozen_at: datetime | None, offse
 
 def next_due(account: str, livemode: bool) -> datetime | None:
     """When, on the account's clock, the next scheduled thing happens: finalization, payment retry."""
-    waiting = StoredObject.objects.filter(account=account, livemode=livemode, due_at__isnull=False)
+    waiting = StoredObject.objects.filter(account=account, livemode=livemode, due_at__isnull=False, test_clock="")
     moment: datetime | None = waiting.aggregate(first=Min("due_at"))["first"]
     return moment
 
 
 def last_due(account: str, livemode: bool, by: datetime) -> datetime | None:
     """The latest scheduled thing that is not after ``by``."""
-    waiting = StoredObject.objects.filter(account=account, livemode=livemode, due_at__lte=by)
+    waiting = StoredObject.objects.filter(account=account, livemode=livemode, due_at__lte=by, test_clock="")
     moment: datetime | None = waiting.aggregate(last=Max("due_at"))["last"]
     return moment
 

@@ -14,8 +14,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
-from payments.sandbox import deliveries, disputing, limits, orders, store
-from payments.sandbox.models import Fault, RateLimit, StoredObject, WebhookFault
+from payments.sandbox import deliveries, disputing, limits, orders, seed, store
+from payments.sandbox.models import Account, Fault, RateLimit, StoredObject, WebhookFault
 from payments.sandbox.work import at_work
 
 View = Callable[..., HttpResponse]
@@ -77,6 +77,14 @@ def rate_limits(request: HttpRequest) -> HttpResponse:
         limits.set_limit(**orders.read(_given(request), orders.RATE_LIMIT))
     listed = list(RateLimit.objects.order_by("account", "livemode").values(*orders.RATE_LIMIT))
     return JsonResponse({"rate_limits": listed, "counts": limits.counts()})
+
+
+@_control("GET", "POST")
+def accounts(request: HttpRequest) -> HttpResponse:
+    """POST makes one more test account, connected to the platform of this installation unless told otherwise."""
+    if request.method == "POST":
+        return JsonResponse(seed.another_account(**orders.read(_given(request), orders.ACCOUNT)))
+    return JsonResponse({"accounts": list(Account.objects.order_by("created", "pk").values("id", "name", "client_id"))})
 
 
 @_control("POST")

@@ -19,7 +19,8 @@ def flush(scope: Scope) -> None:
         return
     endpoints = _endpoints(scope)
     pairs = [(news, [e for e in endpoints if _wants(e, news.type)]) for news in scope.news]
-    rows = insert_many(build(scope, _event(scope, news, len(wanting))) for news, wanting in pairs)
+    stored = {"stored_at": scope.real_now.timestamp()}
+    rows = insert_many(build(scope, _event(scope, news, len(wanting)), stored) for news, wanting in pairs)
     if any(wanting for _, wanting in pairs):
         faults = webhook_faults.ordered(scope)
         Delivery.objects.bulk_create(

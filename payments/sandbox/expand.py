@@ -12,9 +12,16 @@ DEEPEST = 4
 
 # Property of an object -> the kind of object whose id it holds.
 REFERENCES: dict[str, dict[str, str]] = {
-    "customer": {"invoice_settings.default_payment_method": "payment_method"},
+    "customer": {
+        "invoice_settings.default_payment_method": "payment_method",
+        "test_clock": "test_helpers.test_clock",
+    },
     "payment_method": {"customer": "customer"},
-    "invoice": {"customer": "customer", "default_payment_method": "payment_method"},
+    "invoice": {
+        "customer": "customer",
+        "test_clock": "test_helpers.test_clock",
+        "default_payment_method": "payment_method",
+    },
     "invoice_payment": {
         "invoice": "invoice",
         "payment.payment_intent": "payment_intent",
@@ -38,8 +45,8 @@ REFERENCES: dict[str, dict[str, str]] = {
 }
 # References the sandbox never fills: expanding them leaves null.
 EMPTY: dict[str, set[str]] = {
-    "customer": {"default_source", "test_clock"},
-    "invoice": {"application", "default_source", "on_behalf_of", "latest_revision", "test_clock"},
+    "customer": {"default_source"},
+    "invoice": {"application", "default_source", "on_behalf_of", "latest_revision"},
     "payment_intent": {"application", "on_behalf_of", "review", "source"},
     "setup_intent": {"application", "latest_attempt", "mandate", "on_behalf_of", "single_use_mandate"},
     "checkout.session": {"invoice", "payment_intent", "payment_link", "subscription"},

@@ -24,6 +24,7 @@ PREFIXES = {
     "event": "evt_",
     "webhook_endpoint": "we_",
     "tax_rate": "txr_",
+    "test_helpers.test_clock": "clock_",
 }
 
 

@@ -41,12 +41,13 @@ class Bucket:
             return True
 
 
+clock = time.monotonic
 _buckets: defaultdict[tuple[str, bool], Bucket] = defaultdict(Bucket)
 
 
 def enter(account: str, livemode: bool, per_second: float | None) -> None:
     """Count the request, or refuse it."""
-    if per_second is not None and not _buckets[account, livemode].take(per_second, time.monotonic()):
+    if per_second is not None and not _buckets[account, livemode].take(per_second, clock()):
         raise rate_limited()
 
 

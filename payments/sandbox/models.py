@@ -90,6 +90,8 @@ class StoredObject(models.Model):
     hidden: "models.Field[JSON, JSON]" = models.JSONField(default=dict)
     deleted = models.BooleanField(default=False)
     due_at = models.DateTimeField(null=True)
+    # The test clock by which it lives; empty: the account's time.
+    test_clock = models.CharField(max_length=64, default="")
     customer = models.CharField(max_length=64, default="")
     invoice = models.CharField(max_length=64, default="")
     payment_intent = models.CharField(max_length=64, default="")
@@ -108,6 +110,7 @@ class StoredObject(models.Model):
             models.Index(fields=["charge"], condition=~Q(charge=""), name="sandbox_charge"),
             models.Index(fields=["email"], condition=~Q(email=""), name="sandbox_email"),
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="sandbox_due"),
+            models.Index(fields=["test_clock"], condition=~Q(test_clock=""), name="sandbox_test_clock"),
         ]
 
     def __str__(self) -> str:

@@ -121,3 +121,7 @@ RATE_LIMIT = {
     "livemode": Field(_flag, default=False),
     "per_second": Field(_rate, required=True),
 }
+ACCOUNT = {
+    "name": Field(_text, required=True),
+    "connected": Field(_flag, default=True),
+}

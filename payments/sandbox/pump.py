@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db import close_old_connections
 from django.utils import timezone
 
-from payments.sandbox import deliveries, schedule, wakeup
+from payments.sandbox import deliveries, forgetting, schedule, wakeup
 
 logger = logging.getLogger(__name__)
 INTERVAL = 1.0
@@ -26,10 +26,14 @@ def start() -> threading.Thread:
 
 
 def _forever() -> None:
+    forget_at = timezone.now()
     while True:
         wakeup.wait(INTERVAL)
         try:
             run_due(timezone.now())
+            if timezone.now() >= forget_at:
+                forgetting.forget(timezone.now())
+                forget_at = timezone.now() + forgetting.EVERY
         except Exception:
             logger.exception("The sandbox's pump stumbled; it tries again")
             close_old_connections()

@@ -20,7 +20,7 @@ HANDLERS: dict[str, Callable[[Scope, StoredObject], None]] = {}
 DUE = """
 SELECT o.id FROM sandbox_storedobject o
 LEFT JOIN sandbox_clock c ON c.account = o.account AND c.livemode = o.livemode
-WHERE o.due_at IS NOT NULL
+WHERE o.due_at IS NOT NULL AND (o.test_clock = '' OR o.object = 'test_helpers.test_clock')
   AND o.due_at <= coalesce(c.frozen_at, %s::timestamptz + coalesce(c."offset", interval '0'))
   AND (%s::text IS NULL OR (o.account = %s AND o.livemode = %s))
 ORDER BY o.due_at, o.id LIMIT 500

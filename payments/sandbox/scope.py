@@ -20,8 +20,8 @@ class News:
 class Scope:
     """One request, or one piece of work that fell due, in one account and mode.
 
-    ``now`` is the account's own time, ``real_now`` the real one. Work that no request caused
-    has no ``request``."""
+    ``now`` is the account's own time, or that of the ``test_clock`` it is about; ``real_now`` is the real one.
+    Work that no request caused has no ``request``."""
 
     account: str
     livemode: bool
@@ -30,6 +30,8 @@ class Scope:
     request: str | None = None
     idempotency_key: str | None = None
     platform: str = ""
+    test_clock: str = ""
+    has_test_clocks: bool = False
     news: list[News] = field(default_factory=list)
 
     @property

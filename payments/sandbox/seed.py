@@ -85,6 +85,16 @@ def ensure_installation(*, webhook_url: str, events: Sequence[str] = EVENTS) -> 
     )
 
 
+@transaction.atomic
+def another_account(*, name: str, connected: bool) -> dict[str, str]:
+    """One more test account with a key of its own. Connected, the platform's key acts for it as well."""
+    account = new_account(name)
+    key = ApiKey.objects.create(secret=f"sk_test_{random_text(32)}", account=account)
+    if connected and (installation := Installation.objects.first()):
+        Connection.objects.create(platform=installation.platform, account=account)
+    return {"id": account.id, "name": account.name, "secret_key": key.secret}
+
+
 def _install() -> Installation:
     platform = new_account("Sandbox platform", client_id=f"ca_{random_text(32)}")
     account = new_account("Sandbox test account")

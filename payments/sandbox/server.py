@@ -11,7 +11,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from payments.sandbox import auth, events, faults, forms, idempotency, routing
+from payments.sandbox import auth, events, faults, forms, idempotency, routing, test_time
 from payments.sandbox.errors import StripeError, server_error, unrecognized_url
 from payments.sandbox.expand import expand
 from payments.sandbox.ids import request_id
@@ -58,6 +58,7 @@ def _answer(request: HttpRequest, id_: str, real_now: datetime) -> Answer:
     fault = faults.take(scope, method, request.path)
     faults.before(fault)
     given = forms.decode(_form(request))
+    scope = test_time.of_request(scope, endpoint.template, {**given, **ids})
     if method == "GET":
         answer = _read(scope, endpoint, given, ids)
     else:

@@ -45,6 +45,8 @@ def build(scope: Scope, data: JSON, hidden: JSON | None = None, **columns: Any) 
     """An unsaved row; ``data`` needs no id, created or livemode of its own."""
     kind = data["object"]
     data = {"id": data.get("id") or new_id(kind), **{k: v for k, v in data.items() if k != "id"}}
+    if scope.test_clock and "test_clock" in data:
+        data["test_clock"] = scope.test_clock
     return StoredObject(
         account=scope.account,
         livemode=scope.livemode,
@@ -53,7 +55,7 @@ def build(scope: Scope, data: JSON, hidden: JSON | None = None, **columns: Any) 
         created=scope.timestamp,
         data=data,
         hidden=hidden or {},
-        **{**_lookups(data), **columns},
+        **{"test_clock": scope.test_clock, **_lookups(data), **columns},
     )
 
 

@@ -6,6 +6,7 @@ from payments.sandbox import card_pages, control, hosted, oauth, server
 
 urlpatterns = [
     path("healthz", control.health),
+    path("_control/accounts", control.accounts),
     path("_control/faults", control.faults),
     path("_control/webhooks", control.webhooks),
     path("_control/webhooks/retry", control.retry_webhooks),

@@ -139,7 +139,7 @@ def _billable_customer(draft: JSON) -> JSON:
 
 
 def _with_lines(issue: Issue, draft: JSON, contents: Contents) -> JSON:
-    if not draft["lines"]["data"]:
+    if contents.lines and not draft["lines"]["data"]:
         params = lines.params(contents.lines, contents.tax_amounts)
         draft = issue.client.add_lines(draft["id"], params, key=issue.step("lines"))
     if contents.is_automatic:

@@ -23,6 +23,7 @@ MODULES = (
     "events",
     "webhook_endpoints",
     "tax_rates",
+    "test_clocks",
 )
 
 

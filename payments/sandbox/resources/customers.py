@@ -43,8 +43,10 @@ FIELDS: dict[str, Param] = {
 }
 
 
-@endpoint("POST", "/v1/customers", {**FIELDS, "payment_method": Text()})
+@endpoint("POST", "/v1/customers", {**FIELDS, "payment_method": Text(), "test_clock": Text()})
 def create(scope: Scope, params: Params) -> JSON:
+    if "test_clock" in params:
+        store.get(scope, "test_helpers.test_clock", params["test_clock"], param="test_clock")
     blank = parties.customer(scope.timestamp, scope.livemode, secrets.token_hex(4).upper())
     row = store.insert(scope, {**blank, **_changes(scope, blank, params)})
     if "payment_method" in params:

@@ -122,6 +122,16 @@ def disputes(client: Any, customer: str) -> None:
     assert (attached.status, attached.amount_paid, attached.amount_remaining) == ("open", 900, 100)
 
 
+def clocks(client: Any) -> None:
+    v1 = client.v1.test_helpers.test_clocks
+    clock = v1.create({"frozen_time": 1_800_000_000, "name": "Spring"})
+    client.v1.customers.create({"test_clock": clock.id, "expand": ["test_clock"]})
+    v1.advance(clock.id, {"frozen_time": 1_800_086_400})
+    v1.retrieve(clock.id)
+    v1.list()
+    v1.delete(clock.id)
+
+
 def platform_matters(platform: Any, account: str) -> None:
     v1 = platform.v1
     v1.accounts.retrieve(account)
@@ -143,6 +153,7 @@ def test_every_endpoint_speaks_as_the_sdk_expects(stripe_sandbox, capsys):
     client.v1.customers.delete(customer.id)
     event = client.v1.events.list({"limit": 100}).data[0]
     client.v1.events.retrieve(event.id)
+    clocks(client)
     platform_matters(stripe_sandbox.client(stripe_account=None), stripe_sandbox.account)
 
     found = [routing.find(*call) for call in stripe_sandbox.traffic.calls()]

@@ -17,14 +17,15 @@ from payments.stripe import connect
 from tests.scenarios.any_order.cases import Draw
 from tests.scenarios.any_order.here import Time
 from tests.scenarios.any_order.people import settle_in
-from tests.world import World, utc
+from tests.world import OPERATOR, World, utc
 
 BEGIN, END = utc(2026, 3, 1), utc(2026, 4, 1)
 # Long enough for every grace period, the portal's retries and Stripe's, and shorter than the next cycle.
 REST = utc(2026, 4, 29)
 # Real time that passes after a restart: claims run out, held-back calls and late webhooks come back.
-PAUSES = (timedelta(minutes=2), timedelta(minutes=40), timedelta(hours=3))
-ROUNDS = 12
+PAUSES = (timedelta(minutes=2), timedelta(minutes=40))
+AFTERWARDS = timedelta(hours=3)
+ROUNDS, DRIVES = 12, 2000
 # Real time that passes between two looks at a moving clock: what is held back for a moment comes back.
 TICK = timedelta(seconds=20)
 
@@ -46,10 +47,13 @@ def live(draw: Draw, platform: str, time: Time) -> Life:
     webhook_faults.chance.seed(f"{draw.seed}-{draw.index}")
     life = _begin(draw, platform)
     _let_go_wrong(life)
-    life.world.move_to(REST, meanwhile=lambda: time.pass_by(TICK))
+    _move(life, time)
     for pause in PAUSES:
         time.pass_by(pause)
         _run(life)
+    Fault.objects.filter(account=life.account).delete()  # the trouble ends
+    time.pass_by(AFTERWARDS)
+    _run(life)
     if any(webhooks.kind == "drop" for webhooks in draw.webhooks):
         tasks.poll_account(life.connection.pk)
         _run(life)
@@ -72,6 +76,19 @@ def _let_go_wrong(life: Life) -> None:
         Fault.objects.create(account=life.account, **vars(fault))
     for webhooks in life.draw.webhooks:
         WebhookFault.objects.create(account=life.account, **vars(webhooks))
+
+
+def _move(life: Life, time: Time) -> None:
+    """Drive the clock until it has arrived, while real time passes."""
+    vendor = life.world.vendor
+    clock.move_forward(vendor, REST, actor=OPERATOR, real_now=timezone.now())
+    for _ in range(DRIVES):
+        clock.drive(vendor.pk, real_now=timezone.now())
+        vendor.refresh_from_db()
+        if not vendor.clock_is_advancing:
+            return
+        time.pass_by(TICK)
+    raise AssertionError("The clock does not arrive: something stays under way for ever.")
 
 
 def _run(life: Life) -> None:

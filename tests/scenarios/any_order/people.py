@@ -32,11 +32,12 @@ def settle_in(world: World, connection: StripeConnection, drawn: Sequence[DrawnC
     for customer, one in zip(people, drawn, strict=True):
         if one.override:
             world.override(customer, **one.override)
-    _counterparts(connection, [(c, one) for c, one in zip(people, drawn, strict=True) if one.is_linked])
+    counterparts(connection, [(c, one.card) for c, one in zip(people, drawn, strict=True) if one.is_linked])
     _usage(world, people, drawn, begin)
 
 
-def _counterparts(connection: StripeConnection, linked: Sequence[tuple[Customer, DrawnCustomer]]) -> None:
+def counterparts(connection: StripeConnection, linked: Sequence[tuple[Customer, str]]) -> None:
+    """Customers in Stripe, each with the card named beside it; an empty name stands for none."""
     now = timezone.now()
     scope = Scope(connection.account_id, False, now, now)
     there = insert_many(_stripe_customer(scope, customer) for customer, _ in linked)
@@ -52,8 +53,8 @@ def _counterparts(connection: StripeConnection, linked: Sequence[tuple[Customer,
         )
         for (customer, _), row in zip(linked, there, strict=True)
     )
-    cards = [one.card for _, one in linked]
-    _cards(scope, [(here, row, card) for here, row, card in zip(rows, there, cards, strict=True) if card])
+    held = zip(rows, there, (card for _, card in linked), strict=True)
+    _cards(scope, [(here, row, card) for here, row, card in held if card])
 
 
 def _stripe_customer(scope: Scope, customer: Customer) -> StoredObject:
