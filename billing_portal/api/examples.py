@@ -29,6 +29,8 @@ BODIES: Mapping[str, Any] = {
         ],
     },
     "update_price_plan": {"base_price": 4900},
+    "update_price_plan_in_place": {"description": "For teams."},
+    "update_price_plan_version_in_place": {"display_name": "Standard 2026"},
     "create_customer": {
         "name": "acme",
         "display_name": "Acme Inc.",

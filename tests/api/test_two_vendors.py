@@ -28,7 +28,7 @@ Ids = dict[str, str]
 # A parameter is called alike under different roots; each is found by what stands before it in the address.
 NAMES = {"customers": "customer", "meters": "meter", "price_plans": "plan", "invoices": "invoice", "line_items": "line"}
 NAMES |= {"webhooks": "webhook", "deliveries": "delivery", "api_keys": "key", "mappings": "mapping"}
-NAMES |= {"adhoc_charges": "charge", "plan": "tag"}
+NAMES |= {"adhoc_charges": "charge", "plan": "tag", "update_in_place": "plan", "invoice": "invoice"}
 
 SCHEME = {"scheme_type": "FLAT", "prices": [{"price": 1}]}
 USAGE = {"meter_name": "{meter}", "start_time": "2026-01-01T00:00:00Z"}

@@ -143,6 +143,18 @@ class PricePlanInput(StrictSerializer):
     trial = _anything()
 
 
+class PricePlanTextsInput(StrictSerializer):
+    """What is priced is changed by a new version, not in place."""
+
+    display_name = _text(256)
+    description = _text()
+    base_price_description = _text(256)
+    metered_components = MeteredComponentInput(many=True, required=False, allow_null=True)
+    add_ons = _anything()
+    features = _anything()
+    limits = _anything()
+
+
 class MeterAnswer(TypedDict):
     name: str
     display_name: str

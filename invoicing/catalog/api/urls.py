@@ -1,11 +1,14 @@
 from django.urls import path
 
+from invoicing.catalog.api.paginate import PricePlanPageView
 from invoicing.catalog.api.views import (
     MeterArchiveView,
     MetersView,
     MeterView,
     PricePlanArchiveView,
+    PricePlanInPlaceView,
     PricePlansView,
+    PricePlanVersionInPlaceView,
     PricePlanVersionView,
     PricePlanView,
 )
@@ -15,6 +18,13 @@ urlpatterns = [
     path("meters/<str:name>", MeterView.as_view(), name="meter"),
     path("meters/<str:name>/archive", MeterArchiveView.as_view(), name="meter-archive"),
     path("price_plans", PricePlansView.as_view(), name="price-plans"),
+    path("price_plans/paginate", PricePlanPageView.as_view(), name="price-plan-pages"),
+    path("price_plans/update_in_place/<str:name>", PricePlanInPlaceView.as_view(), name="price-plan-in-place"),
+    path(
+        "price_plans/update_in_place/<str:name>/<str:tag>",
+        PricePlanVersionInPlaceView.as_view(),
+        name="price-plan-version-in-place",
+    ),
     path("price_plans/<str:name>", PricePlanView.as_view(), name="price-plan"),
     path("price_plans/<str:name>/archive", PricePlanArchiveView.as_view(), name="price-plan-archive"),
     path("price_plans/<str:name>/<str:tag>", PricePlanVersionView.as_view(), name="price-plan-version"),

@@ -16,10 +16,12 @@ from invoicing.catalog.api.serializers import (
     PricePlanAnswer,
     PricePlanInput,
     PricePlanQuery,
+    PricePlanTextsInput,
     meter_shape,
     plan_shape,
     with_components,
 )
+from invoicing.catalog.in_place import change_texts
 from invoicing.catalog.models import Meter, PricePlan
 
 
@@ -104,6 +106,26 @@ class PricePlanVersionView(PricePlanView):
     @documented("get_price_plan_version", answer=PricePlanAnswer)
     def get(self, request: Request, name: str, tag: str = "") -> Response:
         return done(plan_shape(verbs.find_plan(self.vendor, self.plan_name(name), tag)))
+
+
+class PricePlanInPlaceView(PricePlanView):
+    http_method_names = ("post", "options")
+
+    @documented("update_price_plan_in_place", body=PricePlanTextsInput, answer=PricePlanAnswer)
+    def post(self, request: Request, name: str) -> Response:
+        """Change the texts of the newest version, for all who are subscribed to it."""
+        return self.change(name)
+
+    def change(self, name: str, tag: str = "") -> Response:
+        plan = verbs.find_plan(self.vendor, self.plan_name(name), tag)
+        return done(plan_shape(change_texts(plan, self.read(PricePlanTextsInput))))
+
+
+class PricePlanVersionInPlaceView(PricePlanInPlaceView):
+    @documented("update_price_plan_version_in_place", body=PricePlanTextsInput, answer=PricePlanAnswer)
+    def post(self, request: Request, name: str, tag: str = "") -> Response:
+        """Change the texts of the version with this tag, for all who are subscribed to it."""
+        return self.change(name, tag)
 
 
 class PricePlanArchiveView(PricePlanView):

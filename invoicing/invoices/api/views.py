@@ -197,6 +197,16 @@ class PdfView(InvoiceVendorView):
         return found
 
 
+class CustomerPdfView(PdfView):
+    @documented("get_customer_invoice_pdf", answer=bytes, refusals=(409,))
+    def get(self, request: Request, token: str, name: str = "", invoice_id: str = "") -> HttpResponseBase:
+        """As existing clients ask for it: the token is the part of ``pdf_url`` before ``/pdf``, or the id again."""
+        invoice = self._invoice(token)
+        if (invoice.customer.name, str(invoice.uuid)) != (name, invoice_id):
+            raise Missing(f"There is no invoice {invoice_id!r}.")
+        return super().get(request, token)
+
+
 class CustomerInvoicesView(InvoiceVendorView):
     @documented("list_customer_invoices", query=InvoiceQuery, answer=list[InvoiceAnswer])
     def get(self, request: Request, name: str) -> Response:
