@@ -64,16 +64,16 @@ REFERENCES: list[tuple[str, str, Any]] = [
 ]
 
 
-def theirs_of(stranger: Api) -> Ids:
-    vendor = stranger.vendor
-    known = fill(vendor, 2)
+def ids_of(api: Api) -> Ids:
+    """One of each kind that the vendor has."""
+    vendor = api.vendor
     plan = PricePlan.objects.of(vendor).first()
     invoice = Invoice.objects.of(vendor).first()
     assert plan is not None
     assert invoice is not None
     return {
-        "customer": known["name"],
-        "webhook": known["uuid"],
+        "customer": "acme",
+        "webhook": str(WebhookDelivery.objects.of(vendor)[0].endpoint.uuid),
         "meter": Meter.objects.of(vendor)[0].name,
         "plan": plan.name,
         "plan_uuid": str(plan.external_uuid),
@@ -84,8 +84,8 @@ def theirs_of(stranger: Api) -> Ids:
         "charge": str(AdhocCharge.objects.of(vendor)[0].uuid),
         "delivery": str(WebhookDelivery.objects.of(vendor)[0].pk),
         "mapping": str(MeasurementMapping.objects.filter(customer__vendor=vendor)[0].pk),
-        "key": str(stranger.row.uuid),
-        "secret": stranger.key,
+        "key": str(api.row.uuid),
+        "secret": api.key,
     }
 
 
@@ -104,10 +104,10 @@ def addresses(ids: Ids) -> Iterator[tuple[str, str, str]]:
     """Each operation with a parameter: its method, its address as documented, and with ``ids`` filled in."""
     for method, path in operations():
         if "{" in path:
-            yield method, path, _filled(path.removeprefix("/api/v1"), ids)
+            yield method, path, filled(path.removeprefix("/api/v1"), ids)
 
 
-def _filled(path: str, ids: Ids) -> str:
+def filled(path: str, ids: Ids) -> str:
     parts, kind = [], ""
     for part in path.split("/"):
         kind = NAMES[kind] if part.startswith("{") else part
@@ -139,7 +139,8 @@ def everything() -> dict[str, list[Any]]:
 @pytest.fixture
 def theirs(api: Api, stranger: Api) -> Ids:
     CustomerFactory.create(vendor=api.vendor, name="mine")
-    return theirs_of(stranger)
+    fill(stranger.vendor, 2)
+    return ids_of(stranger)
 
 
 def test_no_address_of_another_vendor_shows_changes_or_tells_anything(api: Api, theirs: Ids) -> None:
