@@ -86,6 +86,7 @@ def update_customer(
             details["measurement_mappings"] = was
         if details:
             _tell(customer, EventKind.CUSTOMER_UPDATED, details, actor=actor, now=now, real_now=real_now)
+            hooks.customer_changed(customer, details.keys(), real_now=real_now)
         if "name" in details or "measurement_mappings" in details:
             hooks.attribution_changed(customer.vendor, real_now=real_now)
     return customer

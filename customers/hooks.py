@@ -3,6 +3,7 @@ entry is called in the transaction of the change (``docs/architecture.md`` lists
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Protocol
 
@@ -20,8 +21,14 @@ class PolicyChanged(Protocol):
         """Billing settings were saved, the vendor's or one customer's. Answers how many planned steps moved."""
 
 
+class CustomerChanged(Protocol):
+    def __call__(self, customer: Customer, changed: Collection[str], *, real_now: datetime) -> object:
+        """Fields of a customer were edited."""
+
+
 on_attribution_changed: list[AttributionChanged] = []
 on_policy_changed: list[PolicyChanged] = []
+on_customer_changed: list[CustomerChanged] = []
 
 
 def attribution_changed(vendor: Vendor, *, real_now: datetime) -> None:
@@ -31,3 +38,8 @@ def attribution_changed(vendor: Vendor, *, real_now: datetime) -> None:
 
 def policy_changed(vendor: Vendor, customer: Customer | None, *, now: datetime, real_now: datetime) -> int:
     return sum(hook(vendor, customer, now=now, real_now=real_now) for hook in on_policy_changed)
+
+
+def customer_changed(customer: Customer, changed: Collection[str], *, real_now: datetime) -> None:
+    for hook in on_customer_changed:
+        hook(customer, changed, real_now=real_now)

@@ -100,9 +100,18 @@ class Retry(StrEnum):
     NEVER = "never"  # wait: not with this payment method, ever
 
 
+class Waiting(StrEnum):
+    """Whom a payment that is neither made nor failed waits for."""
+
+    NOBODY = ""
+    BANK = "bank"
+    CUSTOMER = "customer"
+
+
 @dataclass(frozen=True, slots=True)
 class GatewayPayment:
-    """One attempt to collect at the gateway. ``method`` is in words: "Visa ending in 4242"."""
+    """One attempt to collect at the gateway. ``method`` is in words: "Visa ending in 4242". While it waits for the
+    customer its id is that of the ``intent``, which the attempt that completes it will name."""
 
     external_id: str
     succeeded: bool
@@ -112,6 +121,8 @@ class GatewayPayment:
     error_code: str = ""
     error: str = ""
     retry: Retry = Retry.AGAIN
+    waiting: Waiting = Waiting.NOBODY
+    intent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +138,10 @@ class GatewayTax:
 class GatewayInvoice:
     """The present state of an invoice at the gateway.
 
-    ``note`` tells a person of a rule that was applied ("No usable payment method: sent instead").
-    ``retries_itself``: the gateway tries failed payments again by its own schedule, so nobody else may.
-    ``tax`` is given where the gateway computed it.
+    ``note`` tells a person of a rule that was applied ("No usable payment method: sent instead"), ``refused`` why a
+    call did nothing. ``retries_itself``: the gateway tries failed payments again by its own schedule, so nobody else
+    may. ``tax`` is given where the gateway computed it. ``seen_at`` is the real time from which this is known to be
+    so; None: not compared with what is seen at other times.
     """
 
     external_id: str
@@ -144,6 +156,10 @@ class GatewayInvoice:
     next_attempt_at: datetime | None = None
     error: str = ""
     note: str = ""
+    refused: str = ""
+    amount_overpaid: int = 0
+    amount_credited: int = 0
+    seen_at: datetime | None = None
     retries_itself: bool = False
     tax: GatewayTax | None = None
 
@@ -164,6 +180,47 @@ class GatewayRefund:
     occurred_at: datetime
     reference: str = ""
     error: str = ""
+
+
+class DisputeStatus(StrEnum):
+    NEEDS_RESPONSE = "needs_response"
+    UNDER_REVIEW = "under_review"
+    WON = "won"
+    LOST = "lost"
+    CLOSED = "closed"  # without money having moved: an inquiry that came to nothing, a dispute that was prevented
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayDisputeMovement:
+    """Money taken (negative) or given back because of a dispute; ``fee`` is what the gateway keeps for it."""
+
+    external_id: str
+    amount: int
+    fee: int
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayDispute:
+    """The present state of a dispute of one payment. An inquiry asks before money moves."""
+
+    external_id: str
+    status: DisputeStatus
+    is_inquiry: bool
+    amount: int
+    reason: str
+    opened_at: datetime
+    due_by: datetime | None = None
+    movements: tuple[GatewayDisputeMovement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayMethod:
+    """A payment method that an invoice can be paid with, in words."""
+
+    external_id: str
+    words: str
+    is_default: bool
 
 
 class GatewayError(Exception):
@@ -204,12 +261,24 @@ class PaymentGateway(Protocol):
         Raises ``GatewayUnavailable`` or ``GatewayRejected``; after a rejection nothing is left behind.
         """
 
-    def collect(self, account: str, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
-        """Try to charge an open invoice now. A decline is no error: it is among the payments of the answer,
-        and any other refusal in its ``error``. Already paid is success."""
+    def collect(
+        self, account: str, external_id: str, *, idempotency_key: str, known: int, method: str = ""
+    ) -> GatewayInvoice:
+        """Try to charge an open invoice now, with this method or the usual one.
+
+        The present state is read first. Nothing is charged where it is paid, where a payment is under way, or where
+        more than ``known`` attempts have been made: then this one, whose answer was lost, may be among them. A
+        decline is no error: it is among the payments of the answer; any other refusal is in ``refused``.
+        """
+
+    def send_invoice(self, account: str, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
+        """Let the gateway e-mail the invoice (again)."""
 
     def void_invoice(self, account: str, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
-        """Void it, or delete it where it is still a draft. Already void is success."""
+        """Void it, or delete it where it is still a draft. Already void is success; paid meanwhile is ``refused``."""
+
+    def mark_uncollectible(self, account: str, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
+        """Give it up. Already given up is success; paid or void meanwhile is ``refused``."""
 
     def mark_paid(self, account: str, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
         """The money arrived outside the gateway."""
@@ -222,6 +291,9 @@ class PaymentGateway(Protocol):
 
     def fetch_invoice(self, account: str, external_id: str) -> GatewayInvoice:
         """Its present state."""
+
+    def payment_methods(self, account: str, customer_id: int) -> list[GatewayMethod]:
+        """What the customer's invoices can be paid with, the default first, as last seen. Makes no call."""
 
 
 @cache

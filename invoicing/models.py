@@ -1,6 +1,7 @@
 """Gathers the models of the rooms below, where Django looks for them."""
 
 from invoicing.catalog.models import Meter, MeteredComponent, PricePlan, PriceScheme, PriceTier
+from invoicing.invoices.ledger import Dispute, DisputeMovement, Payment, Refund
 from invoicing.invoices.models import (
     Invoice,
     InvoiceDocument,
@@ -8,8 +9,6 @@ from invoicing.invoices.models import (
     LineItem,
     NumberSeries,
     OutgoingEmail,
-    Payment,
-    Refund,
 )
 from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Discount, Subscription
 from invoicing.usage.models import Measurement, UnattributedMeasurement
@@ -18,6 +17,8 @@ __all__ = [
     "AdhocCharge",
     "BillingCycle",
     "Discount",
+    "Dispute",
+    "DisputeMovement",
     "Invoice",
     "InvoiceDocument",
     "IssueAttempt",

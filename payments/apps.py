@@ -5,7 +5,9 @@ class PaymentsConfig(AppConfig):
     name = "payments"
 
     def ready(self) -> None:
-        from customers import clock
+        from customers import clock, hooks
+        from payments.stripe import customer_sync
         from payments.stripe.clock import StripeClock
 
         clock.register(StripeClock())
+        hooks.on_customer_changed.append(customer_sync.customer_changed)

@@ -4,11 +4,11 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from payments.reconcile import poller, run, stuck
-from payments.stripe import customers, processing, tally
+from payments.reconcile import poller, repair, run, stuck
+from payments.stripe import customer_sync, customers, notices, probing, processing, tally
 
 BATCH, MOST_BATCHES = 1000, 50
-PAGES_A_TURN = 5
+PAGES_A_TURN, REPAIRS_A_TURN = 5, 20
 
 
 @shared_task
@@ -24,6 +24,22 @@ def sweep() -> None:
     for event_pk in processing.sweep(real_now=timezone.now()):
         process_event.delay(event_pk)
     customers.retry_pending(real_now=timezone.now())
+    if customer_sync.anything_to_send(timezone.now()):
+        sync_customers.delay()
+    notices.send_notices()
+
+
+@shared_task
+def sync_customers() -> None:
+    """After an edit, and from the sweep: Stripe gets the newest state of each customer that waits."""
+    while customer_sync.send_waiting(real_now=timezone.now()):
+        pass
+
+
+@shared_task
+def probe_connections() -> None:
+    """Ask the accounts that were not asked for a day whether they still let us act."""
+    probing.probe_due(real_now=timezone.now())
 
 
 @shared_task
@@ -82,3 +98,13 @@ def continue_run(run_pk: int) -> None:
     present = run.drive(run_pk, clock=timezone.now, most_pages=PAGES_A_TURN)
     if present is not None and present.state == present.State.RUNNING and present.claimed_until is None:
         continue_run.delay(run_pk)
+
+
+@shared_task
+def repair_differences(vendor_pk: int) -> None:
+    """Repair what stands between a vendor and Stripe, some at a time."""
+    real_now = timezone.now()
+    for difference in run.repairable(vendor_pk)[:REPAIRS_A_TURN]:
+        repair.repair(difference, real_now=real_now)
+    if run.repairable(vendor_pk).exists():
+        repair_differences.delay(vendor_pk)

@@ -7,12 +7,12 @@ end of the test every exchange must satisfy the official SDK's own types.
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from socket import SHUT_RDWR, socket
-from threading import Lock, Thread, current_thread
+from threading import Thread, current_thread
 from typing import Any
 from urllib.parse import unquote
 
@@ -23,41 +23,14 @@ from django.test import override_settings
 from django.utils import timezone
 
 from payments.sandbox import clock, deliveries, limits, pump, seed, wsgi
+from payments.sandbox.models import Account, ApiKey
 from payments.sandbox.server import GARBAGE
 from payments.stripe.handlers import SUBSCRIBED
-from tests.contract import stripe_contract
-from tests.contract.stripe_contract import Report
+from tests.contract.traffic import Traffic
 
 # For tests that touch the sandbox's own tables and no others: emptying those few is much faster.
 SANDBOX_ONLY = pytest.mark.django_db(transaction=True, available_apps=["payments.sandbox"])
 NOWHERE = "http://127.0.0.1:9/webhooks"
-
-
-@dataclass
-class Traffic:
-    """Every exchange with the sandbox, as the contract checker takes them."""
-
-    exchanges: list[dict[str, Any]] = field(default_factory=list)
-    lock: Lock = field(default_factory=Lock)
-
-    def add(self, exchange: dict[str, Any]) -> None:
-        with self.lock:
-            self.exchanges.append(exchange)
-
-    def calls(self, *, since: int = 0) -> list[tuple[str, str]]:
-        """``(method, path)`` of each request to the API."""
-        return [(e["method"], e["path"].partition("?")[0]) for e in self.exchanges[since:]]
-
-    def reports(self) -> list[tuple[dict[str, Any], Report]]:
-        return [(exchange, stripe_contract.check_exchange(exchange)) for exchange in self.exchanges]
-
-    def violations(self) -> list[str]:
-        return [
-            f"{e['method']} {e['path']} -> {e['status']}: {issue}"
-            for e, report in self.reports()
-            for issue in report.strings()
-            if e["status"] != 404 or issue.partition("]")[0] != "[endpoint"
-        ]
 
 
 @dataclass(frozen=True)
@@ -83,6 +56,13 @@ class StripeSandbox:
 
     def send_webhooks_to(self, url: str) -> None:
         seed.ensure_installation(webhook_url=url, events=SUBSCRIBED)
+
+    def open_live_mode(self) -> tuple[str, str]:
+        """A secret key and a client id of live mode, for the tests that need both modes."""
+        key = ApiKey.objects.get(secret=self.secret_key)
+        Account.objects.filter(pk=key.account_id).update(live_client_id="ca_live_tests")
+        live, _ = ApiKey.objects.get_or_create(secret="sk_live_tests", account_id=key.account_id, livemode=True)
+        return live.secret, "ca_live_tests"
 
     def settle(self, real_now: datetime | None = None) -> bool:
         """Do what is due and try every new webhook once; true while something is under way."""
@@ -193,4 +173,4 @@ def stripe_sandbox(transactional_db: None) -> Iterator[StripeSandbox]:
     server.hang_up()
     server.server_close()
     thread.join()
-    assert server.traffic.violations() == []
+    assert server.traffic.problems() == []

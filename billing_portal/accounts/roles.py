@@ -11,9 +11,11 @@ from billing_portal.accounts.models import Role
 class Permission(StrEnum):
     APPROVE_INVOICE = "approve_invoice"
     PUSH_INVOICE = "push_invoice"
+    PAY_INVOICE = "pay_invoice"
     SEND_INVOICE = "send_invoice"
     MARK_INVOICE_PAID = "mark_invoice_paid"
     VOID_INVOICE = "void_invoice"
+    GIVE_UP_INVOICE = "give_up_invoice"
     DELETE_INVOICE = "delete_invoice"
     REFUND_INVOICE = "refund_invoice"
     LINK_CUSTOMER = "link_customer"
@@ -35,7 +37,9 @@ _SUPPORT = frozenset({P.PUSH_INVOICE, P.SEND_INVOICE, P.LINK_CUSTOMER, P.CHANGE_
 _BILLING = _SUPPORT | {
     P.APPROVE_INVOICE,
     P.MARK_INVOICE_PAID,
+    P.PAY_INVOICE,
     P.VOID_INVOICE,
+    P.GIVE_UP_INVOICE,
     P.DELETE_INVOICE,
     P.REFUND_INVOICE,
     P.CHANGE_OVERRIDE,

@@ -82,6 +82,8 @@ def _sandbox(addresses: Addresses, kept: Secrets) -> dict[str, str]:
         "STRIPE_API_BASE": addresses.sandbox_url,
         "STRIPE_CONNECT_BASE": addresses.sandbox_url,
         "STRIPE_TEST_SECRET_KEY": kept.stripe_secret_key,
+        # Stripe.js only talks to Stripe: with the sandbox, the key just shows where it belongs.
+        "STRIPE_TEST_PUBLISHABLE_KEY": "pk_test_sandbox",
         "STRIPE_TEST_CLIENT_ID": kept.stripe_client_id,
         "STRIPE_WEBHOOK_SECRETS": kept.stripe_webhook_secret,
         # The sandbox has no limit to stay below.

@@ -115,7 +115,7 @@ def _status(customer: Customer, subscription: Subscription | None, stripe: Strip
         (subscription and subscription.expired_at, Status("Subscription ending", "warning")),
         (not customer.has_measurements, Status("No measurements", "default")),  # type: ignore[attr-defined]
         (not customer.has_mappings, Status("No measurement mappings", "default")),  # type: ignore[attr-defined]
-        (not (stripe and stripe.external_id), Status("Payments not set up", "warning")),
+        (not (stripe and stripe.state == StripeCustomer.State.LINKED), Status("Payments not set up", "warning")),
     )
     return next((status for applies, status in rules if applies), GOOD)
 

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 
 from billing_portal.accounts.roles import Permission
 from billing_portal.portal import customer_facts
-from billing_portal.portal.access import OperatorRequest, form_screen, may, open_verb, screen, verb
+from billing_portal.portal.access import OperatorRequest, form_screen, may, open_verb, screen
 from billing_portal.portal.example_cycle import example_steps
 from billing_portal.portal.invoices import rows_of
 from billing_portal.portal.keyset import newest_first
@@ -21,15 +21,13 @@ from billing_portal.portal.settings_form import OverrideForm, sections_of
 from billing_portal.portal.settings_outcome import tell_saved
 from billing_portal.portal.timeline import timeline_of_customer
 from customers.customer import Customer
-from customers.errors import Invalid, Missing, Refused
+from customers.errors import Invalid, Missing
 from customers.settings import verbs
 from customers.settings.models import BillingSettingsOverride
 from customers.settings.policy import policy_for, resolve, vendor_policy
 from invoicing.catalog.verbs import latest_plans
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.preview import preview_of
-from payments.stripe import customers as stripe_customers
-from payments.stripe.connect import connection_of
 
 PLANS_SHOWN = 200
 TABS = (
@@ -51,12 +49,13 @@ def customer_list(request: OperatorRequest) -> HttpResponse:
     return show(request, "portal/customers/list.html", context, title="Customers", area="customers")
 
 
-def _get(request: OperatorRequest, name: str) -> Customer:
+def find(request: OperatorRequest, name: str) -> Customer:
+    """The vendor's customer, with what the head of its page tells. Raises ``Http404``."""
     rows = customer_facts.with_facts(Customer.objects.of(request.vendor).select_related("vendor"), request.vendor)
     return get_object_or_404(rows, name=name)
 
 
-def _show(request: OperatorRequest, customer: Customer, tab: str, context: Mapping[str, Any]) -> HttpResponse:
+def show_tab(request: OperatorRequest, customer: Customer, tab: str, context: Mapping[str, Any]) -> HttpResponse:
     """One tab of the page, below the head that all of them share."""
     row = customer_facts.rows_of(request.vendor, [customer], request.now)[0]
     failed = Invoice.objects.of(request.vendor).filter(customer=customer, status="PAYMENT_FAILED")
@@ -73,7 +72,7 @@ def _show(request: OperatorRequest, customer: Customer, tab: str, context: Mappi
 
 @screen
 def overview(request: OperatorRequest, name: str) -> HttpResponse:
-    customer = _get(request, name)
+    customer = find(request, name)
     subscription = customer_facts.subscription_at(customer, request.now)
     cycle = cycle_at(subscription, request.now)
     context = {
@@ -86,64 +85,20 @@ def overview(request: OperatorRequest, name: str) -> HttpResponse:
         "mappings": list(customer.measurement_mappings.order_by("label")),
         "totals": customer_facts.totals_of(request.vendor, customer, request.now),
     }
-    return _show(request, customer, "customer", context)
+    return show_tab(request, customer, "customer", context)
 
 
 @screen
 def invoices(request: OperatorRequest, name: str) -> HttpResponse:
-    customer = _get(request, name)
+    customer = find(request, name)
     mine = Invoice.objects.of(request.vendor).filter(customer=customer).select_related("customer")
     page = newest_first(mine, "generated_at", before=request.GET.get("before", ""), after=request.GET.get("after", ""))
-    return _show(request, customer, "customer_invoices", {"page": page, "rows": rows_of(request, page.rows)})
-
-
-@screen
-def payments(request: OperatorRequest, name: str) -> HttpResponse:
-    customer = _get(request, name)
-    stripe = customer_facts.acting_stripe(customer)
-    context = {
-        "connection": connection_of(request.vendor),
-        "stripe": stripe,
-        "methods": sorted(stripe.payment_methods.all(), key=lambda m: not m.is_default) if stripe else [],
-    }
-    return _show(request, customer, "customer_payments", context)
-
-
-@verb(Permission.LINK_CUSTOMER)
-def generate_stripe_customer(request: OperatorRequest, name: str) -> HttpResponse:
-    customer = _get(request, name)
-    try:
-        stripe_customers.generate(customer, actor=request.actor, real_now=request.real_now)
-    except Refused as refusal:
-        messages.error(request, refusal.message)
-    return _tell_counterpart(request, customer)
-
-
-@verb(Permission.LINK_CUSTOMER)
-def link_stripe_customer(request: OperatorRequest, name: str) -> HttpResponse:
-    customer = _get(request, name)
-    external_id = request.POST.get("external_id", "").strip()
-    try:
-        stripe_customers.link(customer, external_id, actor=request.actor, real_now=request.real_now)
-    except Refused as refusal:
-        messages.error(request, refusal.message)
-        return redirect("portal:customer_payments", name=customer.name)
-    return _tell_counterpart(request, customer)
-
-
-def _tell_counterpart(request: OperatorRequest, customer: Customer) -> HttpResponse:
-    """Say in words what Stripe answered, as it was written down."""
-    stripe = customer_facts.acting_stripe(_get(request, customer.name))
-    if stripe and stripe.external_id:
-        messages.success(request, f"{customer} is linked with the Stripe customer {stripe.external_id}.")
-    elif stripe:
-        messages.warning(request, f"Stripe has not made a customer for {customer} yet. {stripe.last_error}".strip())
-    return redirect("portal:customer_payments", name=customer.name)
+    return show_tab(request, customer, "customer_invoices", {"page": page, "rows": rows_of(request, page.rows)})
 
 
 @form_screen(Permission.CHANGE_OVERRIDE)
 def billing_settings(request: OperatorRequest, name: str) -> HttpResponse:
-    customer = _get(request, name)
+    customer = find(request, name)
     policy, inherited = policy_for(customer), vendor_policy(request.vendor)
     form = OverrideForm(policy, inherited, request.POST or None)
     if request.method == "POST" and form.is_valid() and _save_override(request, customer, form):
@@ -156,7 +111,7 @@ def billing_settings(request: OperatorRequest, name: str) -> HttpResponse:
         "editable": may(request, Permission.CHANGE_OVERRIDE),
         "has_override": BillingSettingsOverride.objects.of(request.vendor).filter(customer=customer).exists(),
     }
-    return _show(request, customer, "customer_settings", context)
+    return show_tab(request, customer, "customer_settings", context)
 
 
 def _save_override(request: OperatorRequest, customer: Customer, form: OverrideForm) -> bool:
@@ -180,7 +135,7 @@ def _save_override(request: OperatorRequest, customer: Customer, form: OverrideF
 
 @open_verb
 def preview_override(request: OperatorRequest, name: str) -> HttpResponse:
-    customer = _get(request, name)
+    customer = find(request, name)
     form = OverrideForm(policy_for(customer), vendor_policy(request.vendor), request.POST)
     steps = example_steps(resolve(form.resulting(), {}), request.vendor.zone, request.now) if form.is_valid() else []
     return render(request, "portal/settings/_meaning.html", {"form": form, "steps": steps})
@@ -188,7 +143,7 @@ def preview_override(request: OperatorRequest, name: str) -> HttpResponse:
 
 @screen
 def activity(request: OperatorRequest, name: str) -> HttpResponse:
-    customer = _get(request, name)
-    return _show(
+    customer = find(request, name)
+    return show_tab(
         request, customer, "customer_activity", {"timeline": timeline_of_customer(request.vendor, customer.pk)}
     )

@@ -16,6 +16,7 @@ from billing_portal.portal.access import OperatorRequest, screen
 from billing_portal.portal.invoice_filters import AWAITING_APPROVAL, FAILED, OUTSTANDING, past_due
 from billing_portal.portal.invoices import Row, rows_of
 from billing_portal.portal.navigation import show
+from billing_portal.portal.stripe_card import interruption
 from customers.vendor import Vendor
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.states import InvoiceAction
@@ -57,6 +58,7 @@ def dashboard(request: OperatorRequest) -> HttpResponse:
     context = {
         "cards": cards(request.vendor, request.now),
         "attention": attention,
+        "interruption": interruption(request.vendor),
         "planned": planned,
         "planned_count": planned_count,
     }

@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db.models import Count, F, Q, QuerySet
 
 from customers.vendor import Vendor
+from invoicing.invoices.ledger import DisputeState
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.states import OPEN, InvoiceAction, InvoiceStatus
 
@@ -16,6 +17,9 @@ S = InvoiceStatus
 
 FAILED = Q(status__in=[S.INVOICING_FAILED, S.PAYMENT_FAILED])
 AWAITING_APPROVAL = Q(status=S.GENERATED, next_action=InvoiceAction.APPROVE)
+NOT_FINALIZED = ~Q(status_error="") & Q(status__in=sorted(OPEN))
+DISPUTED = ~Q(dispute_state="")
+UNANSWERED = Q(dispute_state=DisputeState.NEEDS_RESPONSE)
 OUTSTANDING = Q(status__in=sorted(OPEN))
 
 
@@ -39,8 +43,9 @@ def tabs(now: datetime) -> Sequence[Tab]:
         Tab("approval", "Needs approval", AWAITING_APPROVAL, "No invoice waits for a person."),
         Tab("issued", "Issued", Q(status=S.ISSUED), "No issued invoice waits for its payment."),
         Tab("past-due", "Past due", past_due(now), "Nobody is late. Unpaid invoices appear here after their due date."),
-        Tab("failed", "Failed", FAILED, "Nothing has failed."),
+        Tab("failed", "Failed", FAILED | NOT_FINALIZED, "Nothing has failed."),
         Tab("paid", "Paid", Q(status=S.PAID), "No invoice has been paid yet."),
+        Tab("disputed", "Disputed", DISPUTED, "No bank has questioned a payment."),
         Tab("voided", "Voided", Q(status=S.VOIDED), "No invoice was voided."),
         Tab("uncollectible", "Uncollectible", Q(status=S.UNCOLLECTIBLE), "No invoice was given up."),
     )
@@ -71,4 +76,4 @@ def counts(rows: QuerySet[Invoice], choices: Sequence[Tab]) -> Mapping[str, int]
 
 def count_needing_attention(vendor: Vendor) -> int:
     """What waits for a person; shown beside "Invoices" in the sidebar."""
-    return Invoice.objects.of(vendor).filter(FAILED | AWAITING_APPROVAL).count()
+    return Invoice.objects.of(vendor).filter(FAILED | NOT_FINALIZED | AWAITING_APPROVAL | UNANSWERED).count()

@@ -15,6 +15,7 @@ from customers.errors import Invalid
 from customers.money import MoneyError, parse_money
 from invoicing.invoices import lifecycle, refunds
 from invoicing.invoices.lifecycle import InvoiceVerb
+from invoicing.invoices.methods import checked_method
 from invoicing.invoices.models import Invoice
 
 
@@ -30,6 +31,7 @@ class Button:
     dangerous: bool = False
     asks_reason: bool = False
     asks_amount: bool = False
+    asks_method: bool = False
 
 
 B, V = Button, InvoiceVerb
@@ -48,6 +50,13 @@ BUTTONS: Mapping[InvoiceVerb, Button] = {
         "What happens next is done at once instead of at its time. This can send the invoice and charge the customer.",
         "The next step of {invoice} has been started.",
     ),
+    V.PAY: B(
+        V.PAY, "Charge now", "credit_card", Permission.PAY_INVOICE,
+        "Charge what is still due now?",
+        "Stripe charges the payment method below at once. Nothing is charged where it was paid meanwhile.",
+        "{invoice} is being charged.",
+        asks_method=True,
+    ),
     V.MARK_PAID: B(
         V.MARK_PAID, "Mark as paid", "payments", Permission.MARK_INVOICE_PAID,
         "Mark this invoice as paid?",
@@ -57,7 +66,8 @@ BUTTONS: Mapping[InvoiceVerb, Button] = {
     V.SEND: B(
         V.SEND, "Resend e-mail", "forward_to_inbox", Permission.SEND_INVOICE,
         "E-mail this invoice again?",
-        "It goes to the customer's present addresses, with the PDF as it was issued.",
+        "It goes to the customer's present addresses: from us with the PDF as it was issued, or from Stripe where "
+        "Stripe sent it.",
         "{invoice} is being e-mailed again.",
     ),
     V.VOID: B(
@@ -65,6 +75,13 @@ BUTTONS: Mapping[InvoiceVerb, Button] = {
         "Void this invoice?",
         "It is cancelled for good, in Stripe too: nothing will be collected for it. This cannot be undone.",
         "{invoice} is voided.",
+        dangerous=True, asks_reason=True,
+    ),
+    V.MARK_UNCOLLECTIBLE: B(
+        V.MARK_UNCOLLECTIBLE, "Mark as uncollectible", "money_off", Permission.GIVE_UP_INVOICE,
+        "Give this invoice up as a bad debt?",
+        "Nobody chases it any more, in Stripe neither. It may still be paid, or voided.",
+        "{invoice} is marked as uncollectible.",
         dangerous=True, asks_reason=True,
     ),
     V.DELETE: B(
@@ -86,9 +103,11 @@ BUTTONS: Mapping[InvoiceVerb, Button] = {
 ACTS: Mapping[InvoiceVerb, Callable[..., object]] = {
     V.APPROVE: lifecycle.approve,
     V.PUSH: lifecycle.push,
+    V.PAY: lifecycle.pay,
     V.SEND: lifecycle.send,
     V.MARK_PAID: lifecycle.mark_paid,
     V.VOID: lifecycle.void,
+    V.MARK_UNCOLLECTIBLE: lifecycle.mark_uncollectible,
     V.DELETE: lifecycle.delete,
     V.REFUND: refunds.refund,
 }
@@ -108,6 +127,8 @@ def press(request: OperatorRequest, invoice: Invoice, button: Button) -> str:
         arguments["reason"] = _reason(request)
     if button.asks_amount:
         arguments["amount"] = _amount(request, invoice)
+    if button.asks_method:
+        arguments["method"] = checked_method(invoice, request.POST.get("method", ""))
     ACTS[button.verb](invoice, **arguments)
     return button.done.format(invoice=name)
 

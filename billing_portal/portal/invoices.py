@@ -16,6 +16,7 @@ from billing_portal.portal.invoice_filters import Tab, counts, matching, tabs
 from billing_portal.portal.invoice_verbs import BUTTONS, offered, press
 from billing_portal.portal.keyset import newest_first
 from billing_portal.portal.navigation import show
+from billing_portal.portal.stripe_card import interruption
 from billing_portal.portal.timeline import timeline_of
 from customers.contact import CONTACT_FIELDS
 from customers.customer import Customer
@@ -24,6 +25,7 @@ from customers.events.models import SubjectKind
 from customers.money import to_major
 from customers.settings.policy import policies_for, policy_for
 from invoicing.invoices.lifecycle import InvoiceVerb
+from invoicing.invoices.methods import methods_of
 from invoicing.invoices.models import Invoice, InvoiceDocument
 from invoicing.invoices.schedule import NextStep, next_step
 from invoicing.invoices.states import TERMINAL
@@ -83,6 +85,7 @@ def invoice_page(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
         "bill_to": bill_to(invoice),
         "lines": list(invoice.line_items.all()),
         "next_step": next_step(invoice, policy_for(invoice.customer)),
+        "interruption": interruption(request.vendor) if invoice.last_error else None,
         "primary": buttons[0] if buttons else None,
         "more": buttons[1:],
         "buttons": buttons,
@@ -90,6 +93,8 @@ def invoice_page(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
         "attempts": list(invoice.issue_attempts.order_by("-number")),
         "payments": list(invoice.payments.all()),
         "refunds": list(invoice.refunds.all()),
+        "disputes": list(invoice.disputes.prefetch_related("movements")),
+        "methods": methods_of(invoice) if InvoiceVerb.PAY in {button.verb for button in buttons} else [],
         "refundable": amount_text(invoice.amount_refundable, invoice.currency),
         "emails": list(invoice.emails.order_by("-created_at", "-id")),
         "timeline": timeline_of(request.vendor, SubjectKind.INVOICE, invoice.pk),

@@ -48,6 +48,7 @@ GROUPS: Sequence[tuple[str, Sequence[Item]]] = (
         "System",
         [
             Item("Incoming Stripe events", "move_to_inbox", "stripe_events"),
+            Item("Reconciliation", "balance", "reconciliation"),
             Item("API keys", "key", "api_keys"),
         ],
     ),

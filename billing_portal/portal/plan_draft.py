@@ -35,6 +35,7 @@ class ComponentBoxes:
     scheme: str = SchemeType.FLAT.value
     batch: str = "1"
     time_unit: str = ""
+    price_list: str = ""
     quantity: str = "1000"
     tiers: Sequence[TierBoxes] = (TierBoxes(),)
 
@@ -76,6 +77,7 @@ def _component(sent: Mapping[str, Any], at: str) -> ComponentBoxes:
         scheme=_text(sent, f"{at}-scheme"),
         batch=_text(sent, f"{at}-batch"),
         time_unit=_text(sent, f"{at}-time_unit"),
+        price_list=_text(sent, f"{at}-price_list"),
         quantity=_text(sent, f"{at}-quantity"),
         tiers=tiers,
     )
@@ -164,6 +166,8 @@ def component_values(component: ComponentBoxes, currency: str, at: str, errors: 
     scheme: dict[str, Any] = {"scheme_type": component.scheme, "prices": prices}
     if component.time_unit:
         scheme["time_unit_name"] = component.time_unit
+    if component.price_list:
+        scheme["price_list"] = component.price_list
     if component.is_batched:
         scheme["batch_size"] = _collect(errors, lambda: _batch(component.batch, f"{at}.price_scheme.batch_size"))
     return {"meter_name": component.meter, "display_name": component.display_name, "price_scheme": scheme}

@@ -11,8 +11,9 @@ from customers.events.models import Event, EventKind, SubjectKind
 from customers.vendor import Vendor
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.states import BEFORE_ISSUE, OPEN
-from payments.stripe import oauth
-from payments.stripe.models import StripeConnection
+from invoicing.invoices.waiting import waiting
+from payments.stripe import endpoints, oauth
+from payments.stripe.models import StripeConnection, StripeWebhookSecret
 
 HISTORY = (
     EventKind.STRIPE_CONNECTED,
@@ -32,6 +33,7 @@ class Mode:
     connection: StripeConnection | None
     former: StripeConnection | None
     missing: list[str]
+    endpoint: StripeWebhookSecret | None
 
     @property
     def name(self) -> str:
@@ -104,17 +106,31 @@ def card_of(vendor: Vendor) -> Card:
 def _mode(rows: list[StripeConnection], livemode: bool) -> Mode:
     mine = [row for row in rows if row.livemode == livemode]
     ended = [row for row in mine if not row.is_connected]
+    connection = next((row for row in mine if row.is_connected), None)
     return Mode(
         livemode=livemode,
-        connection=next((row for row in mine if row.is_connected), None),
+        connection=connection,
         former=max(ended, key=lambda row: row.disconnected_at or row.connected_at, default=None),
         missing=oauth.missing_settings(livemode),
+        endpoint=endpoints.registered(connection if connection and connection.uses_own_keys else None, livemode),
     )
 
 
-def lost_connection(vendor: Vendor) -> StripeConnection | None:
-    """An account that went away without anybody here asking for it, while nothing took its place."""
+@dataclass(frozen=True)
+class Interruption:
+    """No account acts for a vendor that had one: why, and how many invoices wait for that."""
+
+    why: str
+    waiting: int
+
+
+def interruption(vendor: Vendor) -> Interruption | None:
     rows = StripeConnection.objects.of(vendor)
     if rows.filter(is_active=True).exists():
         return None
-    return rows.exclude(disconnected_reason="").order_by("-disconnected_at").first()
+    last = rows.filter(disconnected_at__isnull=False).order_by("-disconnected_at").first()
+    count = waiting(vendor).count() if last else 0
+    if last is None or not (count or last.disconnected_reason):
+        return None
+    reason = last.disconnected_reason or "No Stripe account acts for you at present."
+    return Interruption(f"{last.account_id}: {reason}" if last.disconnected_reason else reason, count)

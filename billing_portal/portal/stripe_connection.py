@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 
@@ -10,7 +11,7 @@ from billing_portal.accounts.roles import Permission
 from billing_portal.portal.access import OperatorRequest, verb
 from customers.errors import Refused
 from invoicing.gateways import GatewayError
-from payments.stripe import connect, oauth
+from payments.stripe import connect, endpoints, oauth
 from payments.stripe.models import StripeConnection
 
 SETTINGS = "portal:billing_settings"
@@ -48,6 +49,21 @@ def disconnect(request: OperatorRequest, mode: str) -> HttpResponse:
         messages.success(request, f"The Stripe account {connection.account_id} is disconnected.")
     except Refused as refusal:
         messages.error(request, refusal.message)
+    return redirect(SETTINGS)
+
+
+@verb(Permission.CONNECT_STRIPE)
+def register_endpoint(request: OperatorRequest, mode: str) -> HttpResponse:
+    """The endpoint of an account with keys of its own; the platform's, for whoever runs the installation."""
+    connection = _connected(request, mode)
+    own = connection if connection.uses_own_keys else None
+    if own is None and not request.user.is_superuser:
+        raise PermissionDenied("The platform's webhook endpoint is registered by whoever runs this installation.")
+    try:
+        made = endpoints.register(own, livemode=mode == "live", actor=request.actor, real_now=request.real_now)
+        messages.success(request, f"Stripe delivers to {made.url}, with the events we handle.")
+    except GatewayError as error:
+        messages.error(request, f"The webhook endpoint was not registered. {error.message}")
     return redirect(SETTINGS)
 
 

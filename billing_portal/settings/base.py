@@ -156,6 +156,9 @@ STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com")
 STRIPE_CONNECT_BASE = env.str("STRIPE_CONNECT_BASE", default="https://connect.stripe.com")
 STRIPE_TEST_SECRET_KEY = env.str("STRIPE_TEST_SECRET_KEY", default="")
 STRIPE_LIVE_SECRET_KEY = env.str("STRIPE_LIVE_SECRET_KEY", default="")
+# What Stripe.js needs beside a client secret; an account with keys of its own brings its own.
+STRIPE_TEST_PUBLISHABLE_KEY = env.str("STRIPE_TEST_PUBLISHABLE_KEY", default="")
+STRIPE_LIVE_PUBLISHABLE_KEY = env.str("STRIPE_LIVE_PUBLISHABLE_KEY", default="")
 # The platform's OAuth client ids (ca_...), one for each mode: with them vendors can connect their accounts.
 STRIPE_TEST_CLIENT_ID = env.str("STRIPE_TEST_CLIENT_ID", default="")
 STRIPE_LIVE_CLIENT_ID = env.str("STRIPE_LIVE_CLIENT_ID", default="")

@@ -29,5 +29,6 @@ BEAT_SCHEDULE = {
         "options": {"expires": 120.0},
     },
     "forget Stripe's old news": {"task": "payments.tasks.forget_events", "schedule": 3600.0},
+    "ask whether Stripe accounts are still connected": {"task": "payments.tasks.probe_connections", "schedule": 3600.0},
     "forget old answers": {"task": "billing_portal.api.tasks.forget_answers", "schedule": 3600.0},
 }

@@ -28,6 +28,9 @@ class EventKind(models.TextChoices):
     CUSTOMER_DELETED = "customer.deleted", "Customer deleted"
     GATEWAY_CUSTOMER_CREATED = "customer.payment_gateway_created", "Stripe customer linked"
     GATEWAY_CUSTOMER_FAILED = "customer.payment_gateway_failed", "Stripe customer could not be made"
+    GATEWAY_CUSTOMER_UNLINKED = "customer.payment_gateway_unlinked", "Stripe customer unlinked"
+    GATEWAY_CUSTOMER_DELETED = "customer.payment_gateway_deleted", "Stripe customer deleted in Stripe"
+    GATEWAY_SYNC_REFUSED = "customer.payment_gateway_sync_refused", "Stripe refused the customer's data"
     PAYMENT_METHOD_UPDATED = "customer.payment_method.updated", "Payment method changed"
     SUBSCRIPTION_NEW = "subscription.new", "Subscription created"
     SUBSCRIPTION_ENDED = "subscription.ended", "Subscription ended"
@@ -41,6 +44,12 @@ class EventKind(models.TextChoices):
     INVOICE_PAYMENT_FAILED = "invoice.payment_failed", "Payment failed"
     INVOICE_VOIDED = "invoice.voided", "Invoice voided"
     INVOICE_UNCOLLECTIBLE = "invoice.uncollectible", "Invoice marked uncollectible"
+    INVOICE_PARTLY_PAID = "invoice.partly_paid", "Part of it paid"
+    INVOICE_OVERPAID = "invoice.overpaid", "More than due was paid"
+    INVOICE_REOPENED = "invoice.reopened", "A payment was taken off again"
+    INVOICE_FINALIZATION_FAILED = "invoice.finalization_failed", "Stripe could not finalize it"
+    INVOICE_DISPUTED = "invoice.disputed", "Payment disputed"
+    INVOICE_DISPUTE_CLOSED = "invoice.dispute_closed", "Dispute closed"
     INVOICE_REFUND_STARTED = "invoice.refund_started", "Refund asked for"
     INVOICE_REFUNDED = "invoice.refunded", "Invoice refunded"
     INVOICE_REFUND_FAILED = "invoice.refund_failed", "Refund failed"
@@ -74,6 +83,12 @@ PUBLIC_KINDS = frozenset(
         EventKind.INVOICE_PAYMENT_FAILED,
         EventKind.INVOICE_VOIDED,
         EventKind.INVOICE_UNCOLLECTIBLE,
+        EventKind.INVOICE_PARTLY_PAID,
+        EventKind.INVOICE_OVERPAID,
+        EventKind.INVOICE_REOPENED,
+        EventKind.INVOICE_FINALIZATION_FAILED,
+        EventKind.INVOICE_DISPUTED,
+        EventKind.INVOICE_DISPUTE_CLOSED,
         EventKind.INVOICE_REFUNDED,
         EventKind.INVOICE_DELETED,
         EventKind.WEBHOOK_TEST,

@@ -115,7 +115,9 @@ class BillingPolicy:
         choices=Unit, max_length=8,
     )  # fmt: skip
     sync_customer_data_to_payment_gateway: bool = setting(
-        False, "Sync customer data to Stripe", PAYMENTS, "Edits of a customer's contact are pushed to Stripe.",
+        False, "Sync customer data to Stripe", PAYMENTS,
+        "A customer's name, e-mail, phone and address replace Stripe's each time they are edited here. Turning this on "
+        "sends nothing by itself: for what differs already, use Send to Stripe on the customer's page.",
     )  # fmt: skip
     auto_update_stripe_default_payment_method: bool = setting(
         False, "Newest payment method becomes the default", PAYMENTS,

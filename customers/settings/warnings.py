@@ -12,7 +12,6 @@ NOT_YET = frozenset(
     {
         "customer_invoice_detail_level",
         "invoice_logo_url",
-        "sync_customer_data_to_payment_gateway",
         "invoice_fixed_components_at_start",
         "invoice_metered_components_at_start",
         "invoice_overages",

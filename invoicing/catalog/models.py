@@ -173,6 +173,9 @@ class PriceScheme(models.Model):
     unit_name = models.CharField(max_length=64, blank=True)
     time_unit_name = models.CharField(max_length=16, blank=True)
     batch_size = models.PositiveIntegerField(default=1)
+    price_list = models.JSONField(
+        default=list, help_text="Rows of labels and prices; usage that none of them fits costs what the tiers say."
+    )
 
     def __str__(self) -> str:
         return f"{self.get_scheme_type_display()} prices of {self.component}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -22,7 +23,7 @@ from invoicing.catalog.models import (
     SchemeType,
     TimeUnit,
 )
-from invoicing.catalog.prices import ComponentDraft, SchemeDraft, TierDraft, read_components
+from invoicing.catalog.prices import ComponentDraft, RowDraft, SchemeDraft, TierDraft, read_components
 
 _NOT_YET = {
     "add_ons": "",
@@ -104,8 +105,31 @@ def _component_draft(component: MeteredComponent) -> ComponentDraft:
     scheme = component.price_scheme
     tiers = tuple(TierDraft(tier.price, tier.cap, tier.description) for tier in scheme.tiers.all())
     time_unit = TimeUnit(scheme.time_unit_name) if scheme.time_unit_name else None
-    draft = SchemeDraft(SchemeType(scheme.scheme_type), tiers, scheme.unit_name, scheme.batch_size, time_unit)
+    rows = tuple(_row_draft(row) for row in scheme.price_list)
+    draft = SchemeDraft(SchemeType(scheme.scheme_type), tiers, scheme.unit_name, scheme.batch_size, time_unit, rows)
     return ComponentDraft(component.meter, component.display_name, draft, component.minimum_charge, component.watermark)
+
+
+def _row_draft(row: Mapping[str, Any]) -> RowDraft:
+    """As ``_row_json`` wrote it."""
+    tiers = tuple(
+        TierDraft(Decimal(kept["price"]), None if kept["cap"] is None else Decimal(kept["cap"]), kept["description"])
+        for kept in row["prices"]
+    )
+    return RowDraft(tuple(row["labels"].items()), tiers)
+
+
+def _row_json(row: RowDraft) -> dict[str, Any]:
+    """Exact decimals are kept as text."""
+    prices = [
+        {
+            "price": f"{tier.price:f}",
+            "cap": None if tier.cap is None else f"{tier.cap:f}",
+            "description": tier.description,
+        }
+        for tier in row.tiers
+    ]
+    return {"labels": dict(row.labels), "prices": prices}
 
 
 def write_plan(vendor: Vendor, name: str, version: int, draft: PlanDraft, *, now: datetime) -> PricePlan:
@@ -149,6 +173,7 @@ def _write_components(plan: PricePlan, drafts: Sequence[ComponentDraft]) -> None
             unit_name=draft.scheme.unit_name,
             time_unit_name=draft.scheme.time_unit or "",
             batch_size=draft.scheme.batch_size,
+            price_list=[_row_json(row) for row in draft.scheme.rows],
         )
         for component, draft in zip(components, drafts, strict=True)
     )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Context, Decimal
+from decimal import Context, Decimal, InvalidOperation
 from typing import Any
 
 from customers.errors import Invalid
 from invoicing.catalog.checks import every_cycle, minor_units, one_of, refuse_unsupported
 from invoicing.catalog.models import Aggregation, Meter, SchemeType, TimeUnit
+from invoicing.catalog.price_lists import read_rows
 
 _NOT_YET_IN_SCHEME = {
-    "price_list": "Give 'scheme_type' and 'prices'.",
     "post_minimum_charge_percentage_change": "",
 }
 _NOT_YET_IN_COMPONENT = {
@@ -35,12 +35,23 @@ class TierDraft:
 
 
 @dataclass(frozen=True, slots=True)
+class RowDraft:
+    """A row of a price list. ``labels`` that it does not name may have any value."""
+
+    labels: tuple[tuple[str, str], ...]
+    tiers: tuple[TierDraft, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SchemeDraft:
+    """``tiers`` may be empty where there is a price list."""
+
     scheme_type: SchemeType
     tiers: tuple[TierDraft, ...]
     unit_name: str
     batch_size: int
     time_unit: TimeUnit | None = None
+    rows: tuple[RowDraft, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +104,12 @@ def _read_scheme(values: Mapping[str, Any] | None, meter: Meter, at: str) -> Sch
     if values.get("frequency") not in (None, 1):
         raise Invalid({f"{at}.frequency": "Not supported yet: tiers are computed for each billing cycle."})
     kind: SchemeType = one_of(f"{at}.scheme_type", values.get("scheme_type"), SchemeType)
+    rows = _read_price_list(values.get("price_list"), meter, kind, f"{at}.price_list")
+    prices = values.get("prices") or []
     return SchemeDraft(
         scheme_type=kind,
-        tiers=_read_tiers(values.get("prices") or [], kind, f"{at}.prices"),
+        tiers=_read_tiers(prices, kind, f"{at}.prices") if prices or not rows else (),
+        rows=rows,
         unit_name=values.get("unit_name") or "",
         batch_size=_batch_size(values, kind, f"{at}.batch_size"),
         time_unit=_time_unit(values.get("time_unit_name"), meter, kind, f"{at}.time_unit_name"),
@@ -114,6 +128,13 @@ def _time_unit(value: str | None, meter: Meter, kind: SchemeType, at: str) -> Ti
         why = f"The usage of {meter.name!r} is weighted by time: say what the price is for, one of"
         raise Invalid({at: f"{why} {', '.join(TimeUnit.values)}."})
     return None
+
+
+def _read_price_list(given: Any, meter: Meter, kind: SchemeType, at: str) -> tuple[RowDraft, ...]:
+    if not given:
+        return ()
+    rows = read_rows(given, meter.primary_labels, at)
+    return tuple(RowDraft(row.labels, _read_tiers(row.prices, kind, f"{row.at}.prices")) for row in rows)
 
 
 def _batch_size(values: Mapping[str, Any], kind: SchemeType, at: str) -> int:
@@ -149,7 +170,10 @@ def _read_tier(values: Mapping[str, Any], at: str) -> TierDraft:
 
 
 def _number(value: Any, at: str) -> Decimal:
-    number = Decimal(str(value))
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        raise Invalid({at: f"{value!r} is not a number."}) from None
     if not number.is_finite() or not 0 <= number < _TOO_LARGE:
         raise Invalid({at: f"{value} is out of range: give a number from 0 on, below 10^18."})
     if number != number.quantize(_FINEST, context=_ROOM):

@@ -26,10 +26,13 @@ from invoicing.subscriptions.terms import component_window, terms_for
 from invoicing.usage.aggregation import usage_of
 from invoicing.usage.values import Usage, Window
 
+AccruedKey = tuple[str, tuple[tuple[str, str], ...]]
+
 
 @dataclass(frozen=True, slots=True)
 class AccruedItem:
-    """``id`` is that of the component (of the plan, for its base price), ``identifier`` the code name."""
+    """``id`` is that of the component (of the plan, for its base price), ``identifier`` the code name. ``labels`` are
+    those of a line of a price list."""
 
     kind: str
     id: str
@@ -38,6 +41,11 @@ class AccruedItem:
     unit: str
     usage: Decimal
     amount: int
+    labels: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def key(self) -> AccruedKey:
+        return self.id, self.labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,7 @@ def accrued(customer: Customer, edges: Sequence[datetime]) -> list[AccruedBucket
     charges = list(_charges(customer, edges[0], edges[-1]))
     buckets = []
     for start, end in pairwise(edges):
-        grown: dict[str, AccruedItem] = {}
+        grown: dict[AccruedKey, AccruedItem] = {}
         for cycle in cycles:
             if part := _part(cycle, start, end):
                 _add_growth(grown, states[cycle.pk][part[0]], states[cycle.pk][part[1]])
@@ -138,14 +146,17 @@ def _item(line: RatedLine, cycle: BillingCycle) -> AccruedItem:
         unit=line.quantity_unit,
         usage=line.quantity or Decimal(0),
         amount=line.amount,
+        labels=tuple(line.metadata.get("labels", {}).items()),
     )
 
 
-def _add_growth(grown: dict[str, AccruedItem], before: Sequence[AccruedItem], after: Sequence[AccruedItem]) -> None:
-    earlier = {item.id: item for item in before}
+def _add_growth(
+    grown: dict[AccruedKey, AccruedItem], before: Sequence[AccruedItem], after: Sequence[AccruedItem]
+) -> None:
+    earlier = {item.key: item for item in before}
     for item in after:
-        old, so_far = earlier.get(item.id), grown.get(item.id)
-        grown[item.id] = replace(
+        old, so_far = earlier.get(item.key), grown.get(item.key)
+        grown[item.key] = replace(
             item,
             usage=item.usage - (old.usage if old else 0) + (so_far.usage if so_far else 0),
             amount=item.amount - (old.amount if old else 0) + (so_far.amount if so_far else 0),

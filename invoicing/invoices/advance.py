@@ -11,22 +11,26 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 
 from customers.claims import claim, in_hand, release, renew, retry_delay
 from customers.settings.policy import policies_for
 from customers.vendor import Vendor
-from invoicing.gateways import GatewayError, GatewayInvoice, GatewayUnavailable, get_gateway
+from invoicing.gateways import GatewayError, GatewayInvoice, GatewayUnavailable, Retry, get_gateway
 from invoicing.invoices import refunds
 from invoicing.invoices.collection import settle
 from invoicing.invoices.generation import generate_due
 from invoicing.invoices.issue import issue
+from invoicing.invoices.ledger import Payment
 from invoicing.invoices.models import Channel, Invoice
 from invoicing.invoices.numbering import assign_numbers
 from invoicing.invoices.schedule import channel_for
 from invoicing.invoices.states import InvoiceAction
+from invoicing.invoices.waiting import NOT_CONNECTED, put_aside
 from invoicing.subscriptions.advance import end_due_cycles
 from invoicing.subscriptions.models import BillingCycle, CycleAction
 
@@ -102,20 +106,43 @@ def _nothing(invoice: Invoice, real_now: datetime) -> None:
 
 
 def _collect(invoice: Invoice, real_now: datetime) -> None:
-    """A person asked for another try. The key counts the tries that failed, so that a lost answer is asked for
-    again and a new try is a new one."""
-    key = f"invoice-{invoice.uuid}-collect-{invoice.payment_retry_attempt}"
-    call = partial(get_gateway(invoice.gateway).collect, invoice.gateway_account, invoice.external_invoice_id)
-    _pass_on(invoice, real_now, partial(call, idempotency_key=key))
+    """Try the payment. What is asked for is frozen first, to be asked for again in the same words."""
+    gateway = get_gateway(invoice.gateway)
+    request = _frozen(invoice)
+    _pass_on(invoice, real_now, partial(gateway.collect, *_there(invoice), **request))
+
+
+def _frozen(invoice: Invoice) -> dict[str, Any]:
+    if "idempotency_key" not in invoice.action_request:
+        known = invoice.payments.exclude(state=Payment.State.ACTION_REQUIRED).count()
+        key = f"invoice-{invoice.uuid}-collect-{known}-{uuid.uuid4().hex[:8]}"
+        invoice.action_request = {**invoice.action_request, "idempotency_key": key, "known": known}
+        Invoice.objects.filter(pk=invoice.pk).update(action_request=invoice.action_request)
+    return dict(invoice.action_request)
+
+
+def _there(invoice: Invoice) -> tuple[str, str]:
+    """Where the gateway holds it."""
+    return invoice.gateway_account, invoice.external_invoice_id
+
+
+def _send_at_gateway(invoice: Invoice, real_now: datetime) -> None:
+    call = partial(get_gateway(invoice.gateway).send_invoice, *_there(invoice))
+    _pass_on(invoice, real_now, partial(call, **invoice.action_request))
 
 
 def _void_at_gateway(invoice: Invoice, real_now: datetime) -> None:
-    call = partial(get_gateway(invoice.gateway).void_invoice, invoice.gateway_account, invoice.external_invoice_id)
+    call = partial(get_gateway(invoice.gateway).void_invoice, *_there(invoice))
     _pass_on(invoice, real_now, partial(call, idempotency_key=f"invoice-{invoice.uuid}-void"))
 
 
+def _uncollectible_at_gateway(invoice: Invoice, real_now: datetime) -> None:
+    call = partial(get_gateway(invoice.gateway).mark_uncollectible, *_there(invoice))
+    _pass_on(invoice, real_now, partial(call, idempotency_key=f"invoice-{invoice.uuid}-uncollectible"))
+
+
 def _mark_paid_at_gateway(invoice: Invoice, real_now: datetime) -> None:
-    call = partial(get_gateway(invoice.gateway).mark_paid, invoice.gateway_account, invoice.external_invoice_id)
+    call = partial(get_gateway(invoice.gateway).mark_paid, *_there(invoice))
     _pass_on(invoice, real_now, partial(call, idempotency_key=f"invoice-{invoice.uuid}-paid"))
 
 
@@ -127,7 +154,8 @@ def _refund(invoice: Invoice, real_now: datetime) -> None:
 
 
 def _pass_on(invoice: Invoice, real_now: datetime, call: Callable[[], GatewayInvoice]) -> None:
-    """Tell the gateway of a person's decision; without an answer, ask again soon with the same key."""
+    """Tell the gateway of what was decided here; without an answer, ask again soon with the same key."""
+    state, problem = None, ""
     try:
         state = call()
     except GatewayUnavailable as error:
@@ -135,15 +163,32 @@ def _pass_on(invoice: Invoice, real_now: datetime, call: Callable[[], GatewayInv
         return
     except GatewayError as error:
         problem = f"Stripe refused: {error.message}"
-    else:
-        problem = state.error
-        settle(invoice.external_invoice_id, state, real_now=real_now, gateway=invoice.gateway)
-    Invoice.objects.filter(pk=invoice.pk).update(
-        next_action=InvoiceAction.NONE, next_action_at=None, last_error=problem, claim_token=None, claimed_until=None
+    with transaction.atomic():
+        _done(invoice, problem or (state and (state.refused or state.error)) or "")
+        if state and state.refused and invoice.next_action == InvoiceAction.COLLECT:
+            _cannot_be_charged(invoice, state.refused)
+        if state:
+            settle(invoice.external_invoice_id, state, real_now=real_now, gateway=invoice.gateway)
+
+
+def _done(invoice: Invoice, problem: str) -> None:
+    """Nothing planned any more, unless somebody decided otherwise during the call."""
+    rows = Invoice.objects.filter(pk=invoice.pk)
+    rows.filter(claim_token=invoice.claim_token).update(
+        next_action=InvoiceAction.NONE, next_action_at=None, action_request={}, claim_token=None, claimed_until=None
     )
+    rows.update(last_error=problem)
+
+
+def _cannot_be_charged(invoice: Invoice, why: str) -> None:
+    """No charge was even made: trying again by itself would end the same way."""
+    Invoice.objects.filter(pk=invoice.pk).update(retry_advice=Retry.NEVER, payment_error=why)
 
 
 def _ask_again(invoice: Invoice, error: GatewayUnavailable, real_now: datetime) -> None:
+    if error.code == NOT_CONNECTED:
+        put_aside(invoice, error, gateway=invoice.gateway, real_now=real_now)
+        return
     until = real_now + timedelta(seconds=30)
     Invoice.objects.filter(pk=invoice.pk).update(last_error=error.message, claim_token=None, claimed_until=until)
 
@@ -152,7 +197,9 @@ _STEPS: dict[InvoiceAction, Callable[[Invoice, datetime], None]] = {
     InvoiceAction.ISSUE: _issue,
     InvoiceAction.COLLECT: _collect,
     InvoiceAction.VOID_AT_GATEWAY: _void_at_gateway,
+    InvoiceAction.UNCOLLECTIBLE_AT_GATEWAY: _uncollectible_at_gateway,
     InvoiceAction.MARK_PAID_AT_GATEWAY: _mark_paid_at_gateway,
+    InvoiceAction.SEND_AT_GATEWAY: _send_at_gateway,
     InvoiceAction.REFUND: _refund,
     InvoiceAction.APPROVE: _nothing,
     InvoiceAction.NONE: _nothing,

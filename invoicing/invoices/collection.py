@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 
-from customers.actors import STRIPE
+from customers.actors import STRIPE, Actor
 from customers.errors import Refused
 from customers.events.models import EventKind
+from customers.events.record import record
+from customers.money import format_money
 from customers.settings.policy import policy_for
-from invoicing.gateways import GatewayInvoice, GatewayPayment, GatewayStatus
-from invoicing.invoices.lifecycle import note_fact, transition
-from invoicing.invoices.models import AttemptState, Invoice, Payment
+from invoicing.gateways import GatewayInvoice, GatewayPayment, GatewayStatus, Waiting
+from invoicing.invoices import retries
+from invoicing.invoices.ledger import Payment
+from invoicing.invoices.lifecycle import invoice_fact, mirror, note_fact, transition
+from invoicing.invoices.models import AttemptState, Invoice
 from invoicing.invoices.papers import keep_document
-from invoicing.invoices.states import OPEN, TRANSITIONS, InvoiceAction, InvoiceStatus
+from invoicing.invoices.payments import record_payments, tried
+from invoicing.invoices.states import MIRRORED, OPEN, TRANSITIONS, InvoiceAction, InvoiceStatus
 from invoicing.invoices.taxing import copy_tax
 
 S = InvoiceStatus
@@ -47,103 +53,155 @@ def settle(external_id: str, state: GatewayInvoice, *, real_now: datetime, gatew
             return "No invoice of ours has this id."
         if invoice.issue_attempts.filter(state=AttemptState.SENDING).exists():
             raise StillIssuing(f"{invoice} is being issued at this moment.")
-        news = _record_payments(invoice, state)
-        if copy_tax(invoice, state.tax):
-            keep_document(invoice, policy_for(invoice.customer), invoice.vendor.now(real_now))
-        _copy_facts(invoice, state, invoice.vendor.now(real_now))
-        return _follow(invoice, state, news, real_now)
+        if _is_older(invoice, state):
+            return "What was seen later is known already."
+        return _Settling(invoice, state, invoice.vendor.now(real_now), real_now).run()
 
 
-def _record_payments(invoice: Invoice, state: GatewayInvoice) -> list[GatewayPayment]:
-    """Write down the attempts we did not know of yet, and return them."""
-    known = set(invoice.payments.values_list("external_id", flat=True))
-    news = [payment for payment in state.payments if payment.external_id not in known]
-    Payment.objects.bulk_create([_payment(invoice, payment) for payment in news])
-    return news
+def _is_older(invoice: Invoice, state: GatewayInvoice) -> bool:
+    """Two looks at once may be applied in the wrong order; the later one has the last word."""
+    known = invoice.gateway_seen_at
+    return state.seen_at is not None and known is not None and state.seen_at < known
 
 
-def _payment(invoice: Invoice, payment: GatewayPayment) -> Payment:
-    return Payment(
-        invoice=invoice,
-        state=Payment.State.SUCCEEDED if payment.succeeded else Payment.State.FAILED,
-        amount=payment.amount,
-        method=payment.method,
-        external_id=payment.external_id,
-        error_code=payment.error_code,
-        error=payment.error,
-        occurred_at=payment.occurred_at,
-    )
+class _Settling:
+    """One invoice, locked, and what was seen of it at the gateway."""
+
+    def __init__(self, invoice: Invoice, state: GatewayInvoice, now: datetime, real_now: datetime) -> None:
+        self.invoice, self.state, self.now = invoice, state, now
+        self.by: dict[str, Any] = {"actor": STRIPE, "now": now, "real_now": real_now}
+        self.before = {name: getattr(invoice, name) for name in ("amount_paid", "amount_overpaid", "gateway_status")}
+
+    def run(self) -> str:
+        news = record_payments(self.invoice, self.state)
+        if copy_tax(self.invoice, self.state.tax):
+            keep_document(self.invoice, policy_for(self.invoice.customer), self.now)
+        self._copy_facts()
+        self._tell_of_money()
+        reason = self._follow(news)
+        self._finalization()
+        retries.plan(self.invoice, self.now)
+        return reason
+
+    def _copy_facts(self) -> None:
+        """What the gateway alone decides, copied whatever the status."""
+        invoice, state = self.invoice, self.state
+        is_final = state.status != GatewayStatus.DRAFT
+        facts: dict[str, Any] = {
+            "external_invoice_number": state.number or invoice.external_invoice_number,
+            "hosted_url": state.hosted_url or invoice.hosted_url,
+            "amount_paid": state.amount_paid if is_final else invoice.amount_paid,
+            "amount_credited": state.amount_credited,
+            "amount_overpaid": state.amount_overpaid,
+            "due_date": state.due_date or invoice.due_date,
+            "gateway_status": state.status,
+            "gateway_collection": state.collection or invoice.gateway_collection,
+            "gateway_advances": state.retries_itself,
+            "gateway_next_attempt_at": state.next_attempt_at,
+            "gateway_seen_at": state.seen_at or invoice.gateway_seen_at,
+            **_attempts(tried(invoice)),
+        }
+        if facts["due_date"] != invoice.due_date and invoice.state in OPEN:
+            facts["next_reminder_at"] = self.now
+        self._write(facts)
+
+    def _write(self, facts: Mapping[str, Any]) -> None:
+        Invoice.objects.filter(pk=self.invoice.pk).update(**facts)
+        for name, value in facts.items():
+            setattr(self.invoice, name, value)
+
+    def _tell_of_money(self) -> None:
+        """Part of it was paid, or more than was due."""
+        invoice = self.invoice
+        is_open = self.state.status in (GatewayStatus.OPEN, GatewayStatus.UNCOLLECTIBLE)
+        if is_open and invoice.amount_paid > self.before["amount_paid"]:
+            paid_now = invoice.amount_paid - self.before["amount_paid"]
+            tell_amount(invoice, EventKind.INVOICE_PARTLY_PAID, paid_now, **self.by)
+        if invoice.amount_overpaid > self.before["amount_overpaid"]:
+            tell_amount(invoice, EventKind.INVOICE_OVERPAID, invoice.amount_overpaid, **self.by)
+
+    def _follow(self, news: Sequence[GatewayPayment]) -> str:
+        if self.state.status in STATUS_OF:
+            return self._move(*STATUS_OF[self.state.status])
+        if self._is_reopened():
+            return self._reopen()
+        failures = [payment for payment in news if not payment.succeeded and payment.waiting != Waiting.BANK]
+        if failures and self.state.status == GatewayStatus.OPEN:
+            return self._payment_failed(failures[-1])
+        return ""
+
+    def _move(self, to: InvoiceStatus, kind: EventKind) -> str:
+        invoice, state = self.invoice, self.state
+        if invoice.state == to:
+            return ""
+        is_mirrored = to not in TRANSITIONS[invoice.state]
+        if to not in MIRRORED[invoice.state]:
+            return f"Ours is {invoice.state.label.lower()}, Stripe's {state.status}: left alone."
+        columns: dict[str, Any] = {"next_action": InvoiceAction.NONE, "next_action_at": None, "action_request": {}}
+        if to == S.PAID:
+            paid = [p.occurred_at for p in state.payments if p.succeeded]
+            columns |= {"paid_at": max(paid, default=self.now), "payment_error": "", "status_error": ""}
+            columns |= {"retry_advice": "", "voided_at": None}
+        if to == S.VOIDED:
+            columns |= {"voided_at": self.now, "status_error": ""}
+        step = mirror if is_mirrored else transition
+        step(invoice, to, kind, **self.by, **columns)
+        return ""
+
+    def _is_reopened(self) -> bool:
+        """Paid there when last seen, and no longer. Where a person here says that the money came, it did."""
+        was_paid = self.invoice.state == S.PAID and self.before["gateway_status"] == GatewayStatus.PAID
+        return was_paid and self.state.status == GatewayStatus.OPEN and self.state.seen_at is not None
+
+    def _reopen(self) -> str:
+        mirror(self.invoice, S.ISSUED, EventKind.INVOICE_REOPENED, **self.by, paid_at=None)
+        return ""
+
+    def _payment_failed(self, failure: GatewayPayment) -> str:
+        invoice, kind = self.invoice, EventKind.INVOICE_PAYMENT_FAILED
+        details = {
+            "error": failure.error,
+            "code": failure.error_code,
+            "method": failure.method,
+            "payment_id": failure.external_id,
+        }
+        columns: dict[str, Any] = {"payment_error": failure.error, "retry_advice": failure.retry}
+        if invoice.state == S.PAYMENT_FAILED:
+            self._write(columns)
+            note_fact(invoice, kind, **self.by, details=details)
+            return ""
+        if S.PAYMENT_FAILED not in TRANSITIONS[invoice.state]:
+            return f"Ours is {invoice.state.label.lower()}: the failed payment was only written down."
+        transition(invoice, S.PAYMENT_FAILED, kind, **self.by, details=details, **columns)
+        return ""
+
+    def _finalization(self) -> None:
+        """Stripe could not finalize it: told once for each reason; forgotten when it could."""
+        if self.invoice.state not in OPEN:
+            return
+        error = self.state.error if self.state.status == GatewayStatus.DRAFT else ""
+        if error == self.invoice.status_error:
+            return
+        self._write({"status_error": error})
+        if error:
+            kind, details = EventKind.INVOICE_FINALIZATION_FAILED, {"error": error}
+            note_fact(self.invoice, kind, **self.by, details=details)
 
 
-def _copy_facts(invoice: Invoice, state: GatewayInvoice, now: datetime) -> None:
-    """What the gateway alone decides, copied whatever the status."""
-    paid_by = next((p.external_id for p in state.payments if p.succeeded), "")
+def tell_amount(
+    invoice: Invoice, kind: EventKind, amount: int, *, actor: Actor, now: datetime, real_now: datetime
+) -> None:
+    fact = invoice_fact(invoice, kind, {"note": f"{format_money(amount, invoice.currency)}."})
+    money = {"amount": amount, "currency": invoice.currency, "amount_paid": invoice.amount_paid}
+    fact = replace(fact, payload={**fact.payload, **money})
+    record(invoice.vendor, fact, actor=actor, now=now, real_now=real_now)
+
+
+def _attempts(rows: Sequence[Payment]) -> dict[str, Any]:
+    """What is shown of the attempts so far."""
+    paid_by = [row.external_id for row in rows if row.state == Payment.State.SUCCEEDED]
     facts: dict[str, Any] = {
-        "external_invoice_number": state.number or invoice.external_invoice_number,
-        "hosted_url": state.hosted_url or invoice.hosted_url,
-        "external_payment_id": paid_by or invoice.external_payment_id,
-        "amount_paid": state.amount_paid if state.status != GatewayStatus.DRAFT else invoice.amount_paid,
-        "due_date": state.due_date or invoice.due_date,
-        "latest_payment_attempt_at": max((p.occurred_at for p in state.payments), default=None),
-        "payment_retry_attempt": sum(not p.succeeded for p in state.payments),
+        "latest_payment_attempt_at": rows[-1].occurred_at if rows else None,
+        "payment_retry_attempt": sum(row.state == Payment.State.FAILED for row in rows),
     }
-    if facts["due_date"] != invoice.due_date and invoice.state in OPEN:
-        facts["next_reminder_at"] = now
-    Invoice.objects.filter(pk=invoice.pk).update(**facts)
-    for name, value in facts.items():
-        setattr(invoice, name, value)
-
-
-def _follow(invoice: Invoice, state: GatewayInvoice, news: list[GatewayPayment], real_now: datetime) -> str:
-    now = invoice.vendor.now(real_now)
-    if state.status in STATUS_OF:
-        to, kind = STATUS_OF[state.status]
-        return _move(invoice, to, kind, state, now=now, real_now=real_now)
-    failures = [payment for payment in news if not payment.succeeded]
-    if failures and state.status == GatewayStatus.OPEN:
-        return _payment_failed(invoice, failures[-1], now=now, real_now=real_now)
-    return ""
-
-
-def _move(
-    invoice: Invoice, to: InvoiceStatus, kind: EventKind, state: GatewayInvoice, *, now: datetime, real_now: datetime
-) -> str:
-    if invoice.state == to:
-        return ""
-    if to not in TRANSITIONS[invoice.state]:
-        return f"Ours is {invoice.state.label.lower()}, Stripe's {state.status}: left alone."
-    columns: dict[str, Any] = {"next_action": InvoiceAction.NONE, "next_action_at": None}
-    if to == S.PAID:
-        paid = [p.occurred_at for p in state.payments if p.succeeded]
-        columns |= {"paid_at": max(paid, default=now), "payment_error": "", "status_error": ""}
-    if to == S.VOIDED:
-        columns["voided_at"] = now
-    transition(invoice, to, kind, actor=STRIPE, now=now, real_now=real_now, **columns)
-    return ""
-
-
-def _payment_failed(invoice: Invoice, failure: GatewayPayment, *, now: datetime, real_now: datetime) -> str:
-    details = {
-        "error": failure.error,
-        "code": failure.error_code,
-        "method": failure.method,
-        "payment_id": failure.external_id,
-    }
-    kind = EventKind.INVOICE_PAYMENT_FAILED
-    if invoice.state == S.PAYMENT_FAILED:
-        Invoice.objects.filter(pk=invoice.pk).update(payment_error=failure.error)
-        note_fact(invoice, kind, actor=STRIPE, now=now, real_now=real_now, details=details)
-        return ""
-    if S.PAYMENT_FAILED not in TRANSITIONS[invoice.state]:
-        return f"Ours is {invoice.state.label.lower()}: the failed payment was only written down."
-    transition(
-        invoice,
-        S.PAYMENT_FAILED,
-        kind,
-        actor=STRIPE,
-        now=now,
-        real_now=real_now,
-        details=details,
-        payment_error=failure.error,
-    )
-    return ""
+    return {**facts, "external_payment_id": paid_by[0]} if paid_by else facts

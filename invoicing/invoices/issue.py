@@ -32,6 +32,7 @@ from invoicing.invoices.models import AttemptState, Channel, EmailKind, EmailSta
 from invoicing.invoices.papers import payment_note
 from invoicing.invoices.schedule import retry_at
 from invoicing.invoices.states import InvoiceAction, InvoiceStatus
+from invoicing.invoices.waiting import NOT_CONNECTED, put_aside
 
 NO_ADDRESS = "The customer has no e-mail address. Add one to the customer, then issue the invoice again."
 UNKNOWN_EMAIL = (
@@ -144,6 +145,9 @@ def _remember(attempt: IssueAttempt, external_id: str) -> None:
 
 def _wait(attempt: IssueAttempt, error: GatewayUnavailable, real_now: datetime) -> None:
     """No answer: the attempt stays under way and is asked for again, ever less often, in real time."""
+    if error.code == NOT_CONNECTED:
+        put_aside(attempt.invoice, error, gateway=GATEWAY, real_now=real_now)
+        return
     waited = real_now - attempt.real_started_at
     pause = min(max(waited, timedelta(seconds=5)), timedelta(minutes=15))
     Invoice.objects.filter(pk=attempt.invoice_id).update(last_error=error.message)

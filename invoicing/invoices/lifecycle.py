@@ -6,7 +6,7 @@ Each verb runs in its caller's transaction or opens one; none of them talks to t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -17,9 +17,10 @@ from customers.actors import Actor
 from customers.errors import Busy, Conflict
 from customers.events.models import EventKind, SubjectKind
 from customers.events.record import Fact, record
+from invoicing.gateways import Collection
 from invoicing.invoices.models import AttemptState, Channel, EmailKind, Invoice
 from invoicing.invoices.outbox import queue, tell_customer
-from invoicing.invoices.states import BEFORE_ISSUE, OPEN, TRANSITIONS, InvoiceAction, InvoiceStatus
+from invoicing.invoices.states import BEFORE_ISSUE, MIRRORED, OPEN, TRANSITIONS, InvoiceAction, InvoiceStatus
 
 S = InvoiceStatus
 
@@ -29,9 +30,11 @@ class InvoiceVerb(StrEnum):
 
     APPROVE = "approve"
     PUSH = "push"
+    PAY = "pay"
     SEND = "send"
     MARK_PAID = "mark_paid"
     VOID = "void"
+    MARK_UNCOLLECTIBLE = "mark_uncollectible"
     DELETE = "delete"
     REFUND = "refund"
 
@@ -57,12 +60,16 @@ def _refusal(invoice: Invoice, verb: InvoiceVerb) -> str:
             return f"{invoice} needs no approval: it is {'approved' if invoice.is_approved else word}."
         case InvoiceVerb.PUSH if state not in BEFORE_ISSUE and not _is_collectable(invoice):
             return f"{invoice} has no next step to push it to: it is {word}."
-        case InvoiceVerb.SEND if not was_emailed(invoice):
+        case InvoiceVerb.PAY if not is_payable(invoice):
+            return f"{invoice} cannot be charged: {_why_not_charged(invoice)}."
+        case InvoiceVerb.SEND if not was_emailed(invoice) and not is_sent_by_gateway(invoice):
             return f"{invoice} cannot be sent again: {_why_not_sent(invoice)}."
         case InvoiceVerb.MARK_PAID if S.PAID not in TRANSITIONS[state]:
             return f"{invoice} cannot be marked as paid: it is {word}."
         case InvoiceVerb.VOID if S.VOIDED not in TRANSITIONS[state]:
             return f"{invoice} cannot be voided: it is {word}."
+        case InvoiceVerb.MARK_UNCOLLECTIBLE if S.UNCOLLECTIBLE not in TRANSITIONS[state]:
+            return f"{invoice} cannot be given up: it is {word}."
         case InvoiceVerb.DELETE if state not in BEFORE_ISSUE or invoice.number:
             return f"{invoice} can no longer be deleted: {'it has its number' if invoice.number else f'it is {word}'}."
         case InvoiceVerb.REFUND if state != S.PAID:
@@ -77,6 +84,21 @@ def _is_collectable(invoice: Invoice) -> bool:
     return invoice.state == S.PAYMENT_FAILED and bool(invoice.external_invoice_id)
 
 
+def is_payable(invoice: Invoice) -> bool:
+    """Whether the gateway can be asked to charge it."""
+    return invoice.state in (*OPEN, S.UNCOLLECTIBLE) and bool(invoice.external_invoice_id)
+
+
+def _why_not_charged(invoice: Invoice) -> str:
+    return "Stripe does not hold it" if invoice.state in OPEN else f"it is {invoice.state.label.lower()}"
+
+
+def is_sent_by_gateway(invoice: Invoice) -> bool:
+    """Whether the gateway would e-mail it: it is out, and the customer is to pay by themselves."""
+    sends = invoice.gateway_collection == Collection.SEND_INVOICE
+    return invoice.state in OPEN and bool(invoice.external_invoice_id) and sends
+
+
 def was_emailed(invoice: Invoice) -> bool:
     """Issued by our e-mail, and still worth sending again."""
     is_out = invoice.issued_at is not None and not invoice.gateway
@@ -85,7 +107,8 @@ def was_emailed(invoice: Invoice) -> bool:
 
 def _why_not_sent(invoice: Invoice) -> str:
     if invoice.gateway:
-        return "Stripe sends it"
+        is_charged = invoice.gateway_collection == Collection.CHARGE_AUTOMATICALLY
+        return "Stripe charges it instead of sending it" if is_charged else "Stripe sends it"
     return f"it is {invoice.state.label.lower()}" if invoice.issued_at else "it was not issued by e-mail"
 
 
@@ -148,21 +171,53 @@ def transition(
 
     Raises ``Conflict`` where the table has no such step and ``StaleInvoice`` where somebody was faster.
     """
+    _refuse_unless(to in TRANSITIONS[invoice.state], invoice, to)
+    said = {"from": invoice.state, "to": to, **(details or {})}
+    columns["next_reminder_at"] = _next_reminder(to, now)
+    return _step(
+        invoice, to, columns, lambda: note_fact(invoice, kind, actor=actor, now=now, real_now=real_now, details=said)
+    )
+
+
+def mirror(
+    invoice: Invoice,
+    to: InvoiceStatus,
+    kind: EventKind,
+    *,
+    actor: Actor,
+    now: datetime,
+    real_now: datetime,
+    **columns: Any,
+) -> Invoice:
+    """``transition``, for what the gateway says has happened although nobody here could have decided it."""
+    _refuse_unless(to in MIRRORED[invoice.state], invoice, to)
+    said = {"from": invoice.state, "to": to}
+    columns["next_reminder_at"] = _next_reminder(to, now)
+    return _step(
+        invoice, to, columns, lambda: note_fact(invoice, kind, actor=actor, now=now, real_now=real_now, details=said)
+    )
+
+
+def _next_reminder(to: InvoiceStatus, now: datetime) -> datetime | None:
+    """Reminders are for those who have yet to pay; which and when, the next look decides."""
+    return now if to in OPEN else None
+
+
+def _refuse_unless(is_allowed: bool, invoice: Invoice, to: InvoiceStatus) -> None:
+    if not is_allowed:
+        words = f"{invoice} is {invoice.state.label.lower()} and cannot become {to.label.lower()}."
+        raise Conflict(words, code="illegal_transition")
+
+
+def _step(invoice: Invoice, to: InvoiceStatus, columns: dict[str, Any], note: Callable[[], None]) -> Invoice:
     origin = invoice.state
-    if to not in TRANSITIONS[origin]:
-        raise Conflict(
-            f"{invoice} is {origin.label.lower()} and cannot become {to.label.lower()}.", code="illegal_transition"
-        )
-    # Reminders are for those who have yet to pay; which and when, the next look decides.
-    columns["next_reminder_at"] = now if to in OPEN else None
     with transaction.atomic():
         changed = Invoice.objects.filter(pk=invoice.pk, status=origin).update(status=to, **columns)
         if not changed:
             raise StaleInvoice(invoice)
         for name, value in {"status": to, **columns}.items():
             setattr(invoice, name, value)
-        said = {"from": origin, "to": to, **(details or {})}
-        note_fact(invoice, kind, actor=actor, now=now, real_now=real_now, details=said)
+        note()
     return invoice
 
 
@@ -184,25 +239,72 @@ def push(invoice: Invoice, *, actor: Actor, now: datetime, real_now: datetime) -
         invoice = locked(invoice)
         check(invoice, InvoiceVerb.PUSH)
         if _is_collectable(invoice):
-            invoice.next_action = InvoiceAction.COLLECT
+            _refuse_while_asking(invoice, real_now)
+            invoice.next_action, invoice.action_request = InvoiceAction.COLLECT, {}
         else:
             if not invoice.is_approved:
                 invoice = approve(invoice, actor=actor, now=now, real_now=real_now)
             invoice.next_action, invoice.issue_date = InvoiceAction.ISSUE, now
         invoice.next_action_at = now
         invoice.claim_token = invoice.claimed_until = None
-        invoice.save(update_fields=["next_action", "next_action_at", "issue_date", "claim_token", "claimed_until"])
+        invoice.save(update_fields=["issue_date", *_PLAN])
+    return invoice
+
+
+_PLAN = ("next_action", "next_action_at", "action_request", "claim_token", "claimed_until")
+
+
+def pay(invoice: Invoice, *, method: str = "", actor: Actor, now: datetime, real_now: datetime) -> Invoice:
+    """Charge what is still due now, with this payment method or the one the gateway would take by itself."""
+    with transaction.atomic():
+        invoice = locked(invoice)
+        check(invoice, InvoiceVerb.PAY)
+        _refuse_while_asking(invoice, real_now)
+        _ask_gateway(invoice, InvoiceAction.COLLECT, {"method": method} if method else {}, now)
     return invoice
 
 
 def send(invoice: Invoice, *, actor: Actor, now: datetime, real_now: datetime) -> Invoice:
-    """E-mail an issued invoice again, with the PDF as it was issued, to the customer's present addresses."""
+    """E-mail an issued invoice again, to the customer's present addresses: by ourselves, with the PDF as it was
+    issued, or through the gateway where that sent it."""
     with transaction.atomic():
         invoice = locked(invoice)
         check(invoice, InvoiceVerb.SEND)
+        if is_sent_by_gateway(invoice):
+            _refuse_while_asking(invoice, real_now)
+            again = {"idempotency_key": f"invoice-{invoice.uuid}-send-{real_now.timestamp():.0f}"}
+            _ask_gateway(invoice, InvoiceAction.SEND_AT_GATEWAY, again, now)
+        else:
+            queue(invoice, EmailKind.INVOICE, f"again-{real_now.isoformat()}", now=now)
         note_fact(invoice, EventKind.INVOICE_RESENT, actor=actor, now=now, real_now=real_now)
-        queue(invoice, EmailKind.INVOICE, f"again-{real_now.isoformat()}", now=now)
     return invoice
+
+
+def _refuse_while_asking(invoice: Invoice, real_now: datetime) -> None:
+    """A call under way, or a decision that the gateway was not told of yet, is not pushed aside."""
+    if invoice.next_action not in (InvoiceAction.NONE, InvoiceAction.COLLECT) or _is_asking(invoice, real_now):
+        raise _waits_for_answer(invoice)
+
+
+def _refuse_while_charging(invoice: Invoice, real_now: datetime) -> None:
+    """Money that came elsewhere and a charge that is being made would pay it twice."""
+    if invoice.next_action == InvoiceAction.COLLECT and _is_asking(invoice, real_now):
+        raise _waits_for_answer(invoice)
+
+
+def _is_asking(invoice: Invoice, real_now: datetime) -> bool:
+    is_claimed = invoice.claim_token is not None and (invoice.claimed_until or real_now) > real_now
+    return is_claimed or bool(invoice.action_request)
+
+
+def _waits_for_answer(invoice: Invoice) -> Busy:
+    return Busy(f"{invoice} waits for an answer from Stripe. Try again when that is there.")
+
+
+def _ask_gateway(invoice: Invoice, action: InvoiceAction, request: Mapping[str, Any], now: datetime) -> None:
+    invoice.next_action, invoice.next_action_at, invoice.action_request = action, now, dict(request)
+    invoice.claim_token = invoice.claimed_until = None
+    invoice.save(update_fields=_PLAN)
 
 
 def delete(invoice: Invoice, *, actor: Actor, now: datetime, real_now: datetime) -> None:
@@ -240,6 +342,7 @@ def mark_paid(invoice: Invoice, *, actor: Actor, now: datetime, real_now: dateti
         invoice = locked(invoice)
         check(invoice, InvoiceVerb.MARK_PAID)
         refuse_while_sending(invoice)
+        _refuse_while_charging(invoice, real_now)
         return transition(
             invoice,
             S.PAID,
@@ -254,6 +357,24 @@ def mark_paid(invoice: Invoice, *, actor: Actor, now: datetime, real_now: dateti
         )
 
 
+def mark_uncollectible(invoice: Invoice, *, actor: Actor, reason: str, now: datetime, real_now: datetime) -> Invoice:
+    """Give an issued invoice up as a bad debt: nobody chases it any more. It may still be paid, or voided."""
+    with transaction.atomic():
+        invoice = locked(invoice)
+        check(invoice, InvoiceVerb.MARK_UNCOLLECTIBLE)
+        refuse_while_sending(invoice)
+        return transition(
+            invoice,
+            S.UNCOLLECTIBLE,
+            EventKind.INVOICE_UNCOLLECTIBLE,
+            actor=actor,
+            now=now,
+            real_now=real_now,
+            details={"reason": reason},
+            **_tell_gateway(invoice, InvoiceAction.UNCOLLECTIBLE_AT_GATEWAY, now),
+        )
+
+
 def refuse_while_sending(invoice: Invoice) -> None:
     """While an attempt is under way nobody can know yet what it will have done."""
     if invoice.issue_attempts.filter(state=AttemptState.SENDING, channel=Channel.GATEWAY).exists():
@@ -263,4 +384,5 @@ def refuse_while_sending(invoice: Invoice) -> None:
 def _tell_gateway(invoice: Invoice, action: InvoiceAction, now: datetime) -> dict[str, Any]:
     """The next action after a person's decision: pass it on where the gateway holds the invoice too."""
     planned = (action, now) if invoice.external_invoice_id else (InvoiceAction.NONE, None)
-    return {"next_action": planned[0], "next_action_at": planned[1], "claim_token": None, "claimed_until": None}
+    unclaimed: dict[str, Any] = {"action_request": {}, "claim_token": None, "claimed_until": None}
+    return {"next_action": planned[0], "next_action_at": planned[1], **unclaimed}

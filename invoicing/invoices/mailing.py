@@ -23,7 +23,8 @@ from invoicing.invoices.compose import compose
 from invoicing.invoices.documents.emails import LetterFacts, build_invoice_email, sender_address
 from invoicing.invoices.documents.model import InvoiceDocument
 from invoicing.invoices.documents.pdf import render_pdf
-from invoicing.invoices.models import EmailKind, EmailState, Invoice, OutgoingEmail, Payment
+from invoicing.invoices.ledger import Payment
+from invoicing.invoices.models import EmailKind, EmailState, Invoice, OutgoingEmail
 from invoicing.invoices.outbox import is_wanted, recipients
 from invoicing.invoices.papers import payment_note
 from invoicing.invoices.states import OPEN

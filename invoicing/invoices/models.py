@@ -8,10 +8,13 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
 
-from customers.actors import Actor, ActorKind
 from customers.claims import Claimable, QueuedWork
 from customers.customer import Customer
 from customers.scoping import VendorOwned
+from invoicing.gateways import Retry
+from invoicing.invoices.ledger import DisputeState
+from invoicing.invoices.ledger import Payment as Payment
+from invoicing.invoices.ledger import Refund as Refund
 from invoicing.invoices.states import InvoiceStatus
 from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Subscription
 
@@ -45,6 +48,8 @@ class Invoice(VendorOwned, QueuedWork):
     tax_amount = models.BigIntegerField(default=0)
     amount_due = models.BigIntegerField()
     amount_paid = models.BigIntegerField(default=0)
+    amount_credited = models.BigIntegerField(default=0, help_text="Taken off by the gateway's credit notes.")
+    amount_overpaid = models.BigIntegerField(default=0, help_text="Paid beyond what was due; the gateway keeps it.")
 
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()
@@ -84,6 +89,20 @@ class Invoice(VendorOwned, QueuedWork):
     external_invoice_id = models.CharField(max_length=255, blank=True)
     external_invoice_number = models.CharField(max_length=64, blank=True)
     external_payment_id = models.CharField(max_length=255, blank=True)
+    gateway_status = models.CharField(max_length=16, blank=True, help_text="Its status there, as last seen.")
+    gateway_collection = models.CharField(max_length=24, blank=True, help_text="How it is collected there.")
+    gateway_advances = models.BooleanField(default=False, help_text="The gateway collects on its own schedule.")
+    gateway_next_attempt_at = models.DateTimeField(null=True, blank=True, help_text="The gateway's own next try.")
+    gateway_seen_at = models.DateTimeField(null=True, blank=True, help_text="Real time: how new the last look was.")
+    retry_advice = models.CharField(
+        max_length=16, blank=True, choices=[(r, r) for r in Retry], help_text="What may follow the last failed payment."
+    )
+    dispute_state = models.CharField(
+        max_length=16, blank=True, choices=DisputeState.choices, help_text="Of the dispute that matters most."
+    )
+    action_request = models.JSONField(
+        default=dict, blank=True, help_text="What the next action asks of the gateway, frozen when it first does."
+    )
     hosted_url = models.URLField(max_length=1000, blank=True)
     delivery = models.CharField(max_length=255, blank=True, help_text="How it was issued, in words.")
 
@@ -135,6 +154,9 @@ class Invoice(VendorOwned, QueuedWork):
             models.Index(fields=["vendor", "-generated_at", "-id"], name="invoice_newest"),
             models.Index(fields=["vendor", "status", "-generated_at", "-id"], name="invoice_by_status"),
             models.Index(fields=["customer", "-generated_at", "-id"], name="invoice_of_customer"),
+            models.Index(
+                fields=["vendor", "-generated_at", "-id"], condition=~Q(dispute_state=""), name="invoice_disputed"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -142,7 +164,7 @@ class Invoice(VendorOwned, QueuedWork):
 
     @property
     def amount_remaining(self) -> int:
-        return max(self.amount_due - self.amount_paid, 0)
+        return max(self.amount_due - self.amount_credited - self.amount_paid, 0)
 
     @property
     def amount_refunded(self) -> int:
@@ -155,7 +177,17 @@ class Invoice(VendorOwned, QueuedWork):
     def amount_refundable(self) -> int:
         """What the gateway collected and still has."""
         collected = sum(payment.amount for payment in self.payments.all() if payment.state == Payment.State.SUCCEEDED)
-        return max(collected - self.amount_refunded, 0)
+        return max(collected - self.amount_refunded - self.amount_disputed, 0)
+
+    @property
+    def amount_disputed(self) -> int:
+        """What a bank holds or took for good."""
+        return sum(dispute.amount_held for dispute in self.disputes.all()) if self.dispute_state else 0
+
+    @property
+    def was_tried(self) -> bool:
+        """Whether there are attempts to collect it to show."""
+        return bool(self.amount_paid) or self.latest_payment_attempt_at is not None
 
     @property
     def state(self) -> InvoiceStatus:
@@ -257,67 +289,6 @@ class IssueAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"Attempt {self.number} to issue {self.invoice}"
-
-
-class Payment(models.Model):
-    """One attempt to collect, whoever made it: paid, failed, or under way."""
-
-    class State(models.TextChoices):
-        SUCCEEDED = "succeeded", "Succeeded"
-        FAILED = "failed", "Failed"
-
-    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="payments")
-    state = models.CharField(max_length=16, choices=State.choices)
-    amount = models.BigIntegerField()
-    method = models.CharField(max_length=128, blank=True, help_text="For example: Visa ending in 4242.")
-    external_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
-    error_code = models.CharField(max_length=64, blank=True)
-    error = models.TextField(blank=True)
-    occurred_at = models.DateTimeField()
-
-    class Meta:
-        ordering = ["-occurred_at", "-id"]
-
-    def __str__(self) -> str:
-        return f"{self.get_state_display()} payment of {self.invoice}"
-
-
-class Refund(models.Model):
-    """Money that goes back, asked for here or made at the gateway. Written, with its idempotency key, before
-    the gateway is called; who asked for it is kept, because the answer may come after a restart."""
-
-    class State(models.TextChoices):
-        SENDING = "sending", "Under way"
-        PENDING = "pending", "On its way to the customer"
-        SUCCEEDED = "succeeded", "Succeeded"
-        FAILED = "failed", "Failed"
-
-    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="refunds")
-    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    state = models.CharField(max_length=16, choices=State.choices, default=State.SENDING)
-    amount = models.BigIntegerField()
-    reason = models.CharField(max_length=500, blank=True)
-    external_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
-    error = models.TextField(blank=True)
-    actor_kind = models.CharField(max_length=16, choices=ActorKind.choices)
-    actor_id = models.CharField(max_length=64, blank=True)
-    actor_label = models.CharField(max_length=256)
-    created_at = models.DateTimeField(help_text="The vendor's time.")
-
-    class Meta:
-        ordering = ["-created_at", "-id"]
-        constraints = [models.CheckConstraint(name="refund_is_positive", condition=Q(amount__gt=0))]
-
-    def __str__(self) -> str:
-        return f"Refund of {self.invoice}"
-
-    @property
-    def idempotency_key(self) -> str:
-        return f"refund-{self.uuid}"
-
-    @property
-    def actor(self) -> Actor:
-        return Actor(ActorKind(self.actor_kind), self.actor_label, self.actor_id)
 
 
 class EmailKind(models.TextChoices):

@@ -20,8 +20,9 @@ from customers.events.models import EventKind
 from customers.events.record import record
 from customers.money import format_money
 from invoicing.gateways import GatewayRefund, GatewayRejected, RefundStatus, get_gateway
+from invoicing.invoices.ledger import Refund
 from invoicing.invoices.lifecycle import InvoiceVerb, check, invoice_fact, locked
-from invoicing.invoices.models import Invoice, Refund
+from invoicing.invoices.models import Invoice
 from invoicing.invoices.states import InvoiceAction
 
 State = Refund.State

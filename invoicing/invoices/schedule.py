@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from customers.money import format_money
 from customers.settings.policy import BillingPolicy, Source
+from invoicing.gateways import Retry
+from invoicing.invoices.ledger import DisputeState
 from invoicing.invoices.models import Channel, Invoice
 from invoicing.invoices.states import InvoiceAction, InvoiceStatus
 
@@ -62,6 +65,10 @@ def next_step(invoice: Invoice, policy: BillingPolicy) -> NextStep:
         return NextStep(_issue_sentence(invoice, policy), invoice.next_action_at, _issue_reason(invoice, policy))
     if action == InvoiceAction.APPROVE:
         return NextStep("Waits for approval.", None, f"Automatic approval is off ({_source(policy, 'approve')}).")
+    if action == InvoiceAction.COLLECT and not invoice.action_request and invoice.next_action_at:
+        tries = f"{invoice.payment_retry_attempt} of {policy.retry_attempts} retries"
+        because = f"The last try failed: {invoice.payment_error} This is {tries} ({_source(policy, 'retry')})."
+        return NextStep("The payment is tried again.", invoice.next_action_at, because)
     if action in _DECIDED_HERE:
         return NextStep(f"{action.label}.", invoice.next_action_at, "A person decided so here.")
     return _resting(invoice, policy)
@@ -72,6 +79,8 @@ _DECIDED_HERE = frozenset(
         InvoiceAction.COLLECT,
         InvoiceAction.VOID_AT_GATEWAY,
         InvoiceAction.MARK_PAID_AT_GATEWAY,
+        InvoiceAction.UNCOLLECTIBLE_AT_GATEWAY,
+        InvoiceAction.SEND_AT_GATEWAY,
         InvoiceAction.REFUND,
     }
 )
@@ -119,11 +128,73 @@ def _resting(invoice: Invoice, policy: BillingPolicy) -> NextStep:
         case InvoiceStatus.INVOICING_FAILED:
             return NextStep("Waits for a person.", None, invoice.invoicing_error)
         case InvoiceStatus.ISSUED | InvoiceStatus.PAYMENT_FAILED:
-            return NextStep(_waiting_sentence(invoice), invoice.due_date, invoice.delivery or "It has been issued.")
+            return _unpaid(invoice, policy)
+        case InvoiceStatus.PAID if invoice.dispute_state:
+            return _disputed(invoice)
     return NextStep("Nothing: it is finished.", None, invoice.state.label)
 
 
-def _waiting_sentence(invoice: Invoice) -> str:
+def _unpaid(invoice: Invoice, policy: BillingPolicy) -> NextStep:
+    """Who moves next, now that it is out: Stripe's schedule, the customer, or a person."""
+    if invoice.status_error:
+        return NextStep("Stripe could not finalize it. Waits for a person.", None, invoice.status_error)
+    if invoice.gateway_next_attempt_at is not None:
+        again = " again" if invoice.state == InvoiceStatus.PAYMENT_FAILED else ""
+        because = invoice.payment_error or invoice.delivery or "It has been issued."
+        return NextStep(
+            f"Stripe tries the payment{again}, on its own schedule.", invoice.gateway_next_attempt_at, because
+        )
     if invoice.state == InvoiceStatus.PAYMENT_FAILED:
-        return "Stripe tries the payment again, or the customer pays."
-    return "Stripe collects it and tells us." if invoice.gateway else "Waits for the customer's payment."
+        return _failed(invoice, policy)
+    if invoice.payment_error and invoice.retry_advice:
+        return NextStep("Waits for a person, or for the customer's payment.", None, invoice.payment_error)
+    because = _part_paid(invoice) or invoice.delivery or "It has been issued."
+    if invoice.gateway_status == "draft":
+        return NextStep("Waits as a draft in Stripe.", None, because)
+    is_charged = invoice.gateway_collection == "charge_automatically"
+    words = "Stripe collects it and tells us." if is_charged else "Waits for the customer's payment."
+    return NextStep(words, invoice.due_date, because)
+
+
+def _failed(invoice: Invoice, policy: BillingPolicy) -> NextStep:
+    match invoice.retry_advice:
+        case Retry.CUSTOMER:
+            told = policy.should_send_invoice_to_customers and policy.communicate_payment_failures
+            how = (
+                "They were e-mailed the link to do so."
+                if told
+                else "They were not told: payment failure e-mails are off."
+            )
+            return NextStep(
+                "Waits for the customer to authenticate the payment.", None, f"{invoice.payment_error} {how}"
+            )
+        case Retry.NEVER:
+            words = "Waits for a person: this payment method is never tried again."
+            return NextStep(words, None, invoice.payment_error)
+    if invoice.gateway_advances:
+        words = "Stripe has stopped trying. Waits for a person, or for the customer's payment."
+    elif invoice.gateway_collection == "charge_automatically":
+        words = "All retries are used. Waits for a person, or for the customer's payment."
+    else:
+        words = "Waits for the customer's payment."
+    return NextStep(words, invoice.due_date, invoice.payment_error)
+
+
+def _part_paid(invoice: Invoice) -> str:
+    if not invoice.amount_paid:
+        return ""
+    rest, all_ = (format_money(amount, invoice.currency) for amount in (invoice.amount_remaining, invoice.amount_due))
+    return f"Part of it is paid: {rest} of {all_} remain."
+
+
+def _disputed(invoice: Invoice) -> NextStep:
+    match invoice.dispute_state:
+        case DisputeState.NEEDS_RESPONSE:
+            return NextStep(
+                "Waits for a person to answer the dispute in Stripe.", None, "A bank questions the payment."
+            )
+        case DisputeState.UNDER_REVIEW:
+            return NextStep("Waits for the bank to decide the dispute.", None, "A bank questions the payment.")
+        case DisputeState.LOST:
+            return NextStep("Nothing: it is finished.", None, "The dispute was lost: the bank took the money back.")
+    return NextStep("Nothing: it is finished.", None, "The dispute is over; the money stays.")

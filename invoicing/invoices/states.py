@@ -29,6 +29,14 @@ TRANSITIONS: Mapping[InvoiceStatus, frozenset[InvoiceStatus]] = {
     S.VOIDED: frozenset(),
 }
 
+# What else the gateway's word can bring about, which nobody here may decide: a payment that was taken off the invoice
+# again, and an invoice that was paid at the moment somebody here gave it up.
+MIRRORED: Mapping[InvoiceStatus, frozenset[InvoiceStatus]] = {
+    **TRANSITIONS,
+    S.PAID: frozenset({S.ISSUED}),
+    S.VOIDED: frozenset({S.PAID, S.UNCOLLECTIBLE}),
+}
+
 BEFORE_ISSUE = frozenset({S.GENERATED, S.INVOICING_FAILED})
 OPEN = frozenset({S.ISSUED, S.PAYMENT_FAILED})
 TERMINAL = frozenset({S.PAID, S.VOIDED})
@@ -53,5 +61,7 @@ class InvoiceAction(models.TextChoices):
     COLLECT = "collect", "Try the payment again"
     VOID_AT_GATEWAY = "void_at_gateway", "Void in Stripe"
     MARK_PAID_AT_GATEWAY = "mark_paid_at_gateway", "Mark as paid in Stripe"
+    UNCOLLECTIBLE_AT_GATEWAY = "uncollectible_at_gateway", "Mark as uncollectible in Stripe"
+    SEND_AT_GATEWAY = "send_at_gateway", "Send again from Stripe"
     REFUND = "refund", "Refund in Stripe"
     NONE = "", "Nothing"

@@ -1,16 +1,17 @@
-"""Invoices that wait because the gateway cannot be reached or has no account to act with.
+"""Invoices that wait because the gateway has no account to act with for their vendor.
 
-Each is held back for a while and then tried again by itself; it has not failed. When somebody has cured the
-reason there is no need to wait the rest of it.
+They have not failed, and trying them again by the clock would not help: they are put aside, with the reason,
+until somebody connects an account. Then they go on where they were.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from customers.vendor import Vendor
+from invoicing.gateways import GatewayUnavailable, get_gateway
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.states import InvoiceAction
 
@@ -21,14 +22,26 @@ AT_GATEWAY = (
     InvoiceAction.VOID_AT_GATEWAY,
     InvoiceAction.MARK_PAID_AT_GATEWAY,
 )
+NOT_CONNECTED = "not_connected"
+"""The code of an error that only a person can cure, by connecting an account."""
 
 
 def waiting(vendor: Vendor) -> QuerySet[Invoice]:
-    """Those whose next step was tried and put off, with the reason in ``last_error``."""
-    return Invoice.objects.of(vendor).filter(next_action__in=AT_GATEWAY).exclude(last_error="")
+    return Invoice.objects.of(vendor).filter(_PUT_ASIDE)
+
+
+def put_aside(invoice: Invoice, error: GatewayUnavailable, *, gateway: str, real_now: datetime) -> None:
+    Invoice.objects.filter(pk=invoice.pk).update(
+        next_action_at=None, last_error=error.message, claim_token=None, claimed_until=None
+    )
+    # An account that was connected between the refusal and this moment has not seen the invoice waiting.
+    if get_gateway(gateway).acting_account(invoice.vendor_id):
+        go_on(invoice.vendor, real_now=real_now)
 
 
 def go_on(vendor: Vendor, *, real_now: datetime) -> int:
-    """Let the next tick take up what is held back. How many are."""
-    held = waiting(vendor).filter(claim_token__isnull=True, claimed_until__gt=real_now)
-    return held.update(claimed_until=None)
+    """Let the next tick take up what was put aside. How many are."""
+    return waiting(vendor).update(next_action_at=vendor.now(real_now))
+
+
+_PUT_ASIDE = Q(next_action__in=AT_GATEWAY, next_action_at__isnull=True)

@@ -55,7 +55,9 @@ def charge_line(charge: ChargeTerms) -> RatedLine:
 def _with_component_minimums(lines: list[RatedLine], terms: PlanTerms, replaces: bool) -> list[RatedLine]:
     """The components' lines are the last ones, in the plan's order."""
     fixed = [line for line in lines if line.kind != LineKind.METERED_COMPONENT]
-    metered = [line for line in lines if line.kind == LineKind.METERED_COMPONENT]
-    for line, component in zip(metered, terms.components, strict=True):
-        fixed += with_component_minimum(line, component, terms, replaces=replaces)
+    metered: dict[str, list[RatedLine]] = {component.uuid: [] for component in terms.components}
+    for line in lines[len(fixed) :]:
+        metered[line.metadata["metered_component_uuid"]].append(line)
+    for component in terms.components:
+        fixed += with_component_minimum(metered[component.uuid], component, terms, replaces=replaces)
     return fixed

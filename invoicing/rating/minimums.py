@@ -17,16 +17,16 @@ from invoicing.rating.wording import plain
 
 
 def with_component_minimum(
-    line: RatedLine, component: ComponentTerms, terms: PlanTerms, *, replaces: bool
+    lines: Sequence[RatedLine], component: ComponentTerms, terms: PlanTerms, *, replaces: bool
 ) -> list[RatedLine]:
-    """The component's line, and beside it or in its place that of its minimum where one applies."""
+    """The component's lines, and beside them or in their place that of its minimum where one applies."""
     least = half_up(component.minimum_charge * terms.proration)
-    if line.amount >= least:
-        return [line]
+    if sum(line.amount for line in lines) >= least:
+        return list(lines)
     text = _text(component.minimum_charge, least, terms)
     kind, name = LineKind.METERED_COMPONENT_MINIMUM_CHARGE, f"{component.name} Minimum Charge"
     evidence = {"metered_component_uuid": component.uuid, "meter_name": component.meter_name}
-    return _applied(kind, name, text, [line], least, line.start, line.end, evidence, replaces)
+    return _applied(kind, name, text, lines, least, lines[0].start, lines[0].end, evidence, replaces)
 
 
 def with_plan_minimum(

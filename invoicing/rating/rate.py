@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -10,6 +11,7 @@ from typing import Any
 
 from customers.money import format_money
 from invoicing.rating import schemes
+from invoicing.rating.price_lists import Labels, price_parts, scheme_for
 from invoicing.rating.rounding import half_up
 from invoicing.rating.terms import ComponentTerms, LineKind, PlanTerms, RatedLine, Scheme
 from invoicing.rating.wording import describe_steps, exact, plain
@@ -24,14 +26,17 @@ _UNIT_PRICE_STEP = Decimal("1e-12")
 def rate_cycle(
     terms: PlanTerms, usage: Mapping[int, Usage], period_start: datetime, period_end: datetime
 ) -> list[RatedLine]:
-    """The base price first, where there is one, then one line for each metered component in the plan's order.
+    """The base price first, where there is one, then one line for each metered component in the plan's order (under a
+    price list, one for each combination of labels that was used).
 
     ``usage`` is by component key; a component that is not in it was not used.
     """
     lines = [_base_line(terms, period_start, period_end)] if terms.base_price > 0 else []
     for component in terms.components:
         used = usage.get(component.key, NO_USAGE)
-        lines.append(_component_line(component, used, terms.currency, period_start, period_end))
+        for labels, part in price_parts(component, used):
+            terms_of_part = replace(component, scheme=scheme_for(component, labels))
+            lines.append(_component_line(terms_of_part, part, labels, terms.currency, period_start, period_end))
     return lines
 
 
@@ -56,13 +61,16 @@ def _proration_text(terms: PlanTerms) -> str:
     return f"{plain(percent)}% of {format_money(terms.base_price, terms.currency)}, for a shorter billing cycle"
 
 
-def _component_line(component: ComponentTerms, used: Usage, currency: str, start: datetime, end: datetime) -> RatedLine:
+def _component_line(
+    component: ComponentTerms, used: Usage, labels: Labels, currency: str, start: datetime, end: datetime
+) -> RatedLine:
     # Returns and corrections can bring usage below zero; the line then says zero, and keeps what was measured.
     quantity = max(used.quantity, Decimal(0))
     steps = schemes.steps(component.scheme, quantity)
+    values = ", ".join(value for _, value in labels)
     return RatedLine(
         kind=LineKind.METERED_COMPONENT,
-        name=component.name,
+        name=f"{component.name} ({values})" if labels else component.name,
         description=describe_steps(component, quantity, steps, currency),
         quantity=quantity,
         quantity_unit=component.unit_name,
@@ -70,7 +78,7 @@ def _component_line(component: ComponentTerms, used: Usage, currency: str, start
         amount=half_up(sum((step.amount for step in steps), Fraction(0))),
         start=start,
         end=end,
-        metadata=_evidence(component, used, steps),
+        metadata=_evidence(component, used, steps) | ({"labels": dict(labels)} if labels else {}),
         explanation={"days": [_day(one) for one in used.days]} if used.days else {},
     )
 
@@ -82,7 +90,7 @@ def _day(used: DayUsage) -> dict[str, Any]:
 def _unit_price(component: ComponentTerms, quantity: Decimal) -> Decimal | None:
     """The one price of every unit, where there is one."""
     scheme = component.scheme
-    if scheme.kind not in (Scheme.FLAT, Scheme.VOLUME):
+    if scheme.kind not in (Scheme.FLAT, Scheme.VOLUME) or not scheme.tiers:
         return None
     price = schemes.containing(scheme.tiers, quantity).price / scheme.batch_size
     return price.quantize(_UNIT_PRICE_STEP) if scheme.batch_size > 1 else price

@@ -29,7 +29,8 @@ def amount(scheme: SchemeTerms, quantity: Decimal) -> Fraction:
 
 
 def steps(scheme: SchemeTerms, quantity: Decimal) -> tuple[Step, ...]:
-    return _RULES[scheme.kind](scheme, quantity) if quantity > 0 else ()
+    """None where nothing was used, or where there is no price for it."""
+    return _RULES[scheme.kind](scheme, quantity) if quantity > 0 and scheme.tiers else ()
 
 
 def _all_at_one_price(scheme: SchemeTerms, quantity: Decimal) -> tuple[Step, ...]:

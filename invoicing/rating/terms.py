@@ -43,10 +43,19 @@ class SchemeTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class PriceRow:
+    """What usage with these labels costs; labels that are not named may have any value."""
+
+    labels: tuple[tuple[str, str], ...]
+    tiers: tuple[Tier, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ComponentTerms:
     """``key`` finds its usage; ``name`` is what the invoice prints. ``minimum_charge`` is for a whole cycle.
     ``aggregation`` is the meter's, for the record. ``time_unit`` is what a level's price is for, and ``watermark`` what
-    of the level costs nothing.
+    of the level costs nothing. Under a ``price_list`` the scheme's own tiers, if any, are for what no row fits;
+    ``label_keys`` are the meter's primary labels, in the order of a stream's values.
     """
 
     key: int
@@ -60,6 +69,8 @@ class ComponentTerms:
     aggregation: str = "SUM"
     time_unit: str = ""
     watermark: Decimal | None = None
+    price_list: tuple[PriceRow, ...] = ()
+    label_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

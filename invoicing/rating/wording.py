@@ -42,7 +42,8 @@ def describe_steps(component: ComponentTerms, quantity: Decimal, steps: Sequence
     """ "1,234 calls x $0.07", or several such parts joined by "+"."""
     unit = component.unit_name or "units"
     if not steps:
-        return f"{grouped(quantity)} {unit}"
+        missing = "" if component.scheme.tiers else ": not in the price list"
+        return f"{grouped(quantity)} {unit}{missing}"
     if component.scheme.kind is Scheme.STAIRSTEP:
         return f"{grouped(quantity)} {unit}: {_range(steps[0], unit)}{format_unit_price(steps[0].tier.price, currency)}"
     return " + ".join(

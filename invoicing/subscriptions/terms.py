@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 from invoicing.catalog.models import (
     Aggregation,
@@ -16,7 +18,7 @@ from invoicing.catalog.models import (
     SchemeType,
     TimeUnit,
 )
-from invoicing.rating.terms import ComponentTerms, PlanTerms, Scheme, SchemeTerms, Tier
+from invoicing.rating.terms import ComponentTerms, PlanTerms, PriceRow, Scheme, SchemeTerms, Tier
 from invoicing.subscriptions.models import BillingCycle
 from invoicing.subscriptions.rules import cycle_rule
 from invoicing.usage.values import HOUR, Window
@@ -57,7 +59,17 @@ def _component(component: MeteredComponent) -> ComponentTerms:
         aggregation=_aggregation(scheme, meter),
         time_unit=scheme.time_unit_name,
         watermark=component.watermark,
+        price_list=tuple(_row(row) for row in scheme.price_list),
+        label_keys=tuple(meter.primary_labels),
     )
+
+
+def _row(kept: Mapping[str, Any]) -> PriceRow:
+    tiers = tuple(
+        Tier(Decimal(tier["price"]), None if tier["cap"] is None else Decimal(tier["cap"]), tier["description"])
+        for tier in kept["prices"]
+    )
+    return PriceRow(tuple(kept["labels"].items()), tiers)
 
 
 def _unit(scheme: PriceScheme, meter: Meter) -> str:
@@ -111,6 +123,7 @@ def component_window(
         aggregation=component.aggregation,
         unit_seconds=_unit_seconds(cycle, component.time_unit),
         watermark=component.watermark,
+        by_stream=bool(component.price_list),
     )
 
 

@@ -18,7 +18,7 @@ from django.db import connection
 
 from invoicing.catalog.models import Aggregation, DataType, Meter
 from invoicing.usage.statements import EVENTS, LEVELS
-from invoicing.usage.values import NO_USAGE, DayUsage, Usage, Window
+from invoicing.usage.values import NO_USAGE, DayUsage, Usage, Window, added_up
 
 __all__ = ["NO_USAGE", "Usage", "Window", "usage_of"]
 
@@ -89,15 +89,19 @@ def _ask(sql: str, windows: Sequence[Window], meters: Mapping[int, _Meter]) -> d
     with connection.cursor() as cursor:
         cursor.execute(sql, columns)
         rows = [_Row(*row) for row in cursor.fetchall()]
-    found: dict[Hashable, Usage] = {}
+    streams: dict[int, dict[tuple[str, ...], Usage]] = {}
     for row in rows:
         window = windows[row.number]
         weighted = _aggregation(window, meters) == Aggregation.TIME_WEIGHTED_SUM
         usage = _usage(row, window.unit_seconds if weighted else Fraction(1))
-        if window.by_stream:
-            usage = _with_stream(found.get(window.key, NO_USAGE), tuple(json.loads(row.stream or "[]")), usage)
-        found[window.key] = usage
-    return found
+        streams.setdefault(row.number, {})[tuple(json.loads(row.stream or "[]"))] = usage
+    return {windows[number].key: _all(parts, windows[number]) for number, parts in streams.items()}
+
+
+def _all(streams: dict[tuple[str, ...], Usage], window: Window) -> Usage:
+    if not window.by_stream:
+        return streams[()]
+    return replace(added_up(streams.values()), streams=streams)
 
 
 def _usage(row: _Row, unit: Fraction) -> Usage:
@@ -111,25 +115,3 @@ def _in_units(quantity: Decimal, unit: Fraction) -> Decimal:
     scaled = Fraction(quantity) * _FINEST / unit
     whole = int(abs(scaled) + Fraction(1, 2))
     return Decimal(f"{whole if scaled >= 0 else -whole}e-12")
-
-
-def _with_stream(usage: Usage, labels: tuple[str, ...], stream: Usage) -> Usage:
-    streams = {**usage.streams, labels: stream}
-    if not usage.count:
-        return replace(stream, streams=streams)
-    return Usage(
-        quantity=usage.quantity + stream.quantity,
-        first=min(filter(None, (usage.first, stream.first))),
-        last=max(filter(None, (usage.last, stream.last))),
-        count=usage.count + stream.count,
-        days=_merged(usage.days, stream.days),
-        streams=streams,
-    )
-
-
-def _merged(*lists: Iterable[DayUsage]) -> tuple[DayUsage, ...]:
-    found: dict[date, DayUsage] = {}
-    for one in (one for days in lists for one in days):
-        so_far = found.get(one.day, DayUsage(one.day, Decimal(0), 0))
-        found[one.day] = DayUsage(one.day, so_far.quantity + one.quantity, so_far.count + one.count)
-    return tuple(found[day] for day in sorted(found))

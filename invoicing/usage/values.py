@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
+from itertools import chain
 
 HOUR = Fraction(3600)
 
@@ -58,3 +59,23 @@ class Usage:
 
 
 NO_USAGE = Usage()
+
+
+def added_up(parts: Iterable[Usage]) -> Usage:
+    """Several streams as one."""
+    found = list(parts)
+    return Usage(
+        quantity=sum((part.quantity for part in found), Decimal(0)),
+        first=min((part.first for part in found if part.first), default=None),
+        last=max((part.last for part in found if part.last), default=None),
+        count=sum(part.count for part in found),
+        days=_days(chain.from_iterable(part.days for part in found)),
+    )
+
+
+def _days(days: Iterable[DayUsage]) -> tuple[DayUsage, ...]:
+    found: dict[date, DayUsage] = {}
+    for one in days:
+        so_far = found.get(one.day, DayUsage(one.day, Decimal(0), 0))
+        found[one.day] = DayUsage(one.day, so_far.quantity + one.quantity, so_far.count + one.count)
+    return tuple(sorted(found.values(), key=lambda day: day.day))

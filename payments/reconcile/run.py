@@ -221,8 +221,24 @@ def _repair(run: Run, clock: Clock) -> None:
 
 def to_repair(run: Run) -> Sequence[Difference]:
     """What the run has found and nobody has tried to repair since."""
-    rows = Difference.objects.filter(run=run, repaired_at__isnull=True, gone_at__isnull=True, last_error="")
-    return list(rows.exclude(look={}).select_related("connection__vendor", "vendor").order_by("pk")[:1000])
+    return list(untried(Difference.objects.filter(run=run))[:1000])
+
+
+def repairable(vendor_id: int) -> QuerySet[Difference]:
+    """What stands between a vendor and Stripe, can be repaired, and was not tried."""
+    return untried(Difference.objects.filter(vendor_id=vendor_id, connection__disconnected_at__isnull=True))
+
+
+def untried(rows: QuerySet[Difference]) -> QuerySet[Difference]:
+    standing = rows.filter(repaired_at__isnull=True, gone_at__isnull=True, last_error="").exclude(look={})
+    return standing.select_related("connection__vendor", "vendor").order_by("pk")
+
+
+def try_again(vendor_id: int) -> int:
+    """Let everything that can be repaired be tried, also what could not be repaired before. Answers how many."""
+    standing = Difference.objects.filter(vendor_id=vendor_id, repaired_at__isnull=True, gone_at__isnull=True)
+    standing.exclude(look={}).exclude(last_error="").update(last_error="")
+    return repairable(vendor_id).count()
 
 
 def forget(*, real_now: datetime, limit: int = 100) -> None:

@@ -15,7 +15,8 @@ from django.db.models import Exists, OuterRef, Q
 
 from customers.claims import claim, hold
 from invoicing.gateways import GatewayError, GatewayUnavailable
-from invoicing.invoices.models import Invoice, Refund
+from invoicing.invoices.ledger import Refund
+from invoicing.invoices.models import Invoice
 from invoicing.invoices.states import OPEN
 from payments.reconcile.look import invoice_news, look, refund_news
 from payments.reconcile.models import Watch

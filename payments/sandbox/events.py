@@ -51,14 +51,13 @@ def _event(scope: Scope, news: News, receivers: int) -> JSON:
 
 
 def _endpoints(scope: Scope) -> list[StoredObject]:
-    """The account's own endpoints, and the Connect endpoints of the platforms it is connected to."""
-    platforms = Connection.objects.filter(account=scope.account, livemode=scope.livemode).values("platform_id")
-    rows = StoredObject.objects.filter(
-        Q(account=scope.account, hidden__connect=False) | Q(account__in=platforms, hidden__connect=True),
-        livemode=scope.livemode,
-        object="webhook_endpoint",
-        status="enabled",
-    )
+    """The account's own endpoints, and the Connect endpoints of the platforms it is connected to. A live Connect
+    endpoint hears of test mode, too, from accounts that are connected live."""
+    wanted = Q(livemode=scope.livemode, account=scope.account, hidden__connect=False)
+    for livemode in {scope.livemode, True}:
+        platforms = Connection.objects.filter(account=scope.account, livemode=livemode).values("platform_id")
+        wanted |= Q(livemode=livemode, account__in=platforms, hidden__connect=True)
+    rows = StoredObject.objects.filter(wanted, object="webhook_endpoint", status="enabled")
     return list(rows.order_by("pk"))
 
 

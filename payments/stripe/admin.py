@@ -7,6 +7,7 @@ from django.db import models
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
+from payments.reconcile.models import Difference, EventCursor, ReconciliationRun, Watch
 from payments.stripe import processing
 from payments.stripe.models import StripeConnection, StripeCustomer, StripeEvent, StripePaymentMethod, WebhookTally
 
@@ -61,10 +62,37 @@ class WebhookTallyAdmin(ReadOnlyAdmin):
     list_filter = ["kind"]
 
 
+class EventCursorAdmin(ReadOnlyAdmin):
+    list_display = ["connection", "newest_id", "read_at", "found_last_at", "last_error"]
+    list_select_related = ["connection"]
+
+
+class WatchAdmin(ReadOnlyAdmin):
+    list_display = ["kind", "external_id", "state", "since", "asked", "next_at", "last_error"]
+    list_filter = ["kind"]
+    search_fields = ["external_id"]
+
+
+class ReconciliationRunAdmin(ReadOnlyAdmin):
+    list_display = ["connection", "state", "phase", "started_at", "pages", "objects_seen", "found", "repaired"]
+    list_filter = ["state"]
+    list_select_related = ["connection"]
+
+
+class DifferenceAdmin(ReadOnlyAdmin):
+    list_display = ["kind", "external_id", "ours", "theirs", "found_at", "repaired_at", "gone_at", "last_error"]
+    list_filter = ["kind"]
+    search_fields = ["external_id"]
+
+
 ADMINS: dict[type[models.Model], type[ReadOnlyAdmin]] = {
     StripeConnection: StripeConnectionAdmin,
     StripeCustomer: StripeCustomerAdmin,
     StripePaymentMethod: StripePaymentMethodAdmin,
     StripeEvent: StripeEventAdmin,
     WebhookTally: WebhookTallyAdmin,
+    EventCursor: EventCursorAdmin,
+    Watch: WatchAdmin,
+    ReconciliationRun: ReconciliationRunAdmin,
+    Difference: DifferenceAdmin,
 }

@@ -10,7 +10,7 @@ harmless call was refused as well; then the connection is marked as ended.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from invoicing.gateways import GatewayError, GatewayRejected, GatewayUnavailable
+from invoicing.invoices.waiting import NOT_CONNECTED
 from payments.stripe import limits, standing
 from payments.stripe.errors import Problem, explain
 from payments.stripe.models import StripeConnection
@@ -38,7 +39,7 @@ Params = Mapping[str, Any]
 
 def client_for(connection: StripeConnection) -> AccountClient:
     if not connection.is_connected:
-        raise GatewayUnavailable(standing.waiting_for(connection.account_id), code="not_connected")
+        raise GatewayUnavailable(standing.why_not(connection), code=NOT_CONNECTED)
     return AccountClient(connection.account_id, connection.livemode, connection.secret_key, connection)
 
 
@@ -76,6 +77,9 @@ class AccountClient:
     def void_invoice(self, invoice: str, *, key: str) -> JSON:
         return self._post(lambda v1, options: v1.invoices.void_invoice(invoice, {}, options), key)
 
+    def mark_uncollectible(self, invoice: str, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.invoices.mark_uncollectible(invoice, {}, options), key)
+
     def delete_draft(self, invoice: str) -> JSON:
         return self._call(lambda v1, options: v1.invoices.delete(invoice, {}, options))
 
@@ -90,8 +94,9 @@ class AccountClient:
     def create_customer(self, params: Params, *, key: str) -> JSON:
         return self._post(lambda v1, options: v1.customers.create(_sent(params), options), key)
 
-    def retrieve_customer(self, customer: str) -> JSON:
-        return self._call(lambda v1, options: v1.customers.retrieve(customer, {}, options))
+    def retrieve_customer(self, customer: str, *, expand: Sequence[str] = ()) -> JSON:
+        params = {"expand": list(expand)} if expand else {}
+        return self._call(lambda v1, options: v1.customers.retrieve(customer, params, options))
 
     def update_customer(self, customer: str, params: Params, *, key: str) -> JSON:
         return self._post(lambda v1, options: v1.customers.update(customer, _sent(params), options), key)
@@ -101,6 +106,30 @@ class AccountClient:
 
     def attach_payment_method(self, method: str, params: Params, *, key: str) -> JSON:
         return self._post(lambda v1, options: v1.payment_methods.attach(method, _sent(params), options), key)
+
+    def detach_payment_method(self, method: str, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.payment_methods.detach(method, {}, options), key)
+
+    def delete_source(self, customer: str, source: str) -> JSON:
+        return self._call(lambda v1, options: v1.customers.payment_sources.detach(customer, source, {}, options))
+
+    # What a customer is handed to save a payment method
+
+    def create_setup_intent(self, params: Params, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.setup_intents.create(_sent(params), options), key)
+
+    def retrieve_setup_intent(self, intent: str) -> JSON:
+        return self._call(lambda v1, options: v1.setup_intents.retrieve(intent, {}, options))
+
+    def create_checkout_session(self, params: Params, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.checkout.sessions.create(_sent(params), options), key)
+
+    def retrieve_checkout_session(self, session: str, *, expand: Sequence[str] = ()) -> JSON:
+        params = {"expand": list(expand)} if expand else {}
+        return self._call(lambda v1, options: v1.checkout.sessions.retrieve(session, params, options))
+
+    def create_portal_session(self, params: Params, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.billing_portal.sessions.create(_sent(params), options), key)
 
     # Payments
 
@@ -142,6 +171,11 @@ class AccountClient:
     def list_refunds(self, params: Params) -> list[JSON]:
         return self._all(lambda v1, page, options: v1.refunds.list(page, options), params)
 
+    # Disputes
+
+    def retrieve_dispute(self, dispute: str) -> JSON:
+        return self._call(lambda v1, options: v1.disputes.retrieve(dispute, {}, options))
+
     # Whole accounts, page by page
 
     def list_page(self, what: str, params: Params) -> JSON:
@@ -177,7 +211,7 @@ class AccountClient:
             return explain(problem)
         reason = standing.KEY_REFUSED if self._own_key else standing.REVOKED
         standing.ended(self._connection, real_now=timezone.now(), reason=reason)
-        return GatewayUnavailable(f"{reason} {standing.REMEDY}", code="not_connected")
+        return GatewayUnavailable(f"{reason} {standing.REMEDY}", code=NOT_CONNECTED)
 
     def _shuts_us_out(self, problem: Problem) -> bool:
         """A key of the vendor's own may be rolled; where the platform's is refused, no account is to blame."""

@@ -53,9 +53,9 @@ def connection_by_reference(reference: str) -> StripeConnection | None:
     return known.order_by(F("disconnected_at").desc(nulls_first=True), "-pk").first()
 
 
-def was_connected(vendor_id: int) -> bool:
-    """Whether what is to be issued through Stripe may wait for an account to come back."""
-    return StripeConnection.objects.filter(vendor_id=vendor_id).exists()
+def last_connection(vendor_id: int) -> StripeConnection | None:
+    """The one that ended last, where none acts: what was to go out through it waits for an account."""
+    return StripeConnection.objects.filter(vendor_id=vendor_id).order_by("disconnected_at", "pk").last()
 
 
 def required_connection(vendor: Vendor) -> StripeConnection:

@@ -1,4 +1,4 @@
-"""A customer's counterpart in Stripe: generated here, or one that exists there and is linked.
+"""A customer's counterpart in Stripe, generated here.
 
 Generating follows claim, commit, call, record: the row with its idempotency key and the exact request
 is committed before Stripe is called, so that a lost answer is asked for again in the same words.
@@ -8,28 +8,24 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Mapping
-from contextlib import suppress
-from datetime import date, datetime, timedelta
-from enum import StrEnum
-from typing import Any
+from datetime import datetime, timedelta
 
-from babel import Locale
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from customers.actors import SCHEDULE, Actor
 from customers.claims import claim, unclaimed
-from customers.contact import ContactFields
 from customers.customer import Customer
-from customers.errors import Busy, Conflict, Invalid
-from customers.events.models import EventKind, SubjectKind
-from customers.events.record import Fact, record
+from customers.errors import Busy, Conflict
+from customers.events.models import EventKind
 from invoicing.gateways import GatewayError, GatewayRejected, GatewayUnavailable
-from payments.stripe import methods
 from payments.stripe.client import client_for
-from payments.stripe.connect import connection_of, required_connection
+from payments.stripe.connect import required_connection
+from payments.stripe.customer_fields import request_for
+from payments.stripe.methods import credential, tell
 from payments.stripe.models import StripeConnection, StripeCustomer
+
+__all__ = ["credential", "generate", "pause", "record_link", "retry_pending"]
 
 logger = logging.getLogger(__name__)
 
@@ -37,42 +33,6 @@ State = StripeCustomer.State
 
 FIRST_PAUSE = timedelta(seconds=10)
 LONGEST_PAUSE = timedelta(hours=1)
-
-
-class PaymentMethodStatus(StrEnum):
-    NO_PAYMENT_GATEWAY_CREDENTIAL = "NO_PAYMENT_GATEWAY_CREDENTIAL"
-    NO_PAYMENT_METHOD = "NO_PAYMENT_METHOD"
-    EXPIRED_PAYMENT_METHOD = "EXPIRED_PAYMENT_METHOD"
-    VALID_PAYMENT_METHOD = "VALID_PAYMENT_METHOD"
-
-
-# Reading
-
-
-def credential(customer: Customer) -> StripeCustomer | None:
-    """The counterpart under the account that acts now, whatever its state. Makes no call."""
-    connection = connection_of(customer.vendor)
-    if connection is None:
-        return None
-    return StripeCustomer.objects.filter(customer=customer, connection=connection).first()
-
-
-def payment_method_status(customer: Customer, *, real_now: datetime) -> PaymentMethodStatus:
-    """From what was last seen in Stripe. Makes no call."""
-    counterpart = credential(customer)
-    if counterpart is None or counterpart.state != State.LINKED:
-        return PaymentMethodStatus.NO_PAYMENT_GATEWAY_CREDENTIAL
-    kept = list(counterpart.payment_methods.all())
-    if not kept:
-        return PaymentMethodStatus.NO_PAYMENT_METHOD
-    today = _today(customer, real_now)
-    if all(method.is_expired(today) for method in kept):
-        return PaymentMethodStatus.EXPIRED_PAYMENT_METHOD
-    return PaymentMethodStatus.VALID_PAYMENT_METHOD
-
-
-def _today(customer: Customer, real_now: datetime) -> date:
-    return customer.vendor.now(real_now).astimezone(customer.vendor.zone).date()
 
 
 # Generating
@@ -141,7 +101,7 @@ def _make(row: StripeCustomer, *, actor: Actor, real_now: datetime) -> StripeCus
         return _keep_for_later(row, error, real_now)
     except GatewayRejected as error:
         return _record_failure(row, error, actor=actor, real_now=real_now)
-    return _record_link(row, made["id"], actor=actor, real_now=real_now)
+    return record_link(row, made["id"], actor=actor, real_now=real_now)
 
 
 def _keep_for_later(row: StripeCustomer, error: GatewayError, real_now: datetime) -> StripeCustomer:
@@ -157,7 +117,7 @@ def _record_failure(row: StripeCustomer, error: GatewayError, *, actor: Actor, r
     with transaction.atomic():
         row.save()
         details = {"error": error.message, "code": error.code}
-        _tell(row, EventKind.GATEWAY_CUSTOMER_FAILED, details, actor=actor, real_now=real_now)
+        tell(row, EventKind.GATEWAY_CUSTOMER_FAILED, details, actor=actor, real_now=real_now)
     return row
 
 
@@ -166,135 +126,11 @@ def pause(attempts: int) -> timedelta:
     return min(FIRST_PAUSE * (1 << min(attempts - 1, 20)), LONGEST_PAUSE)
 
 
-def _record_link(row: StripeCustomer, external_id: str, *, actor: Actor, real_now: datetime) -> StripeCustomer:
+def record_link(row: StripeCustomer, external_id: str, *, actor: Actor, real_now: datetime) -> StripeCustomer:
     row.state, row.external_id, row.last_error = State.LINKED, external_id, ""
     row.linked_at, row.claim_token, row.claimed_until = row.customer.vendor.now(real_now), None, None
     with transaction.atomic():
         row.save()
         details = {"stripe_customer": external_id}
-        _tell(row, EventKind.GATEWAY_CUSTOMER_CREATED, details, actor=actor, real_now=real_now)
+        tell(row, EventKind.GATEWAY_CUSTOMER_CREATED, details, actor=actor, real_now=real_now)
     return row
-
-
-def _tell(
-    row: StripeCustomer, kind: EventKind, details: Mapping[str, Any], *, actor: Actor, real_now: datetime
-) -> None:
-    vendor, customer = row.customer.vendor, row.customer
-    fact = Fact(
-        kind,
-        SubjectKind.CUSTOMER,
-        customer.pk,
-        customer_id=customer.pk,
-        payload={"customer_name": customer.name},
-        details=details,
-    )
-    record(vendor, fact, actor=actor, now=vendor.now(real_now), real_now=real_now)
-
-
-# Linking
-
-
-def link(customer: Customer, external_id: str, *, actor: Actor, real_now: datetime) -> StripeCustomer:
-    """Link a customer that exists in the connected account and mode.
-
-    Raises ``Invalid`` on ``account_id`` when it does not exist there, was deleted, or is linked elsewhere;
-    ``Conflict`` when this customer has a counterpart already or Stripe is out of reach.
-    """
-    connection = required_connection(customer.vendor)
-    _check_linkable(customer, connection, external_id)
-    _verify(connection, external_id)
-    row = _link_row(customer, connection, external_id, actor=actor, real_now=real_now)
-    # Linked is linked: without an answer now, the next webhook of this customer brings its methods.
-    with suppress(GatewayError):
-        methods.refresh(row, actor=actor, real_now=real_now)
-    return row
-
-
-def _check_linkable(customer: Customer, connection: StripeConnection, external_id: str) -> None:
-    if not external_id.startswith("cus_") or len(external_id) > 255:
-        raise Invalid({"account_id": f"{external_id!r} is not the id of a Stripe customer. It starts with cus_."})
-    mine = StripeCustomer.objects.filter(customer=customer, connection=connection).first()
-    if mine is not None and mine.state == State.LINKED and mine.external_id != external_id:
-        raise Conflict(f"The customer is linked to {mine.external_id} in Stripe already.")
-    if mine is not None and mine.state == State.PENDING:
-        raise Busy("A Stripe customer is being made for this customer. Look again in a minute.")
-    others = StripeCustomer.objects.filter(connection=connection, external_id=external_id).exclude(customer=customer)
-    if others.exists():
-        raise Invalid({"account_id": f"{external_id} is linked to another customer."})
-
-
-def _verify(connection: StripeConnection, external_id: str) -> None:
-    try:
-        found = client_for(connection).retrieve_customer(external_id)
-    except GatewayUnavailable as error:
-        raise Busy(f"{error.message} Try again in a minute.", code="stripe_unavailable") from error
-    except GatewayRejected as error:
-        raise Invalid({"account_id": _why_not(connection, external_id, error)}) from error
-    if found.get("deleted"):
-        raise Invalid({"account_id": f"{external_id} was deleted in Stripe."})
-
-
-def _why_not(connection: StripeConnection, external_id: str, error: GatewayRejected) -> str:
-    if error.code != "resource_missing":
-        return error.message
-    where = f"the Stripe account {connection.account_id} in {connection.mode} mode"
-    return f"There is no customer {external_id} in {where}."
-
-
-def _link_row(
-    customer: Customer, connection: StripeConnection, external_id: str, *, actor: Actor, real_now: datetime
-) -> StripeCustomer:
-    try:
-        with transaction.atomic():
-            row, _ = StripeCustomer.objects.select_for_update(of=("self",)).get_or_create(
-                customer=customer,
-                connection=connection,
-                defaults={"vendor": customer.vendor, "state": State.FAILED},
-            )
-            if row.state == State.LINKED and row.external_id == external_id:
-                return row
-            if row.state in (State.LINKED, State.PENDING):
-                raise Conflict("The customer got another Stripe customer at this moment. Look at it first.")
-            row.idempotency_key, row.request, row.attempts = "", {}, 0
-            return _record_link(row, external_id, actor=actor, real_now=real_now)
-    except IntegrityError as error:
-        raise Invalid({"account_id": f"{external_id} is linked to another customer."}) from error
-
-
-# What Stripe is told of a customer
-
-
-def request_for(customer: Customer) -> dict[str, Any]:
-    """The parameters of a new Stripe customer. What is not known is left out."""
-    said = {
-        "name": customer.display_name[:256],
-        "email": customer.email,
-        "phone": customer.phone if len(customer.phone) <= 20 else "",
-        "address": _filled(_address(customer)),
-    }
-    marks = {"portal_customer": str(customer.pk), "portal_customer_name": customer.name}
-    return {**_filled(said), "metadata": marks}
-
-
-def _address(contact: ContactFields) -> dict[str, str]:
-    return {
-        "line1": contact.address_line_1,
-        "line2": contact.address_line_2,
-        "city": contact.city,
-        "state": contact.state,
-        "postal_code": contact.zipcode,
-        "country": country_code(contact.country),
-    }
-
-
-def country_code(country: str) -> str:
-    """Stripe takes two letters; people also write the name. Empty when neither is recognized."""
-    names: dict[str, str] = {n.casefold(): code for code, n in Locale("en").territories.items() if len(code) == 2}
-    wanted = country.strip()
-    if wanted.upper() in names.values():
-        return wanted.upper()
-    return names.get(wanted.casefold(), "")
-
-
-def _filled(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value}

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 
+from customers.actors import SCHEDULE
 from customers.vendor import Vendor
-from invoicing.gateways import GatewayInvoice, GatewayRefund, GatewayRejected, GatewayUnavailable, InvoiceOrder
+from invoicing.gateways import (
+    GatewayError,
+    GatewayInvoice,
+    GatewayMethod,
+    GatewayRefund,
+    GatewayRejected,
+    GatewayUnavailable,
+    InvoiceOrder,
+)
 from invoicing.invoices.models import IssueAttempt
-from payments.stripe import issuing, mapping, reading, refunds
+from invoicing.invoices.waiting import NOT_CONNECTED
+from payments.stripe import acting, issuing, methods, reading, refunds, standing
 from payments.stripe.client import AccountClient, client_for
-from payments.stripe.connect import acting_connection, connection_by_reference, was_connected
+from payments.stripe.connect import acting_connection, connection_by_reference, last_connection
 from payments.stripe.models import StripeConnection, StripeCustomer, StripePaymentMethod
 from payments.stripe.plan import Issue
 
 NO_CONNECTION = "No Stripe account is connected. Connect one under Settings -> Invoicing & Payments."
 GONE = "The Stripe account {} is no longer connected. Connect it again under Settings -> Invoicing & Payments."
-PAUSED = "No Stripe account acts for you at present. Connect one or choose one under Settings -> Invoicing & Payments."
+STANDING_BY = "No Stripe account acts for you at present. Choose one under Settings -> Invoicing & Payments."
 NO_COUNTERPART = "The customer has no Stripe customer. Generate or link one under Integrations -> Payments."
 STILL_MADE = "The Stripe customer is still being made. The invoice follows as soon as it exists."
 
@@ -55,38 +65,29 @@ class StripeGateway:
             real_now=real_now,
             known_methods=list(StripePaymentMethod.objects.filter(stripe_customer=counterpart).order_by("-is_default")),
         )
-        return issuing.make(issue, _earlier(issue, real_now), remember)
-
-    def collect(self, account: str, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
-        client = _client(account)
         try:
-            client.pay_invoice(external_id, {"off_session": True}, key=f"{idempotency_key}-pay")
+            return issuing.make(issue, _earlier(issue, real_now), remember)
         except GatewayRejected as error:
-            state = reading.fetch(client, external_id)
-            return state if state.status != "open" else replace(state, error=error.message)
-        return reading.fetch(client, external_id)
+            with suppress(GatewayError):
+                methods.look_after(error, counterpart, actor=SCHEDULE, real_now=real_now)
+            raise
+
+    def collect(
+        self, account: str, external_id: str, *, idempotency_key: str, known: int, method: str = ""
+    ) -> GatewayInvoice:
+        return acting.collect(_client(account), external_id, key=idempotency_key, known=known, method=method)
+
+    def send_invoice(self, account: str, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
+        return acting.send(_client(account), external_id, key=idempotency_key)
 
     def void_invoice(self, account: str, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
-        client = _client(account)
-        invoice = _present(client, external_id)
-        if invoice is None:
-            return mapping.deleted_invoice(external_id)
-        if invoice["status"] == "draft":
-            reading.discard(client, external_id)
-            return mapping.deleted_invoice(external_id)
-        if invoice["status"] == "void":
-            return mapping.gateway_invoice(invoice)
-        return mapping.gateway_invoice(client.void_invoice(external_id, key=f"{idempotency_key}-void"))
+        return acting.void(_client(account), external_id, key=idempotency_key)
+
+    def mark_uncollectible(self, account: str, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
+        return acting.give_up(_client(account), external_id, key=idempotency_key)
 
     def mark_paid(self, account: str, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
-        client = _client(account)
-        invoice = client.retrieve_invoice(external_id, expand=[])
-        if invoice["status"] == "draft":
-            key = f"{idempotency_key}-finalize"
-            invoice = client.finalize_invoice(external_id, {"auto_advance": False}, key=key)
-        if invoice["status"] != "paid":
-            client.pay_invoice(external_id, {"paid_out_of_band": True}, key=f"{idempotency_key}-paid")
-        return reading.fetch(client, external_id)
+        return acting.mark_paid(_client(account), external_id, key=idempotency_key)
 
     def refund(
         self, account: str, external_id: str, amount: int, *, reference: str, idempotency_key: str
@@ -96,17 +97,25 @@ class StripeGateway:
     def fetch_invoice(self, account: str, external_id: str) -> GatewayInvoice:
         return reading.fetch(_client(account), external_id)
 
+    def payment_methods(self, account: str, customer_id: int) -> list[GatewayMethod]:
+        connection = connection_by_reference(account) if account else None
+        rows = StripePaymentMethod.objects.filter(
+            stripe_customer__customer_id=customer_id, stripe_customer__connection=connection
+        )
+        kept = rows.order_by("-is_default", "pk")
+        return [GatewayMethod(row.external_id, str(row), row.is_default) for row in kept]
+
 
 def _connection_for(order: InvoiceOrder) -> StripeConnection:
-    if not order.account and was_connected(order.vendor_id):
-        raise GatewayUnavailable(PAUSED, code="not_connected")
+    if not order.account and (last := last_connection(order.vendor_id)):
+        raise GatewayUnavailable(STANDING_BY if last.is_connected else standing.why_not(last), code=NOT_CONNECTED)
     return _connection(order.account)
 
 
 def _connection(account: str) -> StripeConnection:
     connection = connection_by_reference(account) if account else None
     if connection is None:
-        raise GatewayRejected(GONE.format(account) if account else NO_CONNECTION, code="not_connected")
+        raise GatewayRejected(GONE.format(account) if account else NO_CONNECTION, code=NOT_CONNECTED)
     return connection
 
 
@@ -121,15 +130,6 @@ def _counterpart(customer_id: int, connection: StripeConnection) -> StripeCustom
     if row is None or row.state != StripeCustomer.State.LINKED:
         raise GatewayRejected(NO_COUNTERPART, code="no_stripe_customer")
     return row
-
-
-def _present(client: AccountClient, external_id: str) -> dict[str, Any] | None:
-    try:
-        return client.retrieve_invoice(external_id, expand=[])
-    except GatewayRejected as error:
-        if error.code == "resource_missing":
-            return None
-        raise
 
 
 def _earlier(issue: Issue, real_now: datetime) -> dict[str, Any] | None:

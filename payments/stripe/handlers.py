@@ -6,76 +6,26 @@ nor the API version they are written in matters.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from customers.actors import STRIPE
-from customers.settings.policy import policy_for
-from invoicing.gateways import GatewayRejected, GatewayUnavailable
-from payments.stripe import connect, methods
+from invoicing.gateways import GatewayUnavailable
+from invoicing.invoices.waiting import NOT_CONNECTED
+from payments.stripe import connect
+from payments.stripe.customer_news import (
+    NOTHING_SAVED,
+    look_at_checkout,
+    look_at_customer,
+    look_at_method,
+    look_at_setup_intent,
+)
 from payments.stripe.invoice_news import look_at_invoice
-from payments.stripe.models import StripeConnection, StripeCustomer, StripeEvent, StripePaymentMethod
-from payments.stripe.money_news import look_at_refund, look_at_refunded_charge
-from payments.stripe.news import Handler, mapping_of, subject
+from payments.stripe.models import StripeConnection, StripeEvent
+from payments.stripe.money_news import look_at_credit_note, look_at_dispute, look_at_refund, look_at_refunded_charge
+from payments.stripe.news import Handler
 
-logger = logging.getLogger(__name__)
-
-FOREIGN_CUSTOMER = "The Stripe customer is not linked to a customer of ours."
 STILL_ALLOWED = "The account still lets us act."
 TOLD_BY_INVOICE = "The events of the invoice tell of its payments."
-
-
-# Customers and their payment methods
-
-
-def look_at_customer(connection: StripeConnection, events: Sequence[StripeEvent], real_now: datetime) -> str:
-    return _refresh(_linked(connection, events[-1].object_id), real_now)
-
-
-def look_at_method(connection: StripeConnection, events: Sequence[StripeEvent], real_now: datetime) -> str:
-    owners = {owner for event in events if (owner := _owner(connection, event))}
-    known = [row for owner in sorted(owners) if (row := _linked(connection, owner))]
-    if not known:
-        return FOREIGN_CUSTOMER
-    for row in known:
-        _make_newest_default(row, events)
-        _refresh(row, real_now)
-    return ""
-
-
-def _linked(connection: StripeConnection, external_id: str) -> StripeCustomer | None:
-    rows = StripeCustomer.objects.of(connection.vendor).select_related("connection", "customer__vendor")
-    return rows.filter(connection=connection, external_id=external_id, state=StripeCustomer.State.LINKED).first()
-
-
-def _refresh(row: StripeCustomer | None, real_now: datetime) -> str:
-    if row is None:
-        return FOREIGN_CUSTOMER
-    methods.refresh(row, actor=STRIPE, real_now=real_now)
-    return ""
-
-
-def _owner(connection: StripeConnection, event: StripeEvent) -> str:
-    """A detached method names no customer any more; who had it is told beside it, or known here."""
-    before = mapping_of(mapping_of(event.body.get("data")).get("previous_attributes"))
-    owner = subject(event).get("customer") or before.get("customer")
-    if isinstance(owner, str):
-        return owner
-    kept = StripePaymentMethod.objects.filter(
-        external_id=event.object_id, stripe_customer__connection=connection
-    ).select_related("stripe_customer")
-    return next((method.stripe_customer.external_id for method in kept), "")
-
-
-def _make_newest_default(row: StripeCustomer, events: Sequence[StripeEvent]) -> None:
-    attached = next((e for e in reversed(events) if e.type == "payment_method.attached"), None)
-    if attached is None or not policy_for(row.customer).auto_update_stripe_default_payment_method:
-        return
-    try:
-        methods.make_default(row, attached.object_id, key=f"default-{attached.event_id}")
-    except GatewayRejected as error:
-        logger.warning("%s did not become the default of %s: %s", attached.object_id, row, error.message)
 
 
 # The account
@@ -87,7 +37,7 @@ def account_let_go(connection: StripeConnection, events: Sequence[StripeEvent], 
     try:
         connect.probe(connection, real_now=real_now)
     except GatewayUnavailable as error:
-        if error.code == "not_connected":
+        if error.code == NOT_CONNECTED:
             return ""
         raise
     return STILL_ALLOWED
@@ -104,6 +54,7 @@ def ignoring(reason: str) -> Handler:
 
 
 _told_by_invoice = ignoring(TOLD_BY_INVOICE)
+_nothing_saved = ignoring(NOTHING_SAVED)
 
 HANDLERS: Mapping[str, Handler] = {
     "account.application.deauthorized": account_let_go,
@@ -124,14 +75,29 @@ HANDLERS: Mapping[str, Handler] = {
     "invoice.sent": look_at_invoice,
     "invoice.updated": look_at_invoice,
     "invoice.voided": look_at_invoice,
+    "checkout.session.completed": look_at_checkout,
+    "checkout.session.expired": _nothing_saved,
     "payment_method.attached": look_at_method,
     "payment_method.automatically_updated": look_at_method,
     "payment_method.detached": look_at_method,
     "payment_method.updated": look_at_method,
+    "setup_intent.canceled": _nothing_saved,
+    "setup_intent.created": _nothing_saved,
+    "setup_intent.requires_action": _nothing_saved,
+    "setup_intent.setup_failed": _nothing_saved,
+    "setup_intent.succeeded": look_at_setup_intent,
     "charge.refunded": look_at_refunded_charge,
     "refund.created": look_at_refund,
     "refund.failed": look_at_refund,
     "refund.updated": look_at_refund,
+    "charge.dispute.created": look_at_dispute,
+    "charge.dispute.updated": look_at_dispute,
+    "charge.dispute.closed": look_at_dispute,
+    "charge.dispute.funds_withdrawn": look_at_dispute,
+    "charge.dispute.funds_reinstated": look_at_dispute,
+    "credit_note.created": look_at_credit_note,
+    "credit_note.updated": look_at_credit_note,
+    "credit_note.voided": look_at_credit_note,
     "charge.failed": _told_by_invoice,
     "charge.succeeded": _told_by_invoice,
     "invoice_payment.paid": _told_by_invoice,
@@ -146,7 +112,9 @@ HANDLERS: Mapping[str, Handler] = {
 _REDUNDANT = {"invoice.created", "invoice.updated", "invoice.payment_succeeded"}
 
 SUBSCRIBED: tuple[str, ...] = tuple(
-    kind for kind, handler in HANDLERS.items() if handler is not _told_by_invoice and kind not in _REDUNDANT
+    kind
+    for kind, handler in HANDLERS.items()
+    if handler not in (_told_by_invoice, _nothing_saved) and kind not in _REDUNDANT
 )
 """The events an endpoint at Stripe is registered for: exactly those that can change something here."""
 

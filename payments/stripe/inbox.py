@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -103,6 +103,8 @@ def store_missed(
     connection: StripeConnection, incoming: Sequence[Incoming], *, real_now: datetime
 ) -> list[StripeEvent]:
     """Keep those of an account's events that were never delivered; answers them. A constant number of queries."""
+    # Events read with an account's own key name no account.
+    incoming = [replace(one, account_id=connection.account_id) for one in incoming]
     ids = [one.event_id for one in incoming]
     known = StripeEvent.objects.filter(account_id=connection.account_id, event_id__in=ids)
     had = set(known.values_list("event_id", flat=True))

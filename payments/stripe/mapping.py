@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 from invoicing.gateways import (
     Collection,
+    DisputeStatus,
+    GatewayDispute,
+    GatewayDisputeMovement,
     GatewayInvoice,
     GatewayPayment,
     GatewayRefund,
     GatewayStatus,
     GatewayTax,
     RefundStatus,
+    Retry,
+    Waiting,
 )
 from payments.stripe.declines import retry_after_charge
 from payments.stripe.errors import decline_words
@@ -62,7 +68,9 @@ def moment(epoch: int | None) -> datetime | None:
     return None if epoch is None else datetime.fromtimestamp(epoch, UTC)
 
 
-def gateway_invoice(invoice: JSON, *, payments: Iterable[GatewayPayment] = (), note: str = "") -> GatewayInvoice:
+def gateway_invoice(
+    invoice: JSON, *, payments: Iterable[GatewayPayment] = (), note: str = "", seen_at: datetime | None = None
+) -> GatewayInvoice:
     """The state of an invoice as this product knows it."""
     return GatewayInvoice(
         external_id=invoice["id"],
@@ -77,6 +85,9 @@ def gateway_invoice(invoice: JSON, *, payments: Iterable[GatewayPayment] = (), n
         next_attempt_at=moment(invoice.get("next_payment_attempt")),
         error=invoice_error(invoice),
         note=note,
+        amount_overpaid=invoice.get("amount_overpaid") or 0,
+        amount_credited=invoice.get("pre_payment_credit_notes_amount") or 0,
+        seen_at=seen_at,
         retries_itself=bool(invoice.get("auto_advance")) and invoice.get("collection_method") == "charge_automatically",
         tax=gateway_tax(invoice),
     )
@@ -123,24 +134,75 @@ def payment_intents(invoice: JSON) -> list[JSON]:
     return [intent for intent in intents if isinstance(intent, Mapping)]
 
 
-def payment_of_charge(charge: JSON) -> GatewayPayment | None:
-    """One attempt. None while a bank has not decided yet."""
-    if charge["status"] not in ("succeeded", "failed"):
-        return None
-    succeeded = charge["status"] == "succeeded"
-    code = charge.get("failure_code") or ""
-    decline = decline_code(charge)
-    words = decline_words(code, decline, charge.get("failure_message") or "")
-    return GatewayPayment(
+def payment_of_charge(charge: JSON) -> GatewayPayment:
+    """One attempt: made, failed, or not decided by the bank yet."""
+    attempt = GatewayPayment(
         external_id=charge["id"],
-        succeeded=succeeded,
+        succeeded=charge["status"] == "succeeded",
         amount=charge["amount"],
         method=method_words(charge.get("payment_method_details") or {}),
         occurred_at=datetime.fromtimestamp(charge["created"], UTC),
-        error_code="" if succeeded else decline or code,
-        error="" if succeeded else words,
-        retry=retry_after_charge(charge),
+        intent=id_of(charge.get("payment_intent")),
     )
+    if attempt.succeeded:
+        return attempt
+    if charge["status"] == "pending":
+        return replace(attempt, waiting=Waiting.BANK)
+    code = charge.get("failure_code") or ""
+    decline = decline_code(charge)
+    words = decline_words(code, decline, charge.get("failure_message") or "")
+    return replace(attempt, error_code=decline or code, error=words, retry=retry_after_charge(charge))
+
+
+def awaiting_customer(intent: JSON) -> GatewayPayment:
+    """An attempt that stopped because the bank wants to hear from the customer. No charge was made yet."""
+    return GatewayPayment(
+        external_id=intent["id"],
+        succeeded=False,
+        amount=intent["amount"],
+        method="",
+        occurred_at=datetime.fromtimestamp(intent["created"], UTC),
+        error_code="authentication_required",
+        error=decline_words("authentication_required", "", ""),
+        retry=Retry.CUSTOMER,
+        waiting=Waiting.CUSTOMER,
+        intent=intent["id"],
+    )
+
+
+def id_of(value: Any) -> str:
+    """Of an object that may be expanded."""
+    return str(value["id"] if isinstance(value, Mapping) else value or "")
+
+
+DISPUTE_STATUSES = {
+    "needs_response": DisputeStatus.NEEDS_RESPONSE,
+    "warning_needs_response": DisputeStatus.NEEDS_RESPONSE,
+    "appeal_needs_response": DisputeStatus.NEEDS_RESPONSE,
+    "won": DisputeStatus.WON,
+    "lost": DisputeStatus.LOST,
+    "warning_closed": DisputeStatus.CLOSED,
+    "prevented": DisputeStatus.CLOSED,
+}
+
+
+def gateway_dispute(dispute: JSON) -> GatewayDispute:
+    """A status that Stripe may add one day is under review as far as anybody here can tell."""
+    return GatewayDispute(
+        external_id=dispute["id"],
+        status=DISPUTE_STATUSES.get(dispute["status"], DisputeStatus.UNDER_REVIEW),
+        is_inquiry=dispute["status"].startswith("warning_"),
+        amount=dispute["amount"],
+        reason=dispute.get("reason") or "",
+        opened_at=datetime.fromtimestamp(dispute["created"], UTC),
+        due_by=moment((dispute.get("evidence_details") or {}).get("due_by")),
+        movements=tuple(_movement(entry) for entry in dispute.get("balance_transactions") or []),
+    )
+
+
+def _movement(entry: JSON) -> GatewayDisputeMovement:
+    occurred_at = datetime.fromtimestamp(entry["created"], UTC)
+    return GatewayDisputeMovement(entry["id"], entry["amount"], entry.get("fee") or 0, occurred_at)
 
 
 REFUND_STATUSES = {
@@ -227,7 +289,23 @@ def method_fields(method: JSON) -> dict[str, Any]:
         "last4": (detail.get("last4") or "")[:4],
         "exp_month": detail.get("exp_month"),
         "exp_year": detail.get("exp_year"),
+        "country": (detail.get("country") or "")[:2],
+        "bank_name": (detail.get("bank_name") or "")[:128],
+        "account_type": (detail.get("account_type") or "")[:32],
+        "routing_number": (detail.get("routing_number") or "")[:32],
     }
+
+
+def is_source(id_: str) -> bool:
+    """Saved as Stripe did before payment methods. Its old cards are payment methods too; the rest is not."""
+    return id_.startswith(("ba_", "src_"))
+
+
+def source_as_method(source: JSON) -> dict[str, Any]:
+    """A source in the shape of a payment method."""
+    kind = {"card": "card", "bank_account": "us_bank_account"}.get(source["object"]) or source.get("type") or "unknown"
+    detail = source.get(kind) if source["object"] == "source" else source
+    return {"id": source["id"], "type": kind, "created": source.get("created"), kind: detail or {}}
 
 
 def collection_method(collection: str) -> str:

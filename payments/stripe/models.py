@@ -6,7 +6,7 @@ from datetime import date
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from customers.claims import Claimable
 from customers.crypto import EncryptedTextField
@@ -47,6 +47,11 @@ class StripeConnection(VendorOwned):
             ),
             models.UniqueConstraint(fields=["vendor"], condition=Q(is_active=True), name="one_acting_connection"),
         ]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(is_notice_due=True), name="stripe_connection_notice_due"),
+            models.Index(fields=["probed_at"], condition=Q(disconnected_at=None), name="stripe_connection_probed"),
+            models.Index(fields=["account_id", "livemode"], name="stripe_connection_account"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.account_id} ({self.mode})"
@@ -59,6 +64,15 @@ class StripeConnection(VendorOwned):
     def reference(self) -> str:
         """What an invoice remembers it by; ``connect.connection_by_reference`` is the way back."""
         return f"{self.account_id}/{self.mode}"
+
+    @property
+    def uses_own_keys(self) -> bool:
+        return bool(self.secret_key)
+
+    @property
+    def key_hint(self) -> str:
+        """All that is ever shown of the key."""
+        return f"{self.secret_key[:8]}…{self.secret_key[-4:]}"
 
     @property
     def is_connected(self) -> bool:
@@ -109,6 +123,14 @@ class StripeCustomer(VendorOwned, Claimable):
     methods_as_of = models.DateTimeField(
         null=True, blank=True, help_text="Real time at which the payment methods kept here were asked for."
     )
+    sync_wanted = models.PositiveIntegerField(
+        default=0, help_text="Number of the customer's newest state that Stripe is to have."
+    )
+    sync_settled = models.PositiveIntegerField(
+        default=0, help_text="Number of the newest state that Stripe has taken or refused."
+    )
+    sync_error = models.TextField(blank=True, help_text="Why Stripe does not have the newest state.")
+    synced_at = models.DateTimeField(null=True, blank=True, help_text="When Stripe took the customer's state last.")
 
     class Meta:
         constraints = [
@@ -117,7 +139,10 @@ class StripeCustomer(VendorOwned, Claimable):
                 fields=["connection", "external_id"], condition=~Q(external_id=""), name="counterpart_linked_once"
             ),
         ]
-        indexes = [models.Index(fields=["id"], condition=Q(state="pending"), name="stripe_customer_pending")]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(state="pending"), name="stripe_customer_pending"),
+            models.Index(fields=["id"], condition=Q(sync_wanted__gt=F("sync_settled")), name="stripe_customer_to_sync"),
+        ]
 
     def __str__(self) -> str:
         return self.external_id or f"Stripe customer of {self.customer}"
@@ -133,7 +158,15 @@ class StripePaymentMethod(models.Model):
     last4 = models.CharField(max_length=4, blank=True)
     exp_month = models.PositiveSmallIntegerField(null=True, blank=True)
     exp_year = models.PositiveSmallIntegerField(null=True, blank=True)
+    country = models.CharField(max_length=2, blank=True)
+    bank_name = models.CharField(max_length=128, blank=True)
+    account_type = models.CharField(max_length=32, blank=True)
+    routing_number = models.CharField(max_length=32, blank=True)
     is_default = models.BooleanField(default=False)
+    had_its_turn = models.BooleanField(
+        default=False,
+        help_text="News of its saving changes the default no more: it did already, or somebody has chosen since.",
+    )
     attached_at = models.DateTimeField()
 
     class Meta:

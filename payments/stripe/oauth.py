@@ -5,6 +5,7 @@ The tokens that Stripe hands out are not kept: the platform's own key acts for t
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,8 +14,9 @@ from django.conf import settings
 from customers.actors import Actor
 from customers.errors import Busy, Conflict
 from customers.vendor import Vendor
-from invoicing.gateways import GatewayRejected, GatewayUnavailable
-from payments.stripe import connect, standing
+from invoicing.gateways import GatewayError, GatewayRejected, GatewayUnavailable
+from invoicing.invoices.waiting import NOT_CONNECTED
+from payments.stripe import connect, endpoints, standing
 from payments.stripe.client import PlatformClient, client_for
 from payments.stripe.models import StripeConnection
 
@@ -63,7 +65,11 @@ def complete(vendor: Vendor, code: str, *, livemode: bool, actor: Actor, real_no
         raise WrongMode(f"Stripe answered in {_mode(granted.livemode)} mode, but {_mode(livemode)} mode was asked for.")
     if granted.scope != SCOPE:
         raise ReadOnly(f"The account {granted.account_id} was connected for reading only.")
-    return connect.attach(vendor, granted.account_id, livemode=livemode, real_now=real_now, actor=actor, act=False)
+    made = connect.attach(vendor, granted.account_id, livemode=livemode, real_now=real_now, actor=actor, act=False)
+    # Connected is connected: its name can be asked for again.
+    with suppress(GatewayError):
+        connect.probe(made, real_now=real_now)
+    return made
 
 
 def _redeem(code: str, livemode: bool) -> Granted:
@@ -83,7 +89,9 @@ def disconnect(connection: StripeConnection, *, actor: Actor, real_now: datetime
     asked = StripeConnection.objects.filter(pk=connection.pk, disconnected_at__isnull=True)
     if not asked.update(disconnect_asked_by=actor.label):
         raise Conflict("The account is not connected any more.")
-    if not connection.secret_key:
+    if connection.uses_own_keys:
+        endpoints.forget(connection)
+    else:
         _give_back(connection)
     standing.ended(connection, real_now=real_now, actor=actor)
 
@@ -105,7 +113,7 @@ def _is_given_back(connection: StripeConnection) -> bool:
     try:
         client_for(connection).retrieve_account()
     except GatewayUnavailable as error:
-        return error.code == "not_connected"
+        return error.code == NOT_CONNECTED
     except GatewayRejected:
         return False
     return False

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
+
 from invoicing.gateways import GatewayInvoice, GatewayPayment, GatewayRejected, GatewayUnavailable, InvoiceOrder
 from payments.stripe import mapping
 from payments.stripe.client import AccountClient
@@ -17,16 +19,24 @@ UNREADABLE = "Stripe refused a step ({refusal}) and does not show the invoice ei
 
 def fetch(client: AccountClient, external_id: str) -> GatewayInvoice:
     """The present state, with every attempt to pay it."""
-    invoice = client.retrieve_invoice(external_id, expand=[mapping.PAYMENTS])
-    return mapping.gateway_invoice(invoice, payments=payments_of(client, invoice))
+    seen_at = timezone.now()
+    return read(client, client.retrieve_invoice(external_id, expand=[mapping.PAYMENTS]), seen_at)
+
+
+def read(client: AccountClient, invoice: JSON, seen_at: datetime) -> GatewayInvoice:
+    """An invoice that was retrieved with its payments, and every attempt to pay it."""
+    return mapping.gateway_invoice(invoice, payments=payments_of(client, invoice), seen_at=seen_at)
 
 
 def payments_of(client: AccountClient, invoice: JSON) -> list[GatewayPayment]:
     """Oldest first. A payment intent without a charge was never attempted and costs no call."""
-    tried = [intent for intent in mapping.payment_intents(invoice) if intent.get("latest_charge")]
-    charges = [charge for intent in tried for charge in client.list_charges(intent["id"])]
-    made = [payment for charge in charges if (payment := mapping.payment_of_charge(charge))]
-    return sorted(made, key=lambda payment: (payment.occurred_at, payment.external_id))
+    intents = mapping.payment_intents(invoice)
+    tried = [intent for intent in intents if intent.get("latest_charge")]
+    made = [mapping.payment_of_charge(charge) for intent in tried for charge in client.list_charges(intent["id"])]
+    # A person who pays at this moment is asked by their bank too: only after an attempt without them does it wait.
+    held = [intent for intent in intents if intent["status"] == "requires_action" and invoice["attempted"]]
+    in_order = sorted(made, key=lambda payment: (payment.occurred_at, payment.external_id))
+    return [*in_order, *(mapping.awaiting_customer(intent) for intent in held)]
 
 
 def find(client: AccountClient, order: InvoiceOrder, customer: str, since: datetime) -> JSON | None:

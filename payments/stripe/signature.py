@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 # Seconds by which a signature may be older or newer than our clock.
 TOLERANCE = 300
@@ -14,16 +14,18 @@ class BadSignature(Exception):
     """The message says what is wrong with it."""
 
 
-def verify(body: bytes, header: str, secrets: Sequence[str], *, at: float) -> None:
-    """Raises ``BadSignature`` unless one of ``secrets`` signed this very body around ``at`` (epoch seconds)."""
+def verify(body: bytes, header: str, secrets: Collection[str], *, at: float) -> str:
+    """The one of ``secrets`` that signed this very body around ``at`` (epoch seconds), else ``BadSignature``."""
     if not secrets:
         raise BadSignature("No webhook secret is configured.")
     timestamp, signatures = _parse(header)
     signed = b"%d.%s" % (timestamp, body)
-    if not any(_signed_by(secret, signed, signatures) for secret in secrets):
+    signer = next((secret for secret in secrets if _signed_by(secret, signed, signatures)), None)
+    if signer is None:
         raise BadSignature("The signature does not match the body.")
     if abs(at - timestamp) > TOLERANCE:
         raise BadSignature("The signature is too old or from the future.")
+    return signer
 
 
 def sign(body: bytes, secret: str, *, at: int) -> str:

@@ -22,9 +22,10 @@ REVOKED = "The account no longer lets us act: the access was revoked in Stripe."
 KEY_REFUSED = "Stripe refused the secret key that was entered for it: the key was rolled or deleted in Stripe."
 
 
-def waiting_for(account_id: str) -> str:
-    """Why a call is not made."""
-    return f"The Stripe account {account_id} is not connected. {REMEDY}"
+def why_not(connection: StripeConnection) -> str:
+    """Why no call is made through a connection that has ended."""
+    reason = connection.disconnected_reason or "It was disconnected here."
+    return f"The Stripe account {connection.account_id} is not connected. {reason} {REMEDY}"
 
 
 def ended(connection: StripeConnection, *, real_now: datetime, reason: str = REVOKED, actor: Actor = STRIPE) -> bool:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 
-from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from payments.stripe import inbox, signature, tally
+from payments.stripe import inbox, secrets, signature, tally
 from payments.stripe.models import StripeEvent
 
 logger = logging.getLogger(__name__)
@@ -26,8 +25,9 @@ def stripe_webhook(request: HttpRequest) -> JsonResponse:
     now = timezone.now()
     try:
         header = request.headers.get("Stripe-Signature", "")
-        signature.verify(request.body, header, settings.STRIPE_WEBHOOK_SECRETS, at=now.timestamp())
-        incoming = inbox.parse(request.body)
+        known = secrets.known(now)
+        signer = signature.verify(request.body, header, known, at=now.timestamp())
+        incoming = secrets.attributed(inbox.parse(request.body), known[signer])
     except (signature.BadSignature, inbox.Malformed) as error:
         logger.warning("Refused a Stripe webhook: %s", error)
         if isinstance(error, signature.BadSignature):

@@ -17,12 +17,14 @@ from django.utils import timezone
 from drf_spectacular.validation import validate_schema
 
 from billing_portal.api import examples
+from customers.actors import STRIPE
 from customers.events.dispatch import dispatch
 from customers.models import Customer, Vendor
 from customers.settings.policy import SETTING_NAMES
 from invoicing.models import Payment
 from invoicing.usage.readings import FIELDS
 from payments.stripe.connect import attach
+from payments.stripe.methods import credential, refresh
 from tests.api.client import Api, answer
 from tests.contract import octane_surface
 from tests.contract.served_schema import check, operation_at, operations, served, validator
@@ -150,6 +152,7 @@ class Documented(Api):
 @pytest.fixture
 def api(stripe_sandbox: StripeSandbox, settings: Any) -> Documented:
     vendor: Vendor = VendorFactory.create()
+    settings.STRIPE_TEST_PUBLISHABLE_KEY = "pk_test_1"
     settings.STRIPE_TEST_SECRET_KEY = stripe_sandbox.secret_key
     attach(vendor, stripe_sandbox.account, livemode=False, real_now=timezone.now())
     return Documented(vendor)
@@ -174,6 +177,7 @@ def test_every_operation_answers_as_documented(api: Documented, stripe_sandbox: 
     """
     _catalog(api)
     _customer(api, stripe_sandbox)
+    _payment_methods(api, stripe_sandbox)
     _settings(api)
     _subscription(api)
     _usage(api)
@@ -216,6 +220,28 @@ def _customer(api: Api, stripe_sandbox: StripeSandbox) -> None:
     api.post("/customers", {"name": "globex"})
     theirs = stripe_sandbox.client().v1.customers.create({"name": "Globex"})
     api.post("/customers/globex/payment_gateway_credentials", {"account_id": theirs.id})
+    api.delete("/customers/globex/payment_gateway_credentials")
+    api.post("/customers/globex/payment_gateway_credentials/generation")
+
+
+def _payment_methods(api: Api, stripe_sandbox: StripeSandbox) -> None:
+    account = answer(api.get("/customers/acme/payment_gateway_credentials"))["account_id"]
+    client = stripe_sandbox.client().v1
+    cards = [client.payment_methods.attach(card, {"customer": account}).id for card in ("pm_card_visa", "pm_card_amex")]
+    acme = credential(Customer.objects.of(api.vendor).get(name="acme"))
+    assert acme is not None
+    refresh(acme, actor=STRIPE, real_now=timezone.now())
+    api.get("/customers/acme/payment_methods")
+    api.post(f"/customers/acme/payment_methods/{cards[0]}/default")
+    api.delete(f"/customers/acme/payment_methods/{cards[1]}")
+    api.post("/customers/acme/setup_intent")
+    api.post("/customers/acme/payment_method_link")
+    api.post("/customers/acme/billing_portal_link")
+    api.post("/customers/acme/payment_gateway_credentials/sync")
+    api.get("/customers/acme/payment_gateway_credentials/sync")
+    api.get("/ecp/payment_method", {"customer_name": "acme"})
+    api.get("/ecp/payment_method_status", {"customer_name": "acme"})
+    api.post("/ecp/setup_intent", {"customer_name": "acme"})
 
 
 def _settings(api: Api) -> None:
@@ -287,6 +313,10 @@ def _invoices(api: Api) -> None:
     Payment.objects.create(invoice=refunded, state="succeeded", amount=500, occurred_at=timezone.now())
     api.post("/refund", {"invoice_uuid": str(refunded.uuid), "amount": 200, "reason": "Too much"})
     api.get(f"/invoices/{refunded.uuid}")
+    unpaid = InvoiceFactory.create(
+        customer=acme, status="INVOICE_ISSUED", gateway="stripe", external_invoice_id="in_2", next_action=""
+    )
+    api.post(f"/invoices/{unpaid.uuid}/pay", {})
 
 
 def _webhooks(api: Api) -> None:

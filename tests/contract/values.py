@@ -7,7 +7,9 @@ import difflib
 import re
 import typing
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from stripe._list_object import ListObject
@@ -36,6 +38,27 @@ _PLAIN_NUMBER = re.compile(r"-?\d+(\.\d+)?\Z")
 _EXPONENT = re.compile(r"-?\d+(\.\d+)?[eE][+-]?\d+\Z")
 
 
+@dataclass(frozen=True)
+class Accepted:
+    """What an annotation lets pass, taken apart once."""
+
+    anything: bool
+    nullable: bool
+    literals: list[Any]
+    others: list[tuple[Any, str]]
+
+
+@cache
+def accepted(annotation: Any, module: str) -> Accepted:
+    options = members(annotation, module)
+    anything = any(o in ANYS or isinstance(o, typing.TypeVar) for o, _ in options if is_hashable(o))
+    nullable = any(o is NONE or o is None for o, _ in options)
+    options = [(o, m) for o, m in options if o is not NONE and o is not None]
+    literals = [v for o, _ in options if typing.get_origin(o) in LITERALS for v in typing.get_args(o)]
+    others = [(o, m) for o, m in options if typing.get_origin(o) not in LITERALS]
+    return Accepted(anything, nullable, literals, others)
+
+
 class Checker:
     """mode: 'response' (JSON), 'wire' (decoded form), 'native' (SDK call params)."""
 
@@ -54,17 +77,14 @@ class Checker:
 
     # -- dispatch ---------------------------------------------------------
     def value(self, value: Any, annotation: Any, module: str, where: str) -> None:
-        options = members(annotation, module)
-        if any(o in ANYS or isinstance(o, typing.TypeVar) for o, _ in options if is_hashable(o)):
+        accepts = accepted(annotation, module)
+        if accepts.anything:
             return
-        nullable = any(o is NONE or o is None for o, _ in options)
-        options = [(o, m) for o, m in options if o is not NONE and o is not None]
         if value is None:
-            if not nullable and self.mode == "response":
+            if not accepts.nullable and self.mode == "response":
                 self.fail("null", where, f"null, expected {type_name(annotation, module)}")
             return  # the SDK drops None from requests
-        literals = [v for o, _ in options if typing.get_origin(o) in LITERALS for v in typing.get_args(o)]
-        others = [(o, m) for o, m in options if typing.get_origin(o) not in LITERALS]
+        literals, others = accepts.literals, accepts.others
         if self._literal_match(value, literals):
             return
         if not others:

@@ -14,7 +14,8 @@ from customers.actors import SCHEDULE, STRIPE, Actor, ActorKind
 from customers.events.models import EventKind, SubjectKind
 from customers.events.record import Fact, record
 from customers.models import BillingSettings, BillingSettingsOverride, Customer, Vendor
-from invoicing.invoices.models import InvoiceDocument, IssueAttempt, OutgoingEmail, Payment
+from invoicing.invoices.ledger import Payment
+from invoicing.invoices.models import InvoiceDocument, IssueAttempt, OutgoingEmail
 from invoicing.models import BillingCycle, Invoice, PricePlan, Subscription
 from invoicing.usage.models import UnattributedMeasurement
 from payments.stripe.models import StripeConnection, StripeCustomer, StripePaymentMethod

@@ -331,3 +331,30 @@ def test_a_plans_page_asks_the_same_number_of_questions_however_many_are_on_it(
     with CaptureQueriesContext(connection) as after:
         client.get(address)
     assert len(after) == len(before)
+
+
+def test_a_plan_with_a_price_list_and_a_price_for_a_time(scene: Scene, signed_in: SignedIn) -> None:
+    MeterFactory(vendor=scene.vendor, name="traffic", unit_name="GB", primary_labels=["region"])
+    MeterFactory(
+        vendor=scene.vendor, name="disk", unit_name="GB", meter_type="GAUGE", data_type="CONTINUOUS",
+        is_incremental=False, reporting_method="TOTAL", aggregation="TIME_WEIGHTED_SUM",
+    )  # fmt: skip
+    rows = 'region,prices\neu,price=9\nus,"[{""price"": 8, ""cap"": 10}, {""price"": 7.5}]"'
+    by_label = {
+        "c0-meter": "traffic",
+        "c0-scheme": "TIERED",
+        "c0-tiers": "1",
+        "c0-t0-price": "0.12",
+        "c0-price_list": rows,
+    }
+    by_time = {"c1-meter": "disk", "c1-scheme": "FLAT", "c1-tiers": "1", "c1-t0-price": "2.50", "c1-time_unit": "month"}
+    texts = {name: PLAN[name] for name in ("name", "period", "currency", "base_price")}
+    sent = {**texts, "components": "2", **by_label, **by_time}
+    page = signed_in().post(reverse("portal:new_price_plan"), sent, follow=True).content.decode()
+    assert "The price plan" in page
+    assert "$0.08 each up to 10" in page
+    assert "$0.075 each beyond" in page
+    disk = PricePlan.objects.of(scene.vendor).get(name="scale").metered_components.get(meter__name="disk")
+    assert disk.price_scheme.time_unit_name == "month"
+    wrong = {**sent, "name": "other", "c0-price_list": "region,prices\neu,9"}
+    assert "price=900" in signed_in().post(reverse("portal:new_price_plan"), wrong).content.decode()

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from billing_portal.accounts.models import Role
+from billing_portal.accounts.models import Operator, Role
 from payments.models import StripeEvent
 from payments.stripe import inbox, tally
 from tests.factories import VendorFactory
@@ -131,3 +131,16 @@ def test_events_of_other_vendors_are_not_there(scene: Scene) -> None:
     assert stranger.post(reverse("portal:replay_stripe_event", args=[event.pk])).status_code == 404
     stranger.post(reverse("portal:replay_failed_stripe_events"))
     assert StripeEvent.objects.get().state == "failed"
+
+
+def test_a_superuser_replays_one_or_many_in_the_admin(scene: Scene) -> None:
+    failed = [receive(scene, state="failed") for _ in range(3)]
+    browser = Client()
+    browser.force_login(Operator.objects.create_superuser("root@example.com", "x"))
+    chosen = {"action": "process_again", "_selected_action": [e.pk for e in failed[:2]]}
+    told = browser.post(reverse("admin:payments_stripeevent_changelist"), chosen, follow=True).content.decode()
+    assert "2 of 2 events will be processed again." in told
+    states = StripeEvent.objects.order_by("pk").values_list("state", flat=True)
+    assert list(states) == ["pending", "pending", "failed"]
+    for name in ("watch", "eventcursor", "difference", "reconciliationrun", "webhooktally"):
+        assert browser.get(reverse(f"admin:payments_{name}_changelist")).status_code == 200

@@ -86,6 +86,11 @@ def quantity(value: Decimal) -> str:
 
 
 @register.filter
+def decimal(text: str) -> Decimal:
+    return Decimal(text)
+
+
+@register.filter
 def unit_price(minor: Decimal, currency: str) -> str:
     return amounts.format_unit_price(minor, currency)
 

@@ -182,7 +182,7 @@ class PriceSchemeAnswer(TypedDict):
     display_name: None
     scheme_type: SchemeType
     prices: list[PriceTierAnswer]
-    price_list: list[Any]
+    price_list: Annotated[list[Any], "Rows with a key for each label, and prices."]
     unit_name: str | None
     time_unit_name: str | None
     batch_size: int
@@ -295,13 +295,24 @@ def _scheme_shape(scheme: PriceScheme) -> PriceSchemeAnswer:
         "display_name": None,
         "scheme_type": SchemeType(scheme.scheme_type),
         "prices": [_tier_shape(tier) for tier in scheme.tiers.all()],
-        "price_list": [],
+        "price_list": [_row_shape(row) for row in scheme.price_list],
         "unit_name": scheme.unit_name or None,
         "time_unit_name": scheme.time_unit_name or None,
         "batch_size": scheme.batch_size,
         "frequency": None,
         "post_minimum_charge_percentage_change": None,
     }
+
+
+def _row_shape(row: dict[str, Any]) -> dict[str, Any]:
+    """As it may be sent."""
+    prices = [
+        {"price": number(Decimal(kept["price"]))}
+        | ({} if kept["cap"] is None else {"cap": number(Decimal(kept["cap"]))})
+        | ({"description": kept["description"]} if kept["description"] else {})
+        for kept in row["prices"]
+    ]
+    return {**row["labels"], "prices": prices}
 
 
 def _tier_shape(tier: PriceTier) -> PriceTierAnswer:

@@ -183,7 +183,7 @@ def _item(item: AccruedItem) -> AccruedItemAnswer:
         "usage": number(item.usage),
         "usage_unit_name": item.unit,
         "revenue": item.amount,
-        "metadata": {},
+        "metadata": dict(item.labels),
     }
 
 

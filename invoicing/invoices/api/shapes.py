@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Annotated, Any, TypedDict
 
 from customers.money import format_money
+from invoicing.invoices.ledger import Dispute, DisputeState, Payment, Refund
 from invoicing.invoices.lifecycle import InvoiceVerb, available_actions
-from invoicing.invoices.models import Invoice, LineItem, LineItemKind, Refund
+from invoicing.invoices.models import Invoice, LineItem, LineItemKind
 from invoicing.invoices.pdf import pdf_url
 from invoicing.invoices.states import InvoiceStatus
 
@@ -38,6 +39,28 @@ class RefundAnswer(TypedDict):
     created_at: datetime
 
 
+class PaymentAnswer(TypedDict):
+    status: Payment.State
+    amount: Annotated[int, "Minor units."]
+    method: Annotated[str, "For example: Visa ending in 4242."]
+    external_payment_id: str | None
+    error_code: str
+    error: str
+    occurred_at: datetime
+
+
+class DisputeAnswer(TypedDict):
+    id: str
+    status: DisputeState
+    is_inquiry: Annotated[bool, "A question that comes before money moves."]
+    amount: Annotated[int, "Minor units."]
+    reason: str
+    due_by: Annotated[datetime | None, "Until when the bank takes an answer."]
+    external_dispute_id: str
+    opened_at: datetime
+    closed_at: datetime | None
+
+
 class InvoiceAnswer(TypedDict):
     """Amounts are minor units of ``currency``."""
 
@@ -62,6 +85,9 @@ class InvoiceAnswer(TypedDict):
     amount_due: Annotated[int, "The total after credits. Payments do not lower it."]
     amount_paid: int
     amount_remaining: int
+    amount_credited: Annotated[int, "Taken off by Stripe's credit notes before it was paid."]
+    amount_overpaid: Annotated[int, "Paid beyond what was due; Stripe keeps it as the customer's credit."]
+    amount_disputed: Annotated[int, "What a bank holds or took for good, because of disputes."]
     amount_refunded: Annotated[int, "What went back to the customer, or is on its way there."]
     currency: str
     due_date: datetime | None
@@ -80,7 +106,9 @@ class InvoiceAnswer(TypedDict):
     next_action_at: datetime | None
     last_error: Annotated[str, "Why the next action did not succeed so far; empty where nothing went wrong."]
     available_actions: list[InvoiceVerb]
+    payments: Annotated[list[PaymentAnswer], "Every attempt to collect it, newest first."]
     refunds: list[RefundAnswer]
+    disputes: list[DisputeAnswer]
     line_items: list[LineItemAnswer]
 
 
@@ -112,6 +140,8 @@ def invoice_shape(invoice: Invoice) -> InvoiceAnswer:
     """``customer`` and ``line_items`` should be loaded where many are shown, and what was paid and refunded
     of those that were."""
     refunds = invoice.refunds.all() if invoice.amount_paid else ()
+    payments = invoice.payments.all() if invoice.was_tried else ()
+    disputes = invoice.disputes.all() if invoice.dispute_state else ()
     return {
         "id": str(invoice.uuid),
         "number": invoice.number or None,
@@ -134,6 +164,9 @@ def invoice_shape(invoice: Invoice) -> InvoiceAnswer:
         "amount_due": invoice.amount_due,
         "amount_paid": invoice.amount_paid,
         "amount_remaining": invoice.amount_remaining,
+        "amount_credited": invoice.amount_credited,
+        "amount_overpaid": invoice.amount_overpaid,
+        "amount_disputed": invoice.amount_disputed,
         "amount_refunded": invoice.amount_refunded,
         "currency": invoice.currency,
         "due_date": invoice.due_date,
@@ -152,7 +185,9 @@ def invoice_shape(invoice: Invoice) -> InvoiceAnswer:
         "next_action_at": invoice.next_action_at,
         "last_error": invoice.last_error,
         "available_actions": available_actions(invoice),
+        "payments": [payment_shape(payment) for payment in payments],
         "refunds": [refund_shape(refund, invoice.currency) for refund in refunds],
+        "disputes": [dispute_shape(dispute) for dispute in disputes],
         "line_items": [line_shape(line, invoice.currency) for line in invoice.line_items.all()],
     }
 
@@ -184,6 +219,32 @@ def refund_shape(refund: Refund, currency: str) -> RefundAnswer:
         "error": refund.error,
         "external_refund_id": refund.external_id,
         "created_at": refund.created_at,
+    }
+
+
+def payment_shape(payment: Payment) -> PaymentAnswer:
+    return {
+        "status": Payment.State(payment.state),
+        "amount": payment.amount,
+        "method": payment.method,
+        "external_payment_id": payment.external_id,
+        "error_code": payment.error_code,
+        "error": payment.error,
+        "occurred_at": payment.occurred_at,
+    }
+
+
+def dispute_shape(dispute: Dispute) -> DisputeAnswer:
+    return {
+        "id": str(dispute.uuid),
+        "status": DisputeState(dispute.state),
+        "is_inquiry": dispute.is_inquiry,
+        "amount": dispute.amount,
+        "reason": dispute.reason,
+        "due_by": dispute.due_by,
+        "external_dispute_id": dispute.external_id,
+        "opened_at": dispute.opened_at,
+        "closed_at": dispute.closed_at,
     }
 
 

@@ -24,6 +24,7 @@ from invoicing.invoices.api.shapes import (
     past_invoice_shape,
 )
 from invoicing.invoices.documents.model import DocumentError
+from invoicing.invoices.methods import checked_method
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.pdf import pdf_of, read_token
 from invoicing.invoices.states import InvoiceStatus
@@ -83,6 +84,22 @@ class RetryView(InvoiceVendorView):
         return done({"success": True}, status=202)
 
 
+class PayInput(StrictSerializer):
+    payment_method = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=255,
+        help_text="Stripe's id of one of the customer's payment methods; left out: the one Stripe would charge.",
+    )  # fmt: skip
+
+
+class PayView(InvoiceVendorView):
+    @documented("pay_invoice", body=PayInput, answer=InvoiceAnswer, status=202, refusals=(404, 409))
+    def post(self, request: Request, uuid: str) -> Response:
+        """Charge what is still due now. The outcome is in ``payments``, and told by webhook."""
+        invoice = self.invoice(uuid)
+        method = checked_method(invoice, self.read(PayInput)["payment_method"])
+        return done(invoice_shape(lifecycle.pay(invoice, method=method, **self.by)), status=202)
+
+
 class ApproveView(InvoiceVendorView):
     @documented("approve_invoice", answer=InvoiceAnswer)
     def post(self, request: Request, uuid: str) -> Response:
@@ -95,7 +112,7 @@ class ApproveView(InvoiceVendorView):
 class SendView(InvoiceVendorView):
     @documented("send_invoice", answer=InvoiceAnswer, status=202)
     def post(self, request: Request, uuid: str) -> Response:
-        """E-mail an issued invoice again, to the customer's present addresses."""
+        """E-mail an issued invoice again, to the customer's present addresses; through Stripe where Stripe sent it."""
         invoice = self.invoice(uuid)
         self.read(StrictSerializer)
         return done(invoice_shape(lifecycle.send(invoice, **self.by)), status=202)
@@ -116,21 +133,24 @@ class VoidView(InvoiceVendorView):
 
 class StatusInput(StrictSerializer):
     status = serializers.ChoiceField(
-        choices=[InvoiceStatus.PAID.value, InvoiceStatus.VOIDED.value],
+        choices=[InvoiceStatus.PAID.value, InvoiceStatus.VOIDED.value, InvoiceStatus.UNCOLLECTIBLE.value],
         default=InvoiceStatus.PAID.value,
-        help_text="Paid: the money arrived elsewhere.",
+        help_text="Paid: the money arrived elsewhere. Uncollectible: given up as a bad debt.",
     )
 
 
 class StatusView(InvoiceVendorView):
     @documented("set_invoice_status", body=StatusInput)
     def post(self, request: Request, uuid: str) -> Response:
-        """Mirror a fact from outside: paid by other means, or void."""
+        """Mirror a fact from outside: paid by other means, void, or given up. Stripe is told where it holds it."""
         invoice = self.invoice(uuid)
-        if self.read(StatusInput)["status"] == InvoiceStatus.VOIDED:
-            lifecycle.void(invoice, reason=BY_API, **self.by)
-        else:
-            lifecycle.mark_paid(invoice, **self.by)
+        match self.read(StatusInput)["status"]:
+            case InvoiceStatus.VOIDED:
+                lifecycle.void(invoice, reason=BY_API, **self.by)
+            case InvoiceStatus.UNCOLLECTIBLE:
+                lifecycle.mark_uncollectible(invoice, reason=BY_API, **self.by)
+            case _:
+                lifecycle.mark_paid(invoice, **self.by)
         return done()
 
 
@@ -207,6 +227,13 @@ class CustomerPdfView(PdfView):
         return super().get(request, token)
 
 
+def _with_money(invoices: list[Invoice]) -> None:
+    """Of most invoices nothing is paid, refunded or disputed: only the others are asked for."""
+    prefetch_related_objects([invoice for invoice in invoices if invoice.was_tried], "payments")
+    prefetch_related_objects([invoice for invoice in invoices if invoice.amount_paid], "refunds")
+    prefetch_related_objects([invoice for invoice in invoices if invoice.dispute_state], "disputes")
+
+
 class CustomerInvoicesView(InvoiceVendorView):
     @documented("list_customer_invoices", query=InvoiceQuery, answer=list[InvoiceAnswer])
     def get(self, request: Request, name: str) -> Response:
@@ -215,6 +242,5 @@ class CustomerInvoicesView(InvoiceVendorView):
         query = self.read_query(InvoiceQuery)
         rows = matching(Invoice.objects.of(self.vendor).filter(customer=customer), query)
         page = page_of(rows.prefetch_related("line_items"), query, limit=query.get("limit"))
-        found = page.invoices
-        prefetch_related_objects([invoice for invoice in found if invoice.amount_paid], "payments", "refunds")
-        return linked(self, done([invoice_shape(invoice) for invoice in found]), page.offsets)
+        _with_money(page.invoices)
+        return linked(self, done([invoice_shape(invoice) for invoice in page.invoices]), page.offsets)

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from payments.sandbox import store
+from payments.sandbox import deliveries, store
 from payments.sandbox.models import Delivery
 from payments.sandbox.pages import page
 from payments.sandbox.params import Flag, Many, Params, Text
@@ -14,7 +14,8 @@ from payments.sandbox.scope import JSON, Scope
 @endpoint("GET", "/v1/events/{id}")
 def retrieve(scope: Scope, params: Params, id: str) -> JSON:
     event = store.get(scope, "event", id)
-    return {**event.data, "pending_webhooks": _pending([id])[id]}
+    told = deliveries.as_told(event.data, scope.platform != scope.account)
+    return {**told, "pending_webhooks": _pending([id])[id]}
 
 
 @endpoint(
@@ -35,7 +36,8 @@ def list_(scope: Scope, params: Params) -> JSON:
         rows = rows.exclude(pk__in=undelivered) if params["delivery_success"] else rows.filter(pk__in=undelivered)
     found = page(rows, params, "/v1/events")
     pending = _pending([event["id"] for event in found["data"]])
-    found["data"] = [{**event, "pending_webhooks": pending[event["id"]]} for event in found["data"]]
+    told = [deliveries.as_told(event, scope.platform != scope.account) for event in found["data"]]
+    found["data"] = [{**event, "pending_webhooks": pending[event["id"]]} for event in told]
     return found
 
 

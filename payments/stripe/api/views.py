@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
-
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.api.base import StrictSerializer, VendorView, done
-from customers.api.schema import documented
-from customers.errors import Missing
-from payments.stripe import customers
+from customers.api.schema import Empty, documented
+from customers.errors import Conflict, Missing
+from payments.stripe import customer_sync, customers, linking, methods
+from payments.stripe.api.shapes import (
+    GATEWAY,
+    CounterpartAnswer,
+    CredentialAnswer,
+    PaymentMethodStatusAnswer,
+    counterpart_shape,
+    credential_shape,
+)
 from payments.stripe.connect import connection_of
-from payments.stripe.customers import PaymentMethodStatus
 from payments.stripe.models import StripeCustomer
 
-GATEWAY: Literal["STRIPE"] = "STRIPE"
-
-NOT_MADE = "The customer has no Stripe customer. POST its account_id, or generate one under Integrations -> Payments."
-
-
-class CredentialAnswer(TypedDict):
-    """No secret of ours is ever handed out, so there is no token."""
-
-    payment_gateway: Literal["STRIPE"]
-    account_id: str
-    auth_token: None
-
-
-class PaymentMethodStatusAnswer(TypedDict):
-    status: PaymentMethodStatus
+NOT_MADE = "The customer has no Stripe customer. POST its account_id, or generate one."
 
 
 class CredentialInput(StrictSerializer):
@@ -53,24 +44,62 @@ class CustomerCredentialView(VendorView):
 
     @documented("get_customer_payment_gateway_credential", answer=CredentialAnswer)
     def get(self, request: Request, name: str) -> Response:
-        found = customers.credential(self.customer(name))
+        found = methods.credential(self.customer(name))
         if found is None or found.state != StripeCustomer.State.LINKED:
             raise Missing(_why_none(found))
-        return done(_shape(found.external_id))
+        return done(credential_shape(found.external_id))
 
     @documented("link_customer_payment_gateway_credential", body=CredentialInput, answer=CredentialAnswer)
     def post(self, request: Request, name: str) -> Response:
-        """Links a customer that exists in Stripe."""
+        """Links a customer that exists in Stripe. Nothing is changed there."""
         customer = self.customer(name)
         given = self.read(CredentialInput)
-        linked = customers.link(customer, given["account_id"], actor=self.actor, real_now=self.real_now)
-        return done(_shape(linked.external_id))
+        linked = linking.link(customer, given["account_id"], actor=self.actor, real_now=self.real_now)
+        return done(credential_shape(linked.external_id))
+
+    @documented("unlink_customer_payment_gateway_credential", answer=Empty, refusals=(409,))
+    def delete(self, request: Request, name: str) -> Response:
+        """Forgets the Stripe customer, which stays as it is. Refused while invoices are in flight through Stripe."""
+        linking.unlink(self.customer(name), actor=self.actor, real_now=self.real_now)
+        return done()
+
+
+class GenerateCounterpartView(VendorView):
+    calls_out = frozenset({"POST"})
+
+    @documented("generate_customer_payment_gateway_credential", answer=CounterpartAnswer)
+    def post(self, request: Request, name: str) -> Response:
+        """Makes the customer in Stripe. Where Stripe is out of reach the state is pending: it is made later."""
+        customer = self.customer(name)
+        made = customers.generate(customer, actor=self.actor, real_now=self.real_now)
+        if made.state == StripeCustomer.State.FAILED:
+            raise Conflict(made.last_error, code="stripe_refused")
+        return done(counterpart_shape(made))
+
+
+class SyncView(VendorView):
+    @documented("get_customer_payment_gateway_sync", answer=CounterpartAnswer)
+    def get(self, request: Request, name: str) -> Response:
+        """The counterpart's state, and whether Stripe has the customer's newest data."""
+        return done(counterpart_shape(self._counterpart(name)))
+
+    @documented("send_customer_to_payment_gateway", answer=CounterpartAnswer)
+    def post(self, request: Request, name: str) -> Response:
+        """Sends the customer's name, e-mail, phone and address, whatever the settings say. A worker does it."""
+        customer_sync.send_now(self.customer(name))
+        return done(counterpart_shape(self._counterpart(name)))
+
+    def _counterpart(self, name: str) -> StripeCustomer:
+        found = methods.credential(self.customer(name))
+        if found is None:
+            raise Missing(NOT_MADE)
+        return found
 
 
 class PaymentMethodStatusView(VendorView):
     @documented("get_customer_payment_method_status", answer=PaymentMethodStatusAnswer)
     def get(self, request: Request, name: str) -> Response:
-        return done({"status": customers.payment_method_status(self.customer(name), real_now=self.real_now)})
+        return done({"status": methods.payment_method_status(self.customer(name), real_now=self.real_now)})
 
 
 class VendorCredentialView(VendorView):
@@ -79,14 +108,10 @@ class VendorCredentialView(VendorView):
         connection = connection_of(self.vendor)
         if connection is None:
             raise Missing("No Stripe account is connected. Connect one under Settings -> Invoicing & Payments.")
-        return done(_shape(connection.account_id))
+        return done(credential_shape(connection.account_id))
 
 
 def _why_none(found: StripeCustomer | None) -> str:
     if found is not None and found.state == StripeCustomer.State.PENDING:
         return "The Stripe customer is being made. Ask again in a minute."
     return f"{NOT_MADE} {found.last_error}".strip() if found is not None else NOT_MADE
-
-
-def _shape(account_id: str) -> CredentialAnswer:
-    return {"payment_gateway": GATEWAY, "account_id": account_id, "auth_token": None}

@@ -113,8 +113,8 @@ def test_delete_only_before_there_is_a_number():
     [
         (S.GENERATED, {"push", "mark_paid", "void"}),
         (S.INVOICING_FAILED, {"push", "mark_paid", "void"}),
-        (S.ISSUED, {"send", "mark_paid", "void"}),
-        (S.PAYMENT_FAILED, {"send", "mark_paid", "void"}),
+        (S.ISSUED, {"send", "mark_paid", "void", "mark_uncollectible"}),
+        (S.PAYMENT_FAILED, {"send", "mark_paid", "void", "mark_uncollectible"}),
         (S.UNCOLLECTIBLE, {"send", "mark_paid", "void"}),
         (S.PAID, {"send"}),
         (S.VOIDED, set()),

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from invoicing.gateways import Advance, Collection
-from invoicing.invoices.models import Refund
+from invoicing.invoices.ledger import Refund
 from invoicing.models import Invoice
 from payments.models import StripeEvent, Watch
 from payments.reconcile import stuck

@@ -66,3 +66,63 @@ def test_the_vendors_account(shop: Shop, api: Api) -> None:
     assert answer(api.get("/payment_gateway_credentials/")) == said
     shop.connection.delete()
     refusal(api.get("/payment_gateway_credentials"), 404)
+
+
+def test_payment_methods_are_listed_chosen_and_removed(shop: Shop, api: Api) -> None:
+    customer = shop.customer("pm_card_visa")
+    row = customer.stripe_customers.get()
+    amex = shop.attach(row, "pm_card_amex", default=False)
+    path = f"/customers/{customer.name}/payment_methods"
+    listed = answer(api.get(path))
+    assert [(m["description"], m["is_default"]) for m in listed] == [
+        ("Visa ending in 4242", True),
+        ("American Express ending in 8431", False),
+    ]
+    assert answer(api.post(f"{path}/{amex}/default"))[0]["external_id"] == amex
+    assert shop.stripe.customers.retrieve(row.external_id).invoice_settings.default_payment_method == amex
+    left = answer(api.delete(f"{path}/{amex}"))
+    assert [(m["card_info"]["last4"], m["card_info"]["country"]) for m in left] == [("4242", "US")]
+    refusal(api.delete(f"{path}/{amex}"), 404)
+    stranger = shop.customer("pm_card_visa").stripe_customers.get().payment_methods.get().external_id
+    refusal(api.post(f"{path}/{stranger}/default"), 404)
+
+
+def test_what_a_customer_is_handed(shop: Shop, api: Api, settings: Any) -> None:
+    customer = shop.customer("")
+    external_id = customer.stripe_customers.get().external_id
+    path = f"/customers/{customer.name}"
+    assert "STRIPE_TEST_PUBLISHABLE_KEY" in api.post(f"{path}/setup_intent").content.decode()
+    settings.STRIPE_TEST_PUBLISHABLE_KEY = "pk_test_1"
+    given = answer(api.post(f"{path}/setup_intent"))
+    assert (given["publishable_key"], given["account_id"]) == ("pk_test_1", shop.account)
+    intent = shop.stripe.setup_intents.retrieve(given["client_secret"].partition("_secret_")[0])
+    assert (intent.customer, intent.usage) == (external_id, "off_session")
+    assert answer(api.post("/ecp/setup_intent", {"customer_name": customer.name})).keys() == given.keys()
+    link = answer(api.post(f"{path}/payment_method_link"))
+    assert link["expires_at"]
+    [session] = shop.stripe.checkout.sessions.list({"customer": external_id}).data
+    assert (session.url, session.mode, session.currency) == (link["url"], "setup", "usd")
+    assert session.success_url == "http://localhost:8000/payment-method/saved/"
+    assert "/p/session/" in answer(api.post(f"{path}/billing_portal_link"))["url"]
+
+
+def test_without_a_stripe_customer_nothing_is_handed_out(shop: Shop, api: Api) -> None:
+    customer = CustomerFactory.create(vendor=shop.vendor)
+    for what in ("setup_intent", "payment_method_link", "billing_portal_link"):
+        assert "Generate or link one" in api.post(f"/customers/{customer.name}/{what}").content.decode()
+    assert answer(api.get(f"/customers/{customer.name}/payment_methods")) == []
+    refusal(api.get("/ecp/payment_method_status", {"customer_name": customer.name}), 422)
+    refusal(api.get("/ecp/payment_method", {"customer_name": customer.name}), 404)
+    refusal(api.get("/ecp/payment_method"), 422)
+
+
+def test_generated_unlinked_and_generated_anew(shop: Shop, api: Api) -> None:
+    customer = CustomerFactory.create(vendor=shop.vendor)
+    path = f"/customers/{customer.name}/payment_gateway_credentials"
+    first = answer(api.post(f"{path}/generation"))
+    assert (first["state"], first["sync"]) == ("linked", {"in_step_since": None, "waiting": False, "problem": None})
+    refusal(api.post(f"{path}/generation"), 409)
+    assert answer(api.delete(path)) == {}
+    refusal(api.delete(path), 404)
+    assert answer(api.post(f"{path}/generation"))["account_id"] != first["account_id"]
+    assert shop.stripe.customers.retrieve(first["account_id"]).email == customer.email, "it stays as it was"

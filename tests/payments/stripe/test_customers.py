@@ -10,8 +10,10 @@ from django.utils import timezone
 from customers.errors import Conflict, Invalid
 from customers.models import Customer, Event
 from payments.models import StripeCustomer
-from payments.stripe import connect, customers
-from payments.stripe.customers import PaymentMethodStatus, country_code, pause
+from payments.stripe import connect, customers, linking, methods
+from payments.stripe.customer_fields import country_code
+from payments.stripe.customers import pause
+from payments.stripe.methods import PaymentMethodStatus
 from payments.tasks import sweep
 from tests.factories import CustomerFactory, VendorFactory
 from tests.payments.stripe.conftest import OPERATOR, Shop
@@ -29,11 +31,11 @@ def generate(customer: Customer) -> StripeCustomer:
 
 
 def link(customer: Customer, external_id: str) -> StripeCustomer:
-    return customers.link(customer, external_id, actor=OPERATOR, real_now=timezone.now())
+    return linking.link(customer, external_id, actor=OPERATOR, real_now=timezone.now())
 
 
 def status(customer: Customer) -> PaymentMethodStatus:
-    return customers.payment_method_status(customer, real_now=timezone.now())
+    return methods.payment_method_status(customer, real_now=timezone.now())
 
 
 def test_generate_tells_stripe_who_it_is(shop: Shop) -> None:

@@ -131,7 +131,8 @@ def test_a_charge_becomes_a_payment() -> None:
     assert (payment.succeeded, payment.error_code) == (False, "stolen_card")
     assert payment.error == "The card was reported stolen (stolen_card)."
     assert payment.occurred_at == datetime(2026, 1, 1, tzinfo=UTC)
-    assert mapping.payment_of_charge({**charge, "status": "pending"}) is None
+    pending = mapping.payment_of_charge({**charge, "status": "pending"})
+    assert (pending.succeeded, pending.waiting, pending.error) == (False, "bank", "")
     paid = mapping.payment_of_charge({**charge, "status": "succeeded", "outcome": None, "failure_code": None})
     assert paid is not None
     assert (paid.succeeded, paid.error_code, paid.error) == (True, "", "")

@@ -1,0 +1,79 @@
+"""A vendor's own keys, for an installation that is no Connect platform. Checked with Stripe before they are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+
+from customers.actors import Actor
+from customers.errors import Busy, Invalid
+from customers.vendor import Vendor
+from invoicing.gateways import GatewayRejected, GatewayUnavailable
+from payments.stripe import connect, secrets
+from payments.stripe.client import JSON, PlatformClient
+from payments.stripe.models import StripeConnection
+
+UNKNOWN_KEY = "Stripe does not know this secret key. Copy it again from Stripe's dashboard, under Developers."
+TOO_NARROW = (
+    "This restricted key may not read the account. Give it read access to Accounts, and write access to Customers, "
+    "Invoices, Payment methods, Charges, Credit notes, Tax rates and Webhook endpoints."
+)
+
+
+@dataclass(frozen=True)
+class Entered:
+    """``webhook_secret`` may be empty: the endpoint can be registered from here."""
+
+    secret_key: str
+    publishable_key: str
+    webhook_secret: str = ""
+
+
+def connect_with(
+    vendor: Vendor, entered: Entered, *, livemode: bool, actor: Actor, real_now: datetime
+) -> StripeConnection:
+    """Connect the account that the keys belong to, or change the keys it is connected with.
+
+    Raises ``Invalid`` for a key of another kind or mode and for one that Stripe does not accept, ``Busy`` where
+    Stripe is out of reach, and ``Conflict`` as ``connect.attach`` does. Nothing is kept then.
+    """
+    _check(entered, livemode)
+    account = _ask(entered.secret_key, livemode)
+    keys = connect.Keys(entered.secret_key, entered.publishable_key)
+    with transaction.atomic():
+        connection = connect.attach(
+            vendor, account["id"], livemode=livemode, real_now=real_now, actor=actor, keys=keys, act=False
+        )
+        connection.account_name = connect.name_of(account)
+        connection.save(update_fields=["account_name"])
+        if entered.webhook_secret:
+            secrets.replace_entered(connection, entered.webhook_secret, real_now=real_now)
+    return connection
+
+
+def _check(entered: Entered, livemode: bool) -> None:
+    mode = "live" if livemode else "test"
+    rules = (
+        ("secret_key", entered.secret_key, (f"sk_{mode}_", f"rk_{mode}_"), f"A secret key of {mode} mode"),
+        ("publishable_key", entered.publishable_key, (f"pk_{mode}_",), f"A publishable key of {mode} mode"),
+        ("webhook_secret", entered.webhook_secret or "whsec_", ("whsec_",), "A webhook endpoint's signing secret"),
+    )
+    problems = {
+        field: f"{what} starts with {' or '.join(beginnings)}."
+        for field, value, beginnings, what in rules
+        if not value.startswith(beginnings)
+    }
+    if problems:
+        raise Invalid(problems)
+
+
+def _ask(secret_key: str, livemode: bool) -> JSON:
+    try:
+        return PlatformClient(livemode, secret_key).retrieve_account()
+    except GatewayUnavailable as error:
+        raise Busy(f"{error.message} Nothing was saved. Try again in a minute.") from error
+    except GatewayRejected as error:
+        words = {"authentication_error": UNKNOWN_KEY, "permission_error": TOO_NARROW}
+        raise Invalid({"secret_key": words.get(error.code, error.message)}) from error
