@@ -17,6 +17,9 @@ from typing import Any, Protocol
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+GATEWAY = "stripe"
+"""The one there is beside our own e-mails."""
+
 
 class Collection(StrEnum):
     """Who starts the payment: the gateway by itself, or the customer who is sent the invoice."""
@@ -164,6 +167,43 @@ class GatewayInvoice:
     tax: GatewayTax | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ChargeOrder:
+    """Money to be taken from a customer's stored payment method, nobody present. JSON types only, because it is
+    stored before the call. ``asked_at`` is when that was, by whichever of the clocks is behind."""
+
+    invoice_uuid: str
+    vendor_id: int
+    account: str
+    customer_id: int
+    number: str
+    currency: str
+    amount: int
+    asked_at: str
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class ChargeStatus(StrEnum):
+    SUCCEEDED = "succeeded"
+    PENDING = "pending"  # the bank has not decided
+    FAILED = "failed"
+    IMPOSSIBLE = "impossible"  # nothing to charge, or not such an amount: trying again changes nothing
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayCharge:
+    """What became of it. ``payment`` is there where a charge was made, ``error`` where it did not succeed.
+    ``reference`` is the key it was asked for with."""
+
+    external_id: str
+    status: ChargeStatus
+    payment: GatewayPayment | None = None
+    error: str = ""
+    reference: str = ""
+
+
 class RefundStatus(StrEnum):
     PENDING = "pending"
     SUCCEEDED = "succeeded"
@@ -274,6 +314,12 @@ class PaymentGateway(Protocol):
     def send_invoice(self, account: str, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
         """Let the gateway e-mail the invoice (again)."""
 
+    def charge(
+        self, order: ChargeOrder, *, idempotency_key: str, again: bool, remember: Callable[[str], None]
+    ) -> GatewayCharge:
+        """Charge the stored payment method. A decline is no error. ``again``: an earlier call may have been carried
+        out although its answer was lost, so that is looked for first. Charged once, however often it is called."""
+
     def void_invoice(self, account: str, external_id: str, *, idempotency_key: str) -> GatewayInvoice:
         """Void it, or delete it where it is still a draft. Already void is success; paid meanwhile is ``refused``."""
 
@@ -286,8 +332,8 @@ class PaymentGateway(Protocol):
     def refund(
         self, account: str, external_id: str, amount: int, *, reference: str, idempotency_key: str
     ) -> GatewayRefund:
-        """Give back part of what was paid for the invoice. Safe to call again with the same reference and
-        key: the money goes back once."""
+        """Give back part of what was paid for the invoice, or of the charge that has this id. Safe to call again
+        with the same reference and key: the money goes back once."""
 
     def fetch_invoice(self, account: str, external_id: str) -> GatewayInvoice:
         """Its present state."""

@@ -1,6 +1,7 @@
 """Gathers the models of the rooms below, where Django looks for them."""
 
 from invoicing.catalog.models import Meter, MeteredComponent, PricePlan, PriceScheme, PriceTier
+from invoicing.invoices.charge_attempts import ChargeAttempt
 from invoicing.invoices.ledger import Dispute, DisputeMovement, Payment, Refund
 from invoicing.invoices.models import (
     Invoice,
@@ -10,12 +11,15 @@ from invoicing.invoices.models import (
     NumberSeries,
     OutgoingEmail,
 )
-from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Discount, Subscription
+from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Coupon, CouponUse, Discount, Subscription
 from invoicing.usage.models import Measurement, UnattributedMeasurement
 
 __all__ = [
     "AdhocCharge",
     "BillingCycle",
+    "ChargeAttempt",
+    "Coupon",
+    "CouponUse",
     "Discount",
     "Dispute",
     "DisputeMovement",

@@ -1,6 +1,6 @@
 """Gathers the models of the rooms below, where Django looks for them."""
 
-from payments.reconcile.models import Difference, EventCursor, ReconciliationRun, SeenInvoice, Watch
+from payments.reconcile.models import Difference, EventCursor, ImportedInvoice, ReconciliationRun, SeenInvoice, Watch
 from payments.stripe.models import (
     StripeConnection,
     StripeCustomer,
@@ -14,6 +14,7 @@ from payments.stripe.models import (
 __all__ = [
     "Difference",
     "EventCursor",
+    "ImportedInvoice",
     "ReconciliationRun",
     "SeenInvoice",
     "StripeConnection",

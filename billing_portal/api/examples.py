@@ -11,6 +11,8 @@ _UUID = "7d0c2a5e-3b1f-4a64-9c1d-2f8e6b0a9c11"
 _TIME = "2026-03-01T00:00:00Z"
 _SETTINGS = {"charges_enabled": True, "payment_grace_period_length": 2, "payment_grace_period_unit": "day"}
 
+_FEATURE = {"name": "sso", "display_name": "Single sign-on"}
+
 # By operation: a body that is accepted, once what it names is there.
 BODIES: Mapping[str, Any] = {
     "create_meter": {"name": "requests", "display_name": "API requests", "meter_type": "COUNTER"},
@@ -29,8 +31,15 @@ BODIES: Mapping[str, Any] = {
         ],
     },
     "update_price_plan": {"base_price": 4900},
-    "update_price_plan_in_place": {"description": "For teams."},
-    "update_price_plan_version_in_place": {"display_name": "Standard 2026"},
+    "update_price_plan_in_place": {"display_name": "Standard", "features": [_FEATURE]},
+    "update_tagged_price_plan_in_place": {"base_price_description": "Platform fee"},
+    "add_features": {"features": [_FEATURE], "limits": [{"feature": {"name": "seats"}, "limit": 25}]},
+    "remove_features": {"feature_names": ["sso"]},
+    "add_metered_components": {
+        "metered_components": [
+            {"meter_name": "seats", "price_scheme": {"scheme_type": "FLAT", "prices": [{"price": 1000}]}}
+        ]
+    },
     "create_customer": {
         "name": "acme",
         "display_name": "Acme Inc.",
@@ -44,6 +53,19 @@ BODIES: Mapping[str, Any] = {
     "create_subscription": {"price_plan_name": "standard"},
     "update_subscription": {"price_plan_name": "standard", "at_cycle_end": True},
     "add_discounts": [{"discount_type": "PERCENT", "amount": 10, "scope": "INVOICE_TOTAL"}],
+    "update_subscription_in_place": {"discounts": [{"discount_type": "FLAT", "amount": 500}]},
+    "create_coupon": {
+        "name": "spring",
+        "display_name": "Spring sale",
+        "code": "SPRING26",
+        "frequency": "RECURRING",
+        "discount_type": "PERCENT",
+        "discount_amount": 10,
+        "duration_length": 3,
+        "duration_unit": "month",
+        "max_uses": 100,
+    },
+    "apply_coupon": {"customer_name": "acme", "code": "SPRING26"},
     "create_adhoc_charge": {"charge_time": _TIME, "item_name": "setup", "quantity": 1, "total_price": 50000},
     "send_measurement": {"meter_name": "requests", "customer_name": "acme", "value": 3, "time": _TIME},
     "send_measurements": [{"meter_name": "requests", "value": 3, "labels": {"account": "acme-7"}, "id": "m-1"}],

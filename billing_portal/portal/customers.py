@@ -28,8 +28,10 @@ from customers.settings.policy import policy_for, resolve, vendor_policy
 from invoicing.catalog.verbs import latest_plans
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.preview import preview_of
+from payments.reconcile.models import ImportedInvoice
 
 PLANS_SHOWN = 200
+MOST_IMPORTED = 100
 TABS = (
     ("customer", "Overview"),
     ("customer_invoices", "Invoices"),
@@ -93,7 +95,9 @@ def invoices(request: OperatorRequest, name: str) -> HttpResponse:
     customer = find(request, name)
     mine = Invoice.objects.of(request.vendor).filter(customer=customer).select_related("customer")
     page = newest_first(mine, "generated_at", before=request.GET.get("before", ""), after=request.GET.get("after", ""))
-    return show_tab(request, customer, "customer_invoices", {"page": page, "rows": rows_of(request, page.rows)})
+    imported = ImportedInvoice.objects.of(request.vendor).filter(customer=customer).order_by("-made_at", "-pk")
+    context = {"page": page, "rows": rows_of(request, page.rows), "imported": imported[:MOST_IMPORTED]}
+    return show_tab(request, customer, "customer_invoices", context)
 
 
 @form_screen(Permission.CHANGE_OVERRIDE)

@@ -183,6 +183,15 @@ class BillingPolicy:
     def retry_frequency(self) -> timedelta:
         return duration(self.retry_frequency_length, self.retry_frequency_unit)
 
+    @property
+    def charges_emailed_invoices(self) -> bool:
+        """Whether the stored payment method is charged for invoices that we e-mail. Only where that was chosen
+        knowingly: an override to e-mail alone does not turn the vendor's auto-charge of Stripe invoices into it."""
+        by_override = self.sources.get("invoice_via_octane") == Source.CUSTOMER
+        knowingly = not by_override or self.sources.get("charges_enabled") == Source.CUSTOMER
+        delivers = self.should_send_invoice_to_customers and self.invoice_via_octane
+        return delivers and self.charges_enabled and knowingly
+
     def snapshot(self) -> dict[str, Any]:
         """Values and sources, as kept with an invoice step (JSON types only)."""
         return {

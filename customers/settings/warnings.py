@@ -21,7 +21,8 @@ NOT_YET = frozenset(
 DELIVERY_OFF = "Has no effect while should_send_invoice_to_customers is off: nothing leaves the building."
 BY_EMAIL = "Has no effect while invoice_via_octane is on: it concerns Stripe invoices."
 NOT_CHARGED_BY_EMAIL = (
-    "Invoices that we e-mail are not charged by themselves yet. Turn invoice_via_octane off to have Stripe charge them."
+    "Invoices that we e-mail to this customer are not charged: the override says invoice_via_octane, and auto-charge "
+    "is only the vendor's. Set charges_enabled in the override too to charge the stored payment method."
 )
 NOT_CHARGED_IN_DRAFT = "Draft Mode (stripe_auto_advance is off): nothing is charged until somebody acts in Stripe."
 NOT_FINALIZED_IN_DRAFT = "Draft Mode (stripe_auto_advance is off) keeps the Stripe invoice a draft."
@@ -67,7 +68,7 @@ def _auto_charge(policy: BillingPolicy) -> str:
     if not policy.should_send_invoice_to_customers:
         return DELIVERY_OFF
     if policy.invoice_via_octane:
-        return NOT_CHARGED_BY_EMAIL
+        return "" if policy.charges_emailed_invoices else NOT_CHARGED_BY_EMAIL
     return "" if policy.stripe_auto_advance else NOT_CHARGED_IN_DRAFT
 
 

@@ -1,23 +1,60 @@
-"""Changing a version of a price plan where it stands: its texts, for all who are subscribed to it."""
+"""Changes to a version of a price plan that all its subscribers have at once: additions and texts, never a price."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.db import transaction
+
 from customers.errors import Invalid
+from invoicing.catalog import features
+from invoicing.catalog.checks import refuse_unsupported
 from invoicing.catalog.models import PricePlan
+from invoicing.catalog.plans import components_of, write_components
 
-TEXTS = ("display_name", "description", "base_price_description")
+_TEXTS = ("display_name", "description", "base_price_description")
 
 
-def change_texts(plan: PricePlan, values: Mapping[str, Any]) -> PricePlan:
-    """Only the texts given change. Raises ``Invalid`` for what would change the price of those who are subscribed."""
-    for name, value in values.items():
-        if name not in TEXTS and value not in (None, []):
-            raise Invalid({name: "Cannot be changed in place. PUT the price plan: that makes a new version."})
-    given = {name: values[name] or "" for name in TEXTS if name in values}
-    PricePlan.objects.of(plan.vendor).filter(pk=plan.pk).update(**given)
-    for name, text in given.items():
-        setattr(plan, name, text)
+def update_in_place(plan: PricePlan, values: Mapping[str, Any]) -> PricePlan:
+    """Texts are replaced; features, limits and metered components are added. Raises ``Invalid``."""
+    refuse_unsupported(values, {"add_ons": ""})
+    with transaction.atomic():
+        plan = _lock(plan)
+        for field in _TEXTS:
+            if values.get(field) is not None:
+                setattr(plan, field, values[field])
+        _keep(plan, features.merged(features.of_plan(plan), values))
+        plan.save(update_fields=_TEXTS)
+        if values.get("metered_components"):
+            _add_components(plan, values["metered_components"])
     return plan
+
+
+def remove_features(plan: PricePlan, names: Sequence[str]) -> PricePlan:
+    with transaction.atomic():
+        plan = _lock(plan)
+        _keep(plan, features.without(features.of_plan(plan), names))
+    return plan
+
+
+def _lock(plan: PricePlan) -> PricePlan:
+    locked = PricePlan.objects.of(plan.vendor).select_for_update(no_key=True).get(pk=plan.pk)
+    locked.vendor = plan.vendor
+    return locked
+
+
+def _keep(plan: PricePlan, found: features.Features) -> None:
+    plan.features, plan.limits = list(found.features), list(found.limits)
+    plan.save(update_fields=["features", "limits"])
+
+
+def _add_components(plan: PricePlan, given: Sequence[Mapping[str, Any]]) -> None:
+    drafts = components_of(plan.vendor, given)
+    present = set(plan.metered_components.values_list("meter__name", flat=True))
+    for place, draft in enumerate(drafts):
+        if draft.meter.name in present:
+            why = f"The plan has {draft.meter.name!r} already: prices change with a new version of the plan."
+            raise Invalid({f"metered_components.{place}.meter_name": why})
+        present.add(draft.meter.name)
+    write_components(plan, drafts)

@@ -112,6 +112,8 @@ class PricePlan(VendorOwned):
     minimum_charge = models.BigIntegerField(null=True, blank=True)
     minimum_charge_frequency = models.PositiveSmallIntegerField(null=True, blank=True)
     tags = ArrayField(models.CharField(max_length=128), default=list, blank=True)
+    features = models.JSONField(default=list, help_text="Named entitlements, with their texts.")
+    limits = models.JSONField(default=list, help_text="How much of a feature.")
     archived_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
 

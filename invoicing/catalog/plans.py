@@ -12,7 +12,9 @@ from typing import Any
 from customers.errors import Invalid
 from customers.money import MoneyError, validate_currency
 from customers.vendor import Vendor
+from invoicing.catalog import features
 from invoicing.catalog.checks import every_cycle, minor_units, one_of, refuse_unsupported
+from invoicing.catalog.features import Features
 from invoicing.catalog.models import (
     Meter,
     MeteredComponent,
@@ -27,8 +29,6 @@ from invoicing.catalog.prices import ComponentDraft, RowDraft, SchemeDraft, Tier
 
 _NOT_YET = {
     "add_ons": "",
-    "features": "",
-    "limits": "",
     "trial": "",
 }
 
@@ -44,6 +44,7 @@ class PlanDraft:
     minimum_charge: int | None = None
     tags: tuple[str, ...] = ()
     components: tuple[ComponentDraft, ...] = ()
+    features: Features = Features()
 
 
 def read_plan(vendor: Vendor, values: Mapping[str, Any], before: PlanDraft) -> PlanDraft:
@@ -53,7 +54,8 @@ def read_plan(vendor: Vendor, values: Mapping[str, Any], before: PlanDraft) -> P
     every_cycle(values, "minimum_charge_frequency", "the minimum charge applies to")
     changes = {name: read(values[name]) for name, read in _READERS.items() if values.get(name) is not None}
     if values.get("metered_components") is not None:
-        changes["components"] = _components(vendor, values["metered_components"])
+        changes["components"] = components_of(vendor, values["metered_components"])
+    changes["features"] = features.read(values, before.features)
     return replace(before, **changes)
 
 
@@ -80,7 +82,7 @@ _READERS: dict[str, Any] = {
 }
 
 
-def _components(vendor: Vendor, given: Sequence[Mapping[str, Any]]) -> tuple[ComponentDraft, ...]:
+def components_of(vendor: Vendor, given: Sequence[Mapping[str, Any]]) -> tuple[ComponentDraft, ...]:
     names = {values.get("meter_name") for values in given}
     meters = {meter.name: meter for meter in Meter.objects.of(vendor).filter(name__in=names - {None})}
     return tuple(read_components(given, meters))
@@ -98,6 +100,7 @@ def draft_of(plan: PricePlan) -> PlanDraft:
         base_price_description=plan.base_price_description,
         minimum_charge=plan.minimum_charge,
         components=tuple(_component_draft(component) for component in components),
+        features=features.of_plan(plan),
     )
 
 
@@ -146,14 +149,18 @@ def write_plan(vendor: Vendor, name: str, version: int, draft: PlanDraft, *, now
         minimum_charge=draft.minimum_charge,
         minimum_charge_frequency=None if draft.minimum_charge is None else 1,
         tags=list(draft.tags),
+        features=list(draft.features.features),
+        limits=list(draft.features.limits),
         created_at=now,
     )
-    _write_components(plan, draft.components)
+    write_components(plan, draft.components)
     _take_tags(plan)
     return plan
 
 
-def _write_components(plan: PricePlan, drafts: Sequence[ComponentDraft]) -> None:
+def write_components(plan: PricePlan, drafts: Sequence[ComponentDraft]) -> None:
+    """After those that are there."""
+    count = plan.metered_components.count()
     components = MeteredComponent.objects.bulk_create(
         MeteredComponent(
             price_plan=plan,
@@ -164,7 +171,7 @@ def _write_components(plan: PricePlan, drafts: Sequence[ComponentDraft]) -> None
             minimum_charge_frequency=None if draft.minimum_charge is None else 1,
             watermark=draft.watermark,
         )
-        for place, draft in enumerate(drafts)
+        for place, draft in enumerate(drafts, start=count)
     )
     schemes = PriceScheme.objects.bulk_create(
         PriceScheme(

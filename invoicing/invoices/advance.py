@@ -21,7 +21,7 @@ from customers.claims import claim, in_hand, release, renew, retry_delay
 from customers.settings.policy import policies_for
 from customers.vendor import Vendor
 from invoicing.gateways import GatewayError, GatewayInvoice, GatewayUnavailable, Retry, get_gateway
-from invoicing.invoices import refunds
+from invoicing.invoices import charging, refunds
 from invoicing.invoices.collection import settle
 from invoicing.invoices.generation import generate_due
 from invoicing.invoices.issue import issue
@@ -107,6 +107,9 @@ def _nothing(invoice: Invoice, real_now: datetime) -> None:
 
 def _collect(invoice: Invoice, real_now: datetime) -> None:
     """Try the payment. What is asked for is frozen first, to be asked for again in the same words."""
+    if invoice.is_charged_by_us:
+        charging.collect(invoice, real_now=real_now)
+        return
     gateway = get_gateway(invoice.gateway)
     request = _frozen(invoice)
     _pass_on(invoice, real_now, partial(gateway.collect, *_there(invoice), **request))

@@ -9,7 +9,8 @@ from typing import Any
 from django.db import transaction
 
 from customers.settings.policy import BillingPolicy, policy_for
-from invoicing.gateways import Advance, Collection, InvoiceOrder, OrderLine, OrderTax, get_gateway
+from invoicing.gateways import GATEWAY, Advance, Collection, InvoiceOrder, OrderLine, OrderTax, get_gateway
+from invoicing.invoices import charging
 from invoicing.invoices.compose import bank_details
 from invoicing.invoices.documents.wording import bank_rows
 from invoicing.invoices.lifecycle import locked
@@ -28,8 +29,6 @@ from invoicing.invoices.schedule import channel_for, due_date
 from invoicing.invoices.states import BEFORE_ISSUE, InvoiceAction
 from invoicing.invoices.taxing import is_by_gateway, tax_for_issue
 
-GATEWAY = "stripe"
-
 
 @dataclass(frozen=True)
 class Claimed:
@@ -45,13 +44,22 @@ def claim_attempt(invoice: Invoice, *, now: datetime, real_now: datetime) -> Cla
         invoice = locked(invoice)
         if invoice.state not in BEFORE_ISSUE or invoice.next_action != InvoiceAction.ISSUE:
             return None
-        if under_way := invoice.issue_attempts.filter(state=AttemptState.SENDING).first():
+        under_way = invoice.issue_attempts.filter(state=AttemptState.SENDING).first()
+        if under_way and _has_left(under_way):
             _follow_account(under_way)
             return Claimed(under_way, is_new=False)
         policy = policy_for(invoice.customer)
         tax_for_issue(invoice, policy)
         _date(invoice, policy, now)
         return Claimed(_open(invoice, policy, now=now, real_now=real_now), is_new=True)
+
+
+def _has_left(attempt: IssueAttempt) -> bool:
+    """False for an order that had no account to go to. It was never sent, so the settings are read again."""
+    if attempt.channel != Channel.GATEWAY or attempt.request["account"]:
+        return True
+    attempt.delete()
+    return False
 
 
 def _follow_account(attempt: IssueAttempt) -> None:
@@ -86,6 +94,9 @@ def _open(invoice: Invoice, policy: BillingPolicy, *, now: datetime, real_now: d
         started_at=now,
         real_started_at=real_now,
     )
+    if attempt.request.get("charge"):
+        charging.open_attempt(invoice, now=now, real_now=real_now)
+        return attempt
     if channel != Channel.NONE:
         keep_document(invoice, policy, now)
     if channel == Channel.EMAIL:
@@ -96,7 +107,10 @@ def _open(invoice: Invoice, policy: BillingPolicy, *, now: datetime, real_now: d
 def _request(invoice: Invoice, policy: BillingPolicy, channel: Channel) -> dict[str, Any]:
     if channel == Channel.GATEWAY:
         return order_for(invoice, policy).as_json()
-    return {"to": recipients(invoice)} if channel == Channel.EMAIL else {}
+    if channel == Channel.EMAIL:
+        to = recipients(invoice)
+        return {"to": to, "charge": bool(to) and charging.is_wanted(invoice, policy)}
+    return {}
 
 
 def order_for(invoice: Invoice, policy: BillingPolicy) -> InvoiceOrder:

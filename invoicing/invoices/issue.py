@@ -18,21 +18,33 @@ from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 
 from customers.actors import SCHEDULE
-from customers.claims import hold
 from customers.events.models import EventKind
 from customers.settings.policy import policy_for
-from invoicing.gateways import GatewayError, GatewayInvoice, GatewayUnavailable, InvoiceOrder, get_gateway
-from invoicing.invoices.attempts import GATEWAY, Claimed, claim_attempt
+from invoicing.gateways import (
+    GATEWAY,
+    ChargeStatus,
+    Collection,
+    GatewayCharge,
+    GatewayError,
+    GatewayInvoice,
+    GatewayUnavailable,
+    InvoiceOrder,
+    get_gateway,
+)
+from invoicing.invoices import charging
+from invoicing.invoices.attempts import Claimed, claim_attempt
+from invoicing.invoices.charge_attempts import ChargeAttempt
 from invoicing.invoices.collection import settle
 from invoicing.invoices.compose import compose
 from invoicing.invoices.documents.emails import build_invoice_email, sender_address
 from invoicing.invoices.documents.model import DocumentError
 from invoicing.invoices.lifecycle import locked, note_fact, transition
 from invoicing.invoices.models import AttemptState, Channel, EmailKind, EmailState, Invoice, IssueAttempt, OutgoingEmail
-from invoicing.invoices.papers import payment_note
-from invoicing.invoices.schedule import retry_at
-from invoicing.invoices.states import InvoiceAction, InvoiceStatus
-from invoicing.invoices.waiting import NOT_CONNECTED, put_aside
+from invoicing.invoices.outbox import queue
+from invoicing.invoices.papers import keep_document, payment_note
+from invoicing.invoices.recording import at_rest, close, fail, issued
+from invoicing.invoices.states import InvoiceStatus
+from invoicing.invoices.waiting import wait
 
 NO_ADDRESS = "The customer has no e-mail address. Add one to the customer, then issue the invoice again."
 UNKNOWN_EMAIL = (
@@ -50,6 +62,8 @@ def issue(invoice: Invoice, *, real_now: datetime) -> None:
     match claimed.attempt.channel:
         case Channel.NONE:
             _keep_here(claimed.attempt, now=now, real_now=real_now)
+        case Channel.EMAIL if claimed.attempt.request.get("charge"):
+            _by_charge(claimed, now=now, real_now=real_now)
         case Channel.EMAIL:
             _by_email(claimed, now=now, real_now=real_now)
         case Channel.GATEWAY:
@@ -60,8 +74,8 @@ def _keep_here(attempt: IssueAttempt, *, now: datetime, real_now: datetime) -> N
     """Invoice delivery is off: nothing leaves the building, and the invoice says so."""
     with transaction.atomic():
         invoice = locked(attempt.invoice)
-        _close(attempt, AttemptState.SUCCEEDED, now)
-        Invoice.objects.filter(pk=invoice.pk).update(**_at_rest())
+        close(attempt, AttemptState.SUCCEEDED, now)
+        Invoice.objects.filter(pk=invoice.pk).update(**at_rest())
         note_fact(invoice, EventKind.INVOICE_KEPT, actor=SCHEDULE, now=now, real_now=real_now)
 
 
@@ -101,9 +115,9 @@ def _record_email(attempt: IssueAttempt, *, now: datetime, real_now: datetime) -
     delivery = f"E-mailed to {', '.join(attempt.request['to'])}"
     with transaction.atomic():
         invoice = locked(attempt.invoice)
-        _close(attempt, AttemptState.SUCCEEDED, now)
+        close(attempt, AttemptState.SUCCEEDED, now)
         attempt.invoice.emails.filter(pk=_email_of(attempt).pk).update(state=EmailState.SUCCEEDED, sent_at=now)
-        _issued(invoice, now=now, real_now=real_now, delivery=delivery[:255])
+        issued(invoice, now=now, real_now=real_now, delivery=delivery[:255])
         if invoice.amount_due <= 0:
             _nothing_to_pay(invoice, now=now, real_now=real_now)
 
@@ -121,6 +135,48 @@ def _nothing_to_pay(invoice: Invoice, *, now: datetime, real_now: datetime) -> N
     )
 
 
+def _by_charge(claimed: Claimed, *, now: datetime, real_now: datetime) -> None:
+    """The stored payment method is charged first, so that one e-mail is invoice and receipt, or says what failed."""
+    attempt = claimed.attempt
+    charge = attempt.invoice.charge_attempts.latest("number")
+    try:
+        outcome = charging.ask(charge, again=not claimed.is_new)
+    except GatewayUnavailable as error:
+        wait(attempt.invoice, error, asked_at=attempt.real_started_at, real_now=real_now)
+    else:
+        _record_charge(attempt, charge, outcome, now=now, real_now=real_now)
+
+
+def _record_charge(
+    attempt: IssueAttempt, charge: ChargeAttempt, outcome: GatewayCharge, *, now: datetime, real_now: datetime
+) -> None:
+    """The invoice is out with its charge; the e-mail waits in the outbox and tells of both."""
+    with transaction.atomic():
+        invoice = locked(attempt.invoice)
+        charging.close(charge, outcome, now)
+        close(attempt, AttemptState.SUCCEEDED, now)
+        is_tried = outcome.status != ChargeStatus.IMPOSSIBLE
+        held = {"gateway_account": charge.account, "gateway_collection": Collection.CHARGE_AUTOMATICALLY}
+        delivery = _charged_words(outcome, attempt.request["to"])
+        issued(invoice, now=now, real_now=real_now, delivery=delivery[:255], **(held if is_tried else {}))
+        charging.apply(invoice, outcome, now=now, real_now=real_now, told_by_invoice=True)
+        keep_document(invoice, policy_for(invoice.customer), now)
+        queue(invoice, EmailKind.INVOICE, f"issue-{attempt.number}", now=now)
+
+
+def _charged_words(outcome: GatewayCharge, to: list[str]) -> str:
+    method = outcome.payment.method if outcome.payment else ""
+    emailed = f"e-mailed to {', '.join(to)}"
+    match outcome.status:
+        case ChargeStatus.SUCCEEDED:
+            return f"Charged {method}, {emailed}"
+        case ChargeStatus.PENDING:
+            return f"Payment under way, {emailed}"
+        case ChargeStatus.IMPOSSIBLE:
+            return f"E{emailed[1:]}, to be paid by other means. {outcome.error}"
+    return f"Payment failed, {emailed}"
+
+
 def _by_gateway(attempt: IssueAttempt, *, now: datetime, real_now: datetime) -> None:
     order = InvoiceOrder.from_json(attempt.request)
     try:
@@ -128,7 +184,7 @@ def _by_gateway(attempt: IssueAttempt, *, now: datetime, real_now: datetime) -> 
             order, idempotency_key=attempt.idempotency_key, remember=lambda found: _remember(attempt, found)
         )
     except GatewayUnavailable as error:
-        _wait(attempt, error, real_now)
+        wait(attempt.invoice, error, asked_at=attempt.real_started_at, real_now=real_now)
     except GatewayError as error:
         fail(attempt, error.message, now=now, real_now=real_now)
     else:
@@ -143,23 +199,12 @@ def _remember(attempt: IssueAttempt, external_id: str) -> None:
         Invoice.objects.filter(pk=attempt.invoice_id).update(**held_by)
 
 
-def _wait(attempt: IssueAttempt, error: GatewayUnavailable, real_now: datetime) -> None:
-    """No answer: the attempt stays under way and is asked for again, ever less often, in real time."""
-    if error.code == NOT_CONNECTED:
-        put_aside(attempt.invoice, error, gateway=GATEWAY, real_now=real_now)
-        return
-    waited = real_now - attempt.real_started_at
-    pause = min(max(waited, timedelta(seconds=5)), timedelta(minutes=15))
-    Invoice.objects.filter(pk=attempt.invoice_id).update(last_error=error.message)
-    hold(Invoice, attempt.invoice_id, until=real_now + pause)
-
-
 def _record_gateway(attempt: IssueAttempt, made: GatewayInvoice, *, now: datetime, real_now: datetime) -> None:
     with transaction.atomic():
         invoice = locked(attempt.invoice)
-        _close(attempt, AttemptState.SUCCEEDED, now, external_id=made.external_id)
+        close(attempt, AttemptState.SUCCEEDED, now, external_id=made.external_id)
         delivery = made.note or ("Charged by Stripe" if made.collection == "charge_automatically" else "Sent by Stripe")
-        _issued(
+        issued(
             invoice,
             now=now,
             real_now=real_now,
@@ -177,81 +222,3 @@ def _gateway_due_date(invoice: Invoice, made: GatewayInvoice, now: datetime) -> 
         return None
     days = int(invoice.policy_snapshot["days_until_due"]["value"])
     return made.due_date or now + timedelta(days=days)
-
-
-def _issued(invoice: Invoice, *, now: datetime, real_now: datetime, **columns: object) -> None:
-    transition(
-        invoice,
-        InvoiceStatus.ISSUED,
-        EventKind.INVOICE_ISSUED,
-        actor=SCHEDULE,
-        now=now,
-        real_now=real_now,
-        details={"number": invoice.number, "delivery": columns["delivery"]},
-        issued_at=now,
-        invoicing_error="",
-        status_error="",
-        **_at_rest(),
-        **columns,
-    )
-
-
-def _at_rest() -> dict[str, object]:
-    """Nothing planned, nothing claimed."""
-    return {
-        "next_action": InvoiceAction.NONE,
-        "next_action_at": None,
-        "last_error": "",
-        "failures": 0,
-        "claim_token": None,
-        "claimed_until": None,
-    }
-
-
-def fail(
-    attempt: IssueAttempt,
-    error: str,
-    *,
-    now: datetime,
-    real_now: datetime,
-    state: AttemptState = AttemptState.FAILED,
-    retry: bool = True,
-) -> None:
-    """A definite no. Tried again as the settings say; after that it waits for a person."""
-    with transaction.atomic():
-        invoice = locked(attempt.invoice)
-        _close(attempt, state, now, error=error)
-        mine = invoice.emails.filter(kind=EmailKind.INVOICE, state=EmailState.SENDING)
-        mine.update(state=EmailState(state.value), error=error)
-        failures = invoice.invoice_retry_attempt + 1
-        next_try = retry_at(failures, now, policy_for(invoice.customer)) if retry else None
-        columns = {
-            **_at_rest(),
-            "next_action": InvoiceAction.ISSUE if next_try else InvoiceAction.NONE,
-            "next_action_at": next_try,
-            "last_error": error,
-            "invoicing_error": error,
-            "invoice_retry_attempt": failures,
-            "external_invoice_id": "",
-            "gateway": "",
-            "gateway_account": "",
-        }
-        _failed(invoice, error, now=now, real_now=real_now, columns=columns)
-
-
-def _failed(invoice: Invoice, error: str, *, now: datetime, real_now: datetime, columns: dict[str, object]) -> None:
-    kind, details = EventKind.INVOICE_ISSUING_FAILED, {"error": error, "attempt": columns["invoice_retry_attempt"]}
-    if invoice.state == InvoiceStatus.GENERATED:
-        to = InvoiceStatus.INVOICING_FAILED
-        transition(invoice, to, kind, actor=SCHEDULE, now=now, real_now=real_now, details=details, **columns)
-        return
-    Invoice.objects.filter(pk=invoice.pk).update(**columns)
-    note_fact(invoice, kind, actor=SCHEDULE, now=now, real_now=real_now, details=details)
-
-
-def _close(
-    attempt: IssueAttempt, state: AttemptState, now: datetime, *, error: str = "", external_id: str = ""
-) -> None:
-    attempt.state, attempt.error, attempt.finished_at = state, error, now
-    attempt.external_id = external_id or attempt.external_id
-    attempt.save(update_fields=["state", "error", "finished_at", "external_id"])

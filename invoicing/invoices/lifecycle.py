@@ -18,6 +18,7 @@ from customers.errors import Busy, Conflict
 from customers.events.models import EventKind, SubjectKind
 from customers.events.record import Fact, record
 from invoicing.gateways import Collection
+from invoicing.invoices.charge_attempts import UNDER_WAY
 from invoicing.invoices.models import AttemptState, Channel, EmailKind, Invoice
 from invoicing.invoices.outbox import queue, tell_customer
 from invoicing.invoices.states import BEFORE_ISSUE, MIRRORED, OPEN, TRANSITIONS, InvoiceAction, InvoiceStatus
@@ -74,14 +75,15 @@ def _refusal(invoice: Invoice, verb: InvoiceVerb) -> str:
             return f"{invoice} can no longer be deleted: {'it has its number' if invoice.number else f'it is {word}'}."
         case InvoiceVerb.REFUND if state != S.PAID:
             return f"{invoice} cannot be refunded: it is {word}."
-        case InvoiceVerb.REFUND if not invoice.gateway or not invoice.amount_refundable:
+        case InvoiceVerb.REFUND if not invoice.amount_refundable:
             return f"{invoice} cannot be refunded: {_nothing_left(invoice)}."
     return ""
 
 
 def _is_collectable(invoice: Invoice) -> bool:
     """Whether the gateway can be asked to try the payment again."""
-    return invoice.state == S.PAYMENT_FAILED and bool(invoice.external_invoice_id)
+    is_held = bool(invoice.external_invoice_id) or invoice.is_charged_by_us
+    return invoice.state == S.PAYMENT_FAILED and is_held
 
 
 def is_payable(invoice: Invoice) -> bool:
@@ -379,6 +381,8 @@ def refuse_while_sending(invoice: Invoice) -> None:
     """While an attempt is under way nobody can know yet what it will have done."""
     if invoice.issue_attempts.filter(state=AttemptState.SENDING, channel=Channel.GATEWAY).exists():
         raise Busy(f"{invoice} is being issued at this moment. Try again when that is done.")
+    if invoice.charge_attempts.filter(state__in=UNDER_WAY).exists():
+        raise Busy(f"A payment of {invoice} is under way. Try again when its outcome is known.")
 
 
 def _tell_gateway(invoice: Invoice, action: InvoiceAction, now: datetime) -> dict[str, Any]:

@@ -190,6 +190,11 @@ class Invoice(VendorOwned, QueuedWork):
         return bool(self.amount_paid) or self.latest_payment_attempt_at is not None
 
     @property
+    def is_charged_by_us(self) -> bool:
+        """We e-mailed it and charge the stored payment method ourselves, through this account."""
+        return not self.gateway and bool(self.gateway_account)
+
+    @property
     def state(self) -> InvoiceStatus:
         return InvoiceStatus(self.status)
 

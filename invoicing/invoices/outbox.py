@@ -20,6 +20,8 @@ def tell_customer(invoice: Invoice, kind: EventKind, details: Mapping[str, Any],
     letter = _LETTERS.get(kind)
     if letter is None or not _was_delivered(invoice) or not is_wanted(letter, policy_for(invoice.customer)):
         return
+    if details.get("told_by_invoice"):
+        return
     if letter == EmailKind.RECEIPT and invoice.amount_due <= 0:
         return
     queue(invoice, letter, str(details.get("payment_id") or now.isoformat()), now=now)

@@ -32,6 +32,18 @@ def record_payments(invoice: Invoice, state: GatewayInvoice) -> list[GatewayPaym
     return news
 
 
+def record_payment(invoice: Invoice, payment: GatewayPayment) -> bool:
+    """The same for one attempt; False where it is known as it is."""
+    row = invoice.payments.filter(external_id=payment.external_id).first()
+    if row is not None and row.state == state_of(payment):
+        return False
+    if row is None:
+        _new(invoice, payment)
+    else:
+        _changed(row, payment)
+    return True
+
+
 def _waited_for(known: dict[str | None, Payment], payment: GatewayPayment) -> Payment | None:
     """The row of an attempt that waited for the customer, and that this one completes."""
     row = known.get(payment.intent) if payment.intent else None

@@ -19,7 +19,8 @@ from customers.errors import Conflict, Invalid
 from customers.events.models import EventKind
 from customers.events.record import record
 from customers.money import format_money
-from invoicing.gateways import GatewayRefund, GatewayRejected, RefundStatus, get_gateway
+from invoicing.gateways import GatewayRefund, GatewayRejected, PaymentGateway, RefundStatus, get_gateway
+from invoicing.invoices.charge_attempts import ChargeAttempt
 from invoicing.invoices.ledger import Refund
 from invoicing.invoices.lifecycle import InvoiceVerb, check, invoice_fact, locked
 from invoicing.invoices.models import Invoice
@@ -77,12 +78,12 @@ def _write(
 
 def carry_out(invoice: Invoice, *, real_now: datetime) -> None:
     """Ask the gateway for every refund that is wanted. Raises ``GatewayUnavailable``; the step is then repeated."""
-    gateway = get_gateway(invoice.gateway)
+    gateway, account, paid = _collected_by(invoice)
     for row in invoice.refunds.filter(state=State.SENDING).order_by("pk"):
         try:
             made = gateway.refund(
-                invoice.gateway_account,
-                invoice.external_invoice_id,
+                account,
+                paid,
                 row.amount,
                 reference=str(row.uuid),
                 idempotency_key=row.idempotency_key,
@@ -92,6 +93,14 @@ def carry_out(invoice: Invoice, *, real_now: datetime) -> None:
         else:
             settle(invoice, [made], real_now=real_now)
     _done(invoice)
+
+
+def _collected_by(invoice: Invoice) -> tuple[PaymentGateway, str, str]:
+    """Who has the money, in which account, and for what: the gateway's invoice, or a charge of ours."""
+    if invoice.gateway:
+        return get_gateway(invoice.gateway), invoice.gateway_account, invoice.external_invoice_id
+    charge = invoice.charge_attempts.filter(state=ChargeAttempt.State.SUCCEEDED).latest("number")
+    return get_gateway(charge.gateway), charge.account, charge.external_id
 
 
 def _done(invoice: Invoice) -> None:

@@ -104,6 +104,8 @@ def _issue_sentence(invoice: Invoice, policy: BillingPolicy) -> str:
         case Channel.NONE:
             return "Stays here: invoice delivery is off, nothing is sent."
         case Channel.EMAIL:
+            if policy.charges_emailed_invoices:
+                return f"Is charged to the stored payment method and e-mailed{again} with its PDF."
             return f"Is e-mailed{again} to the customer with its PDF."
     if not policy.stripe_auto_advance:
         return f"Becomes a draft in Stripe{again} (Draft Mode)."
@@ -158,6 +160,8 @@ def _unpaid(invoice: Invoice, policy: BillingPolicy) -> NextStep:
 
 def _failed(invoice: Invoice, policy: BillingPolicy) -> NextStep:
     match invoice.retry_advice:
+        case Retry.CUSTOMER if invoice.is_charged_by_us:
+            return NextStep("Waits for the customer to pay by other means.", None, invoice.payment_error)
         case Retry.CUSTOMER:
             told = policy.should_send_invoice_to_customers and policy.communicate_payment_failures
             how = (

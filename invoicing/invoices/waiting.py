@@ -6,12 +6,13 @@ until somebody connects an account. Then they go on where they were.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Q, QuerySet
 
+from customers.claims import hold
 from customers.vendor import Vendor
-from invoicing.gateways import GatewayUnavailable, get_gateway
+from invoicing.gateways import GATEWAY, GatewayUnavailable, get_gateway
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.states import InvoiceAction
 
@@ -20,7 +21,9 @@ AT_GATEWAY = (
     InvoiceAction.COLLECT,
     InvoiceAction.REFUND,
     InvoiceAction.VOID_AT_GATEWAY,
+    InvoiceAction.UNCOLLECTIBLE_AT_GATEWAY,
     InvoiceAction.MARK_PAID_AT_GATEWAY,
+    InvoiceAction.SEND_AT_GATEWAY,
 )
 NOT_CONNECTED = "not_connected"
 """The code of an error that only a person can cure, by connecting an account."""
@@ -28,6 +31,17 @@ NOT_CONNECTED = "not_connected"
 
 def waiting(vendor: Vendor) -> QuerySet[Invoice]:
     return Invoice.objects.of(vendor).filter(_PUT_ASIDE)
+
+
+def wait(invoice: Invoice, error: GatewayUnavailable, *, asked_at: datetime, real_now: datetime) -> None:
+    """No answer: what was asked for stays under way and is asked for again, ever less often, in real time; where no
+    account is connected, when one is. It counts as no try."""
+    if error.code == NOT_CONNECTED:
+        put_aside(invoice, error, gateway=GATEWAY, real_now=real_now)
+        return
+    pause = min(max(real_now - asked_at, timedelta(seconds=5)), timedelta(minutes=15))
+    Invoice.objects.filter(pk=invoice.pk).update(last_error=error.message)
+    hold(Invoice, invoice.pk, until=real_now + pause)
 
 
 def put_aside(invoice: Invoice, error: GatewayUnavailable, *, gateway: str, real_now: datetime) -> None:

@@ -32,13 +32,15 @@ class DiscountScope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DiscountTerms:
-    """``amount`` is in minor units, or percent. ``component_uuid`` where the scope is a component."""
+    """``amount`` is in minor units, or percent. ``component_uuid`` where the scope is a component. ``coupon`` is the
+    name, as people read it, of the coupon that it came from."""
 
     uuid: str
     type: DiscountType
     amount: Decimal
     scope: DiscountScope
     component_uuid: str = ""
+    coupon: str = ""
 
 
 _NAMES = {
@@ -105,5 +107,7 @@ def _name(discount: DiscountTerms, terms: PlanTerms) -> str:
 def _text(discount: DiscountTerms, base: int, currency: str) -> str:
     of = format_money(base, currency)
     if discount.type is DiscountType.PERCENT:
-        return f"{plain(discount.amount)}% of {of}"
-    return f"{format_money(half_up(Fraction(discount.amount)), currency)} off {of}"
+        text = f"{plain(discount.amount)}% of {of}"
+    else:
+        text = f"{format_money(half_up(Fraction(discount.amount)), currency)} off {of}"
+    return f"{text}, coupon {discount.coupon}" if discount.coupon else text

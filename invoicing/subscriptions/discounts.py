@@ -108,14 +108,14 @@ def discounts_of(cycles: Collection[BillingCycle]) -> dict[int, tuple[DiscountTe
     """By cycle, in the order given. One query."""
     rows = Discount.objects.filter(subscription__in={cycle.subscription_id for cycle in cycles})
     by_subscription: dict[int, list[Discount]] = {}
-    for discount in rows.select_related("metered_component").order_by("pk"):
+    for discount in rows.select_related("metered_component", "coupon_use__coupon").order_by("pk"):
         by_subscription.setdefault(discount.subscription_id, []).append(discount)
     return {cycle.pk: tuple(_terms(by_subscription.get(cycle.subscription_id, ()), cycle.index)) for cycle in cycles}
 
 
 def discounts_at(subscription: Subscription, now: datetime) -> tuple[DiscountTerms, ...]:
     """Those of the running cycle."""
-    rows = subscription.discounts.select_related("metered_component").order_by("pk")
+    rows = subscription.discounts.select_related("metered_component", "coupon_use__coupon").order_by("pk")
     return tuple(_terms(rows, current_index(subscription, now)))
 
 
@@ -129,4 +129,10 @@ def _terms(discounts: Iterable[Discount], index: int) -> Iterable[DiscountTerms]
                 amount=discount.amount,
                 scope=DiscountScope(discount.scope),
                 component_uuid=str(component.external_uuid) if component else "",
+                coupon=_coupon(discount),
             )
+
+
+def _coupon(discount: Discount) -> str:
+    use = getattr(discount, "coupon_use", None)
+    return str(use.coupon) if use else ""

@@ -79,6 +79,71 @@ class Discount(VendorOwned):
         return f"{self.get_scope_display()} discount of {self.subscription}"
 
 
+class Coupon(VendorOwned):
+    """A discount of the invoice's total that customers may use once each, within its limits. ``amount`` is in minor
+    units of the vendor's currency, or percent. Withdrawn instead of deleted: its uses stay on record."""
+
+    class Frequency(models.TextChoices):
+        ONCE = "ONCE", "One invoice"
+        RECURRING = "RECURRING", "Invoices for a time"
+
+    class Unit(models.TextChoices):
+        HOUR = "hour", "hour"
+        DAY = "day", "day"
+        WEEK = "week", "week"
+        MONTH = "month", "month"
+        YEAR = "year", "year"
+
+    name = models.CharField(max_length=128, help_text="Unique code name.")
+    display_name = models.CharField(max_length=256, blank=True)
+    code = models.CharField(max_length=128, blank=True, help_text="What customers are told.")
+    frequency = models.CharField(max_length=12, choices=Frequency.choices)
+    discount_type = models.CharField(max_length=8, choices=Discount.Type.choices)
+    amount = models.DecimalField(max_digits=30, decimal_places=4)
+    max_uses = models.PositiveIntegerField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="Until when it may be applied.")
+    duration_length = models.PositiveIntegerField(null=True, blank=True)
+    duration_unit = models.CharField(max_length=8, choices=Unit.choices, blank=True)
+    excluded_customers = models.JSONField(default=list, help_text="By name.")
+    excluded_price_plans = models.JSONField(default=list, help_text="By name.")
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["vendor", "name"], condition=Q(withdrawn_at__isnull=True), name="coupon_name_unique"
+            ),
+            models.UniqueConstraint(
+                fields=["vendor", "code"],
+                condition=Q(withdrawn_at__isnull=True) & ~Q(code=""),
+                name="coupon_code_unique",
+            ),
+            models.CheckConstraint(name="coupon_takes_off", condition=Q(amount__gt=0)),
+        ]
+
+    def __str__(self) -> str:
+        return self.display_name or self.name
+
+
+class CouponUse(models.Model):
+    """``discount`` is what it became; empty once that was taken away."""
+
+    coupon = models.ForeignKey(Coupon, on_delete=models.PROTECT, related_name="uses")
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="coupon_uses")
+    discount = models.OneToOneField(
+        Discount, on_delete=models.SET_NULL, related_name="coupon_use", null=True, blank=True
+    )
+    applied_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["coupon", "customer"], name="coupon_once_a_customer")]
+
+    def __str__(self) -> str:
+        return f"{self.coupon} for {self.customer}"
+
+
 class CycleAction(models.TextChoices):
     """What happens next to a billing cycle."""
 

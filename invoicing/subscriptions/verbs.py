@@ -16,8 +16,9 @@ from customers.events.models import EventKind, SubjectKind
 from customers.events.record import Fact, record
 from customers.settings.policy import policy_for
 from invoicing.catalog.models import PricePlan
+from invoicing.subscriptions.coupons import apply_coupon
 from invoicing.subscriptions.discounts import DiscountDraft, add_discounts
-from invoicing.subscriptions.models import BillingCycle, CycleAction, Subscription
+from invoicing.subscriptions.models import BillingCycle, Coupon, CycleAction, Subscription
 from invoicing.subscriptions.rules import current_bounds, cut, cycle_rule, planned_cycle
 
 # Outside these a date is a slip of the keyboard, and its cycles would be thousands.
@@ -40,6 +41,7 @@ def subscribe(
     effective_at: datetime | None = None,
     align_to_calendar: bool | None = None,
     discounts: Sequence[DiscountDraft] = (),
+    coupon: Coupon | None = None,
     actor: Actor,
     now: datetime,
     real_now: datetime,
@@ -65,6 +67,8 @@ def subscribe(
         )
         planned_cycle(subscription, customer.vendor.zone, 0).save(force_insert=True)
         add_discounts(subscription, discounts, from_cycle=0, now=now, at="discounts.")
+        if coupon:
+            apply_coupon(subscription, coupon, now=now)
         _tell(subscription, EventKind.SUBSCRIPTION_NEW, actor=actor, now=now, real_now=real_now)
     return subscription
 
@@ -216,6 +220,7 @@ def change_plan(
     effective_at: datetime | None = None,
     align_to_calendar: bool | None = None,
     discounts: Sequence[DiscountDraft] = (),
+    coupon: Coupon | None = None,
     actor: Actor,
     now: datetime,
     real_now: datetime,
@@ -236,6 +241,7 @@ def change_plan(
             effective_at=moment,
             align_to_calendar=current.align_to_calendar if align_to_calendar is None else align_to_calendar,
             discounts=discounts,
+            coupon=coupon,
             actor=actor,
             now=now,
             real_now=real_now,

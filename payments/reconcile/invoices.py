@@ -15,7 +15,7 @@ from invoicing.invoices.models import AttemptState, Channel, Invoice, IssueAttem
 from invoicing.invoices.states import BEFORE_ISSUE, OPEN, InvoiceAction, InvoiceStatus
 from payments.reconcile.findings import Bucket, Findings, Found, Kind, Share
 from payments.reconcile.look import invoice_news
-from payments.reconcile.models import SeenInvoice
+from payments.reconcile.models import ImportedInvoice, SeenInvoice
 from payments.stripe import mapping
 from payments.stripe.models import StripeConnection, StripeEvent
 
@@ -48,10 +48,11 @@ ELSEWHERE = "Its invoice was deleted here, or it was made by another installatio
 
 @dataclass(frozen=True)
 class Ours:
-    """What we hold of a page of Stripe invoices, read with three queries."""
+    """What we hold of a page of Stripe invoices, read with four queries."""
 
     by_external: Mapping[str, Invoice]
     by_uuid: Mapping[str, Invoice]
+    imported: Mapping[str, ImportedInvoice]
     at_work: frozenset[str]
     being_issued: frozenset[int]
 
@@ -67,6 +68,7 @@ def compare(connection: StripeConnection, theirs: Sequence[JSON]) -> Findings:
             result.money.add(invoice["currency"], Bucket.OPEN, share, invoice["amount_remaining"])
         seen = SeenInvoice(external_id=invoice["id"], payment_intent=payment_intent(invoice))
         seen.is_ours, seen.differs = mine is not None, bool(found)
+        seen.is_imported = invoice["id"] in ours.imported
         result.seen.append(seen)
     return result
 
@@ -75,6 +77,7 @@ def _ours(connection: StripeConnection, theirs: Sequence[JSON]) -> Ours:
     ids, named = [invoice["id"] for invoice in theirs], {name for i in theirs if (name := named_in(i))}
     rows = Invoice.objects.of(connection.vendor).filter(Q(external_invoice_id__in=ids) | Q(uuid__in=named))
     mine = list(rows.select_related("customer"))
+    copies = ImportedInvoice.objects.filter(connection=connection, external_id__in=ids)
     pending = StripeEvent.objects.filter(
         account_id=connection.account_id, object_id__in=ids, state=StripeEvent.State.PENDING
     )
@@ -86,6 +89,7 @@ def _ours(connection: StripeConnection, theirs: Sequence[JSON]) -> Ours:
     return Ours(
         by_external={i.external_invoice_id: i for i in mine if i.external_invoice_id},
         by_uuid={str(i.uuid): i for i in mine},
+        imported={i.external_id: i for i in copies},
         at_work=frozenset(pending.values_list("object_id", flat=True)),
         being_issued=frozenset(attempts.values_list("invoice_id", flat=True)),
     )
@@ -112,6 +116,8 @@ def _one(theirs: JSON, ours: Ours) -> tuple[Invoice | None, Share, list[Found]]:
         busy = mine.pk in ours.being_issued or mine.next_action in OWN_STEP or mine.state in BEFORE_ISSUE
         found = None if busy else difference(mine, theirs)
         return mine, Share.DIFFERS if found else Share.EXPLAINED, [found] if found else []
+    if copy := ours.imported.get(theirs["id"]):
+        return None, *_copied(copy, theirs)
     name = named_in(theirs)
     if not name or theirs["status"] == "void":
         return None, Share.FOREIGN, []
@@ -119,6 +125,23 @@ def _one(theirs: JSON, ours: Ours) -> tuple[Invoice | None, Share, list[Found]]:
     if mine is not None and mine.pk in ours.being_issued:
         return mine, Share.EXPLAINED, []
     return mine, Share.DIFFERS, [_unrecorded(theirs, mine, name)]
+
+
+def _copied(copy: ImportedInvoice, theirs: JSON) -> tuple[Share, list[Found]]:
+    """One that was imported: it only has to be told as it is."""
+    same = ("status", "amount_paid", "amount_remaining")
+    if all(getattr(copy, name) == theirs[name] for name in same):
+        return Share.EXPLAINED, []
+    paid, total = (format_money(amount, copy.currency) for amount in (copy.amount_paid, copy.total))
+    found = Found(
+        KIND_OF[mapping.STATUSES[theirs["status"]]],
+        copy.external_id,
+        f"Imported; {copy.status}, {paid} of {total} paid",
+        describe(theirs),
+        look=invoice_news(copy.external_id),
+        customer_id=copy.customer_id,
+    )
+    return Share.DIFFERS, [found]
 
 
 def _unrecorded(theirs: JSON, mine: Invoice | None, name: str) -> Found:

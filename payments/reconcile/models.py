@@ -105,6 +105,7 @@ class SeenInvoice(models.Model):
     external_id = models.CharField(max_length=255)
     payment_intent = models.CharField(max_length=255, blank=True)
     is_ours = models.BooleanField(default=False)
+    is_imported = models.BooleanField(default=False)
     differs = models.BooleanField(default=False)
 
     class Meta:
@@ -115,6 +116,35 @@ class SeenInvoice(models.Model):
 
     def __str__(self) -> str:
         return self.external_id
+
+
+class ImportedInvoice(VendorOwned):
+    """An invoice that was there before us: read from Stripe once and kept in step by its webhooks. It is only looked
+    at: nothing here issues, charges, reminds of or voids it, and it is none of our invoices."""
+
+    connection = models.ForeignKey(StripeConnection, on_delete=models.CASCADE, related_name="imported_invoices")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="imported_invoices")
+    external_id = models.CharField(max_length=255)
+    number = models.CharField(max_length=64, blank=True)
+    status = models.CharField(max_length=16)
+    currency = models.CharField(max_length=3)
+    total = models.BigIntegerField()
+    amount_paid = models.BigIntegerField()
+    amount_remaining = models.BigIntegerField()
+    description = models.TextField(blank=True)
+    lines = models.JSONField(default=list, help_text="Description and amount of each.")
+    hosted_url = models.URLField(max_length=1000, blank=True)
+    made_at = models.DateTimeField()
+    due_date = models.DateTimeField(null=True, blank=True)
+    imported_at = models.DateTimeField()
+    as_of = models.DateTimeField(help_text="When Stripe was last asked for it.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["connection", "external_id"], name="invoice_imported_once")]
+        indexes = [models.Index(fields=["customer", "-made_at", "-id"], name="imported_of_customer")]
+
+    def __str__(self) -> str:
+        return self.number or self.external_id
 
 
 class Difference(VendorOwned):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.db.models import Q
+
 from customers.money import format_money
 from invoicing.gateways import RefundStatus
 from invoicing.invoices.models import Invoice, Payment, Refund
@@ -40,7 +42,7 @@ def _payments(connection: StripeConnection, charges: Sequence[str]) -> Mapping[s
 
 def _seen(run: ReconciliationRun | None, things: Sequence[JSON]) -> Mapping[str, SeenInvoice]:
     intents = {thing["payment_intent"] for thing in things if thing["payment_intent"]}
-    rows = SeenInvoice.objects.filter(run=run, payment_intent__in=intents, is_ours=True)
+    rows = SeenInvoice.objects.filter(Q(is_ours=True) | Q(is_imported=True), run=run, payment_intent__in=intents)
     return {row.payment_intent: row for row in rows}
 
 
@@ -58,6 +60,8 @@ def _charge(
             return Share.EXPLAINED, None
         ours = f"{known.get_state_display()}: {format_money(known.amount, known.invoice.currency)}"
         return Share.DIFFERS, _unknown(charge, ours, theirs, known.invoice)
+    if seen is not None and seen.is_imported:
+        return Share.EXPLAINED, None  # the copy of its invoice tells of it
     if seen is not None:
         # Where the invoice itself differs, that has been said.
         look = invoice_news(seen.external_id)
@@ -89,8 +93,8 @@ def compare_refunds(connection: StripeConnection, theirs: Sequence[JSON], run: R
     seen = _seen(run, theirs)
     result = Findings(objects=len(theirs), looked=ids)
     for refund in theirs:
-        payment, unpaid = paid.get(refund["charge"] or ""), seen.get(refund["payment_intent"] or "")
-        share, found = _refund(refund, known.get(refund["id"]), payment, unpaid is not None)
+        payment, invoice = paid.get(refund["charge"] or ""), seen.get(refund["payment_intent"] or "")
+        share, found = _refund(refund, known.get(refund["id"]), payment, invoice is not None and invoice.is_ours)
         if found and _reference(refund) in under_way:
             share, found = Share.EXPLAINED, None
         if refund["status"] in ("succeeded", "pending", "requires_action"):

@@ -74,8 +74,12 @@ def in_words(run: ReconciliationRun, differences: Sequence[Difference]) -> Itera
 
 def progress(run: ReconciliationRun) -> str:
     where = f"at {run.phase}" if run.phase and run.state == run.State.RUNNING else run.get_state_display().lower()
-    pages = "1 page" if run.pages == 1 else f"{run.pages} pages"
-    return f"{where}, {pages}, {run.objects_seen} objects, {run.found} differences, {run.repaired} repaired"
+    counts = (_count(run.pages, "page"), _count(run.objects_seen, "object"), _count(run.found, "difference"))
+    return f"{where}, {', '.join(counts)}, {run.repaired} repaired"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _difference(one: Difference) -> str:

@@ -50,6 +50,9 @@ NUMBERED = (
     Numbered("4000000000000119", "pm_card_chargeDeclinedProcessingError", "Processing error"),
     Numbered("4000000000007726", "pm_card_pendingRefund", "Succeeds; refunds stay pending for a while"),
     Numbered("4000000000005126", "pm_card_refundFail", "Succeeds; refunds fail later"),
+    Numbered("4000000000000259", "pm_card_createDispute", "Succeeds; then disputed as fraudulent"),
+    Numbered("4000000000002685", "pm_card_createDisputeProductNotReceived", "Succeeds; disputed as not received"),
+    Numbered("4000000000001976", "pm_card_createDisputeInquiry", "Succeeds; then the bank inquires"),
     Numbered("4000000000000077", "pm_card_bypassPending", "Succeeds; funds are available at once"),
 )
 BY_NUMBER = {card.number: card for card in NUMBERED}

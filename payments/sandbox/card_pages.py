@@ -1,18 +1,15 @@
 """The pages on which a customer of an account saves cards: Checkout in setup mode, the billing portal, and the
 bank's question in between. Who knows the address may act: it is the secret, as it is at Stripe."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.utils import timezone
 
-from payments.sandbox import card_entry, events, idempotency, moments, setups, store
+from payments.sandbox import card_entry, setups, store
 from payments.sandbox.card_numbers import NUMBERED, Refusal
 from payments.sandbox.errors import StripeError
 from payments.sandbox.models import Account, StoredObject
@@ -20,6 +17,7 @@ from payments.sandbox.resources.customers import update as update_customer
 from payments.sandbox.resources.payment_methods import detach
 from payments.sandbox.scope import Scope, moment
 from payments.sandbox.shapes.setups import customer_details
+from payments.sandbox.work import at_work
 
 PORTAL_LASTS = timedelta(hours=1)
 # The form as it is first shown: what is typed most often on a page for trying things out.
@@ -28,27 +26,16 @@ GONE = "This page has expired. Ask for a new link."
 UNKNOWN = "This page could not be found."
 
 
-@contextmanager
-def _at_work(account: str, livemode: bool) -> Iterator[Scope]:
-    """One person's act: all that it changes, and the events that tell of it, commit together."""
-    real_now = timezone.now()
-    with transaction.atomic():
-        idempotency.mark_busy(account, livemode)
-        scope = Scope(account, livemode, moments.now(account, livemode, real_now), real_now)
-        yield scope
-        events.flush(scope)
-
-
 # Checkout
 
 
 def checkout(request: HttpRequest, account: str, id_: str) -> HttpResponse:
     found = _row(account, "checkout.session", id_)
     if found is None:
-        return _message(UNKNOWN, status=404)
+        return message(UNKNOWN, status=404)
     if request.method != "POST":
         return _checkout_page(found)
-    with _at_work(account, found.livemode) as scope:
+    with at_work(account, found.livemode) as scope:
         session = store.lock(scope, "checkout.session", id_)
         if session.status != "open":
             return _checkout_page(session)
@@ -56,7 +43,7 @@ def checkout(request: HttpRequest, account: str, id_: str) -> HttpResponse:
         if not problem:
             _complete_where_done(scope, session)
     if session.status == "complete":
-        return _redirect(session.data["success_url"].replace("{CHECKOUT_SESSION_ID}", id_))
+        return redirect(session.data["success_url"].replace("{CHECKOUT_SESSION_ID}", id_))
     return _checkout_page(session, problem, request.POST)
 
 
@@ -99,19 +86,19 @@ def _complete_where_done(scope: Scope, session: StoredObject) -> None:
 def _checkout_page(session: StoredObject, problem: str = "", given: Mapping[str, str] | None = None) -> HttpResponse:
     data = session.data
     if session.status == "expired":
-        return _message(GONE, back=data["cancel_url"])
+        return message(GONE, back=data["cancel_url"])
     if session.status == "complete":
-        return _message("Your card is saved.", back=data["success_url"])
+        return message("Your card is saved.", back=data["success_url"])
     intent = StoredObject.objects.get(
         account=session.account, livemode=session.livemode, stripe_id=data["setup_intent"]
     )
-    return _page(
+    return show(
         "authenticate" if intent.status == "requires_action" else "checkout",
-        account=_name(session.account),
+        account=account_name(session.account),
         customer=(data["customer_details"] or {}).get("email") or data["customer_email"],
         back=data["cancel_url"],
         problem=problem,
-        form=_filled(given),
+        form=filled(given),
     )
 
 
@@ -121,15 +108,15 @@ def _checkout_page(session: StoredObject, problem: str = "", given: Mapping[str,
 def portal(request: HttpRequest, account: str, token: str) -> HttpResponse:
     found = _row(account, "billing_portal.session", token.rpartition("_")[0])
     if found is None or not found.data["url"].endswith(f"/{token}"):
-        return _message(UNKNOWN, status=404)
-    with _at_work(account, found.livemode) as scope:
+        return message(UNKNOWN, status=404)
+    with at_work(account, found.livemode) as scope:
         session = store.lock(scope, "billing_portal.session", found.stripe_id)
         customer = store.get(scope, "customer", session.data["customer"])
         if customer.deleted or scope.now > moment(session.created) + PORTAL_LASTS:
-            return _message(GONE, back=session.data["return_url"])
+            return message(GONE, back=session.data["return_url"])
         problem = _act(scope, session, request.POST) if request.method == "POST" else ""
         if request.method == "POST" and not problem:
-            return _redirect(_after(session) or request.path)
+            return redirect(_after(session) or request.path)
         return _portal_page(scope, session, problem, request.POST)
 
 
@@ -192,15 +179,15 @@ def _portal_page(scope: Scope, session: StoredObject, problem: str, given: Mappi
     customer = store.get(scope, "customer", session.data["customer"]).data
     intent = store.find(scope, "setup_intent", session.hidden.get("intent", ""))
     methods = store.query(scope, "payment_method").filter(customer=customer["id"]).order_by("-pk")
-    return _page(
+    return show(
         "authenticate" if intent and intent.status == "requires_action" else "portal",
-        account=_name(session.account),
+        account=account_name(session.account),
         customer=customer["name"] or customer["email"],
         default=customer["invoice_settings"]["default_payment_method"] or customer["default_source"],
         methods=[row.data for row in methods[:100]],
         back=session.data["return_url"],
         problem=problem,
-        form=_filled(given),
+        form=filled(given),
     )
 
 
@@ -210,10 +197,10 @@ def _portal_page(scope: Scope, session: StoredObject, problem: str, given: Mappi
 def authentication(request: HttpRequest, account: str, secret: str) -> HttpResponse:
     found = _row(account, "setup_intent", secret.partition("_secret_")[0])
     if found is None or found.data["client_secret"] != secret or not found.hidden.get("return_url"):
-        return _message(UNKNOWN, status=404)
+        return message(UNKNOWN, status=404)
     if request.method != "POST" and found.status == "requires_action":
-        return _page("authenticate", account=_name(account), problem="", back=None)
-    with _at_work(account, found.livemode) as scope:
+        return show("authenticate", account=account_name(account), problem="", back=None)
+    with at_work(account, found.livemode) as scope:
         intent = store.lock(scope, "setup_intent", found.stripe_id)
         if request.method == "POST" and intent.status == "requires_action":
             setups.authenticate(scope, intent, passed=request.POST.get("answer") == "complete")
@@ -223,7 +210,7 @@ def authentication(request: HttpRequest, account: str, secret: str) -> HttpRespo
         "redirect_status": "succeeded" if intent.status == "succeeded" else "failed",
     }
     back = intent.hidden["return_url"]
-    return _redirect(f"{back}{'&' if '?' in back else '?'}{urlencode(result)}")
+    return redirect(f"{back}{'&' if '?' in back else '?'}{urlencode(result)}")
 
 
 # What they share
@@ -233,23 +220,23 @@ def _row(account: str, kind: str, id_: str) -> StoredObject | None:
     return StoredObject.objects.filter(account=account, object=kind, stripe_id=id_).first()
 
 
-def _name(account: str) -> str:
+def account_name(account: str) -> str:
     return Account.objects.get(pk=account).name
 
 
-def _filled(given: Mapping[str, str] | None) -> dict[str, str]:
+def filled(given: Mapping[str, str] | None) -> dict[str, str]:
     return {name: (given or {}).get(name, default) for name, default in BLANK.items()}
 
 
-def _message(words: str, *, back: str | None = None, status: int = 200) -> HttpResponse:
-    return _page("message", status=status, words=words, back=back)
+def message(words: str, *, back: str | None = None, status: int = 200) -> HttpResponse:
+    return show("message", status=status, words=words, back=back)
 
 
-def _page(template: str, *, status: int = 200, **context: Any) -> HttpResponse:
+def show(template: str, *, status: int = 200, **context: Any) -> HttpResponse:
     return HttpResponse(render_to_string(f"sandbox/{template}.html", {**context, "numbers": NUMBERED}), status=status)
 
 
-def _redirect(address: str) -> HttpResponse:
+def redirect(address: str) -> HttpResponse:
     """By GET, whatever was asked."""
     response = HttpResponse(status=303)
     response["Location"] = address

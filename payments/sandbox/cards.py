@@ -31,6 +31,11 @@ AUTHENTICATION = Decline(
     "authentication_required",
     "Your card was declined. This transaction requires authentication.",
 )
+NOT_AUTHENTICATED = Decline(
+    "payment_intent_authentication_failure",
+    "authentication_required",
+    "The provided PaymentMethod has failed authentication.",
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class TestCard:
     asks_on_setup: bool = False
     setup_frees: bool = False
     refund: str = "succeeded"
+    dispute: str = ""
 
 
 def _declined(last4: str, decline: Decline) -> TestCard:
@@ -81,6 +87,9 @@ CARDS = {
     "pm_card_pendingRefund": TestCard("7726", refund="pending"),
     "pm_card_refundFail": TestCard("5126", refund="failed"),
     "pm_card_bypassPending": TestCard("0077"),
+    "pm_card_createDispute": TestCard("0259", dispute="fraudulent"),
+    "pm_card_createDisputeProductNotReceived": TestCard("2685", dispute="product_not_received"),
+    "pm_card_createDisputeInquiry": TestCard("1976", dispute="inquiry"),
 }
 
 

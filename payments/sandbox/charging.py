@@ -1,7 +1,7 @@
 """Charging a card: one payment intent, one saved method, one charge that succeeds or fails."""
 
-from payments.sandbox import store
-from payments.sandbox.cards import AUTHENTICATION, Decline, error_fields
+from payments.sandbox import disputing, store
+from payments.sandbox.cards import AUTHENTICATION, NOT_AUTHENTICATED, Decline, error_fields
 from payments.sandbox.errors import StripeError
 from payments.sandbox.ids import new_id, random_text
 from payments.sandbox.models import StoredObject
@@ -33,6 +33,16 @@ def charge(scope: Scope, intent: StoredObject, method: StoredObject, *, off_sess
     return None
 
 
+def authenticate(scope: Scope, intent: StoredObject, *, passed: bool) -> StripeError | None:
+    """The owner of the card answered the bank's question, or could not."""
+    method = store.lock(scope, "payment_method", intent.data["payment_method"])
+    decline = card_of(method).declines_charge if passed else NOT_AUTHENTICATED
+    if decline:
+        return _fail(scope, intent, method, decline)
+    _succeed(scope, intent, method)
+    return None
+
+
 def _succeed(scope: Scope, intent: StoredObject, method: StoredObject) -> None:
     blank = money.charge(scope.timestamp, scope.livemode, intent.data, method.data)
     outcome = {
@@ -57,6 +67,8 @@ def _succeed(scope: Scope, intent: StoredObject, method: StoredObject) -> None:
     }
     store.change(scope, intent, changes)
     scope.emit("payment_intent.succeeded", intent.data)
+    if reason := card_of(method).dispute:
+        disputing.open_dispute(scope, made, reason)
 
 
 def _fail(scope: Scope, intent: StoredObject, method: StoredObject, decline: Decline) -> StripeError:

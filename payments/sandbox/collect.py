@@ -1,6 +1,8 @@
 """Collecting an invoice: which method is charged, what success and failure do to it, and when
 it is tried again."""
 
+from collections.abc import Callable
+
 from payments.sandbox import charging, store
 from payments.sandbox.errors import StripeError, bad_request
 from payments.sandbox.invoice_row import change, transition
@@ -41,6 +43,20 @@ def attempt(
         _paid(scope, invoice, payment, automatic)
     else:
         _failed(scope, invoice, intent, automatic)
+    return error
+
+
+def pay_in_person(
+    scope: Scope, invoice: StoredObject, charge: Callable[[StoredObject], StripeError | None]
+) -> StripeError | None:
+    """Somebody at the invoice's page pays. ``charge`` is what is done with the payment intent; while the bank asks
+    them who they are, nothing is decided."""
+    payment, intent = default_payment(scope, invoice)
+    error = charge(intent)
+    if intent.status == "succeeded":
+        _paid(scope, invoice, payment, automatic=False)
+    elif error:
+        _failed(scope, invoice, intent, automatic=False)
     return error
 
 

@@ -11,7 +11,8 @@ from payments.sandbox.models import Account
 NEW = "new"
 
 STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;color-scheme:light dark;max-width:34rem;margin:4rem auto;padding:0 1rem}"
+    "html{color-scheme:light dark}"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:4rem auto;padding:0 1rem}"
     "fieldset{border:1px solid #8886;border-radius:.6rem;padding:.5rem 1rem;margin:1.5rem 0}"
     "label{display:block;padding:.4rem 0}small{opacity:.7;display:block;padding-left:1.7rem}"
     "button{font:inherit;padding:.5rem 1.1rem;border-radius:.4rem;border:1px solid #8886;cursor:pointer}"

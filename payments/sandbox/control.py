@@ -14,10 +14,11 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
-from payments.sandbox import deliveries, limits, orders
-from payments.sandbox.models import Fault, RateLimit, WebhookFault
+from payments.sandbox import deliveries, disputing, limits, orders, store
+from payments.sandbox.models import Fault, RateLimit, StoredObject, WebhookFault
+from payments.sandbox.work import at_work
 
-View = Callable[[HttpRequest], HttpResponse]
+View = Callable[..., HttpResponse]
 
 
 @require_GET
@@ -30,9 +31,9 @@ def _control(*methods: str) -> Callable[[View], View]:
     """Answers 400 with the reason where an order makes no sense."""
 
     def wrap(view: View) -> View:
-        def answer(request: HttpRequest) -> HttpResponse:
+        def answer(request: HttpRequest, **named: str) -> HttpResponse:
             try:
-                return view(request)
+                return view(request, **named)
             except ValueError as error:
                 return JsonResponse({"error": str(error)}, status=400)
 
@@ -76,6 +77,20 @@ def rate_limits(request: HttpRequest) -> HttpResponse:
         limits.set_limit(**orders.read(_given(request), orders.RATE_LIMIT))
     listed = list(RateLimit.objects.order_by("account", "livemode").values(*orders.RATE_LIMIT))
     return JsonResponse({"rate_limits": listed, "counts": limits.counts()})
+
+
+@_control("POST")
+def close_dispute(request: HttpRequest, id_: str) -> HttpResponse:
+    """The bank's verdict, ``{"verdict": "won"}`` or ``lost``."""
+    verdict = _given(request).get("verdict")
+    if verdict not in ("won", "lost"):
+        raise ValueError("Give a JSON object with a verdict: won or lost.")
+    found = StoredObject.objects.filter(object="dispute", stripe_id=id_, status__in=disputing.OPEN).first()
+    if found is None:
+        raise ValueError(f"There is no open dispute {id_}.")
+    with at_work(found.account, found.livemode) as scope:
+        disputing.close(scope, store.lock(scope, "dispute", id_), verdict)
+    return JsonResponse({"dispute": id_, "verdict": verdict})
 
 
 def _given(request: HttpRequest) -> Any:

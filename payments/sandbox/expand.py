@@ -28,6 +28,7 @@ REFERENCES: dict[str, dict[str, str]] = {
     "setup_intent": {"customer": "customer", "payment_method": "payment_method"},
     "checkout.session": {"customer": "customer", "setup_intent": "setup_intent"},
     "charge": {"customer": "customer", "payment_intent": "payment_intent"},
+    "dispute": {"charge": "charge", "payment_intent": "payment_intent"},
     "refund": {
         "charge": "charge",
         "payment_intent": "payment_intent",

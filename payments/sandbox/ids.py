@@ -19,6 +19,8 @@ PREFIXES = {
     "tax_id": "txi_",
     "customer_balance_transaction": "cbtxn_",
     "refund": "re_",
+    "dispute": "du_",
+    "balance_transaction": "txn_",
     "event": "evt_",
     "webhook_endpoint": "we_",
     "tax_rate": "txr_",

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 
-from payments.sandbox import charging, collect, store, tax
+from payments.sandbox import balance, charging, collect, store, tax
 from payments.sandbox.errors import StripeError, bad_request
 from payments.sandbox.ids import random_text
 from payments.sandbox.invoice_row import change, not_editable, transition
@@ -18,6 +18,10 @@ COPIED = ("address", "email", "name", "phone", "shipping", "tax_exempt")
 # Below this much (minor units) a charge is not worth making: the customer owes it next time.
 MINIMUM = {"jpy": 50, "gbp": 30, "aud": 50, "krw": 500, "mxn": 1000, "sek": 300, "nok": 300, "dkk": 250}
 DEFAULT_MINIMUM = 50
+
+
+def minimum(currency: str) -> int:
+    return MINIMUM.get(currency, DEFAULT_MINIMUM)
 
 
 def customer_copy(customer: JSON) -> JSON:
@@ -46,7 +50,7 @@ def finalize(scope: Scope, row: StoredObject, auto_advance: bool | None = None) 
     fields = {**_finalized(scope, row.data, customer.data), **_due_date(scope, row)}
     if auto_advance is not None:
         fields["auto_advance"] = auto_advance
-    _take_number(scope, customer, fields)
+    _take_number(scope, customer, row, fields)
     change(scope, row, {**fields, "status": "open"})
     if row.data["amount_due"] == 0:
         _nothing_due(scope, row)
@@ -109,7 +113,7 @@ def _links_base() -> str:
 def _amounts(data: JSON, customer: JSON) -> JSON:
     """The customer's balance is applied; a sum too small to charge is carried over instead."""
     owed = data["total"] + customer["balance"]
-    carried = 0 < owed < MINIMUM.get(data["currency"], DEFAULT_MINIMUM)
+    carried = 0 < owed < minimum(data["currency"])
     due = 0 if carried else max(owed, 0)
     return {
         "amount_due": due,
@@ -127,11 +131,12 @@ def _due_date(scope: Scope, row: StoredObject) -> JSON:
     return {"due_date": scope.timestamp + days * 86400}
 
 
-def _take_number(scope: Scope, customer: StoredObject, fields: JSON) -> None:
-    balance = fields["ending_balance"]
-    sequence = customer.data["next_invoice_sequence"] + 1
-    event = "customer.updated" if balance != customer.data["balance"] else None
-    store.change(scope, customer, {"balance": balance, "next_invoice_sequence": sequence}, event=event)
+def _take_number(scope: Scope, customer: StoredObject, row: StoredObject, fields: JSON) -> None:
+    store.change(scope, customer, {"next_invoice_sequence": customer.data["next_invoice_sequence"] + 1})
+    moved = fields["ending_balance"] - customer.data["balance"]
+    carried = fields["amount_due"] == 0 and fields["ending_balance"] > 0
+    kind = "invoice_too_small" if carried else "applied_to_invoice"
+    balance.move(scope, customer, moved, kind, currency=row.data["currency"], invoice=row.stripe_id)
 
 
 def _nothing_due(scope: Scope, row: StoredObject) -> None:
@@ -217,8 +222,10 @@ def _return_balance(scope: Scope, row: StoredObject) -> None:
     if applied:
         customer = store.lock(scope, "customer", row.customer)
         if not customer.deleted:
-            balance = customer.data["balance"] + applied
-            store.change(scope, customer, {"balance": balance}, event="customer.updated")
+            balance.move(
+                scope, customer, applied, "unapplied_from_invoice",
+                currency=row.data["currency"], invoice=row.stripe_id,
+            )  # fmt: skip
 
 
 def mark_uncollectible(scope: Scope, row: StoredObject) -> None:

@@ -10,6 +10,7 @@ urlpatterns = [
     path("_control/webhooks", control.webhooks),
     path("_control/webhooks/retry", control.retry_webhooks),
     path("_control/rate_limits", control.rate_limits),
+    path("_control/disputes/<str:id_>", control.close_dispute),
     path("oauth/authorize", oauth.authorize),
     path("oauth/token", oauth.token),
     path("oauth/deauthorize", oauth.deauthorize),

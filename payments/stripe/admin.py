@@ -7,7 +7,7 @@ from django.db import models
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
-from payments.reconcile.models import Difference, EventCursor, ReconciliationRun, Watch
+from payments.reconcile.models import Difference, EventCursor, ImportedInvoice, ReconciliationRun, Watch
 from payments.stripe import processing
 from payments.stripe.models import StripeConnection, StripeCustomer, StripeEvent, StripePaymentMethod, WebhookTally
 
@@ -85,6 +85,13 @@ class DifferenceAdmin(ReadOnlyAdmin):
     search_fields = ["external_id"]
 
 
+class ImportedInvoiceAdmin(ReadOnlyAdmin):
+    list_display = ["external_id", "number", "customer", "status", "total", "amount_remaining", "as_of"]
+    list_filter = ["status"]
+    list_select_related = ["customer"]
+    search_fields = ["external_id", "number"]
+
+
 ADMINS: dict[type[models.Model], type[ReadOnlyAdmin]] = {
     StripeConnection: StripeConnectionAdmin,
     StripeCustomer: StripeCustomerAdmin,
@@ -95,4 +102,5 @@ ADMINS: dict[type[models.Model], type[ReadOnlyAdmin]] = {
     Watch: WatchAdmin,
     ReconciliationRun: ReconciliationRunAdmin,
     Difference: DifferenceAdmin,
+    ImportedInvoice: ImportedInvoiceAdmin,
 }

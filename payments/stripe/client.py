@@ -133,6 +133,16 @@ class AccountClient:
 
     # Payments
 
+    def create_payment_intent(self, params: Params, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.payment_intents.create(_sent(params), options), key)
+
+    def retrieve_payment_intent(self, intent: str, *, expand: Sequence[str] = ()) -> JSON:
+        params = {"expand": list(expand)} if expand else {}
+        return self._call(lambda v1, options: v1.payment_intents.retrieve(intent, params, options))
+
+    def list_payment_intents(self, params: Params) -> list[JSON]:
+        return self._all(lambda v1, page, options: v1.payment_intents.list(page, options), params)
+
     def list_charges(self, payment_intent: str) -> list[JSON]:
         """Every attempt that was made for a payment intent, newest first."""
         return self._all(lambda v1, page, options: v1.charges.list(page, options), {"payment_intent": payment_intent})
@@ -182,6 +192,9 @@ class AccountClient:
         """One page of ``events``, ``invoices``, ``charges``, ``refunds`` or ``customers``."""
         page: JSON = {"limit": PAGE, **_sent(params)}
         return self._call(lambda v1, options: getattr(v1, what).list(page, options))
+
+    def list_invoice_lines(self, invoice: str) -> list[JSON]:
+        return self._all(lambda v1, page, options: v1.invoices.line_items.list(invoice, page, options), {})
 
     def retrieve_charge(self, charge: str) -> JSON:
         return self._call(lambda v1, options: v1.charges.retrieve(charge, {}, options))

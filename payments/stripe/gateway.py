@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -12,6 +12,8 @@ from django.utils import timezone
 from customers.actors import SCHEDULE
 from customers.vendor import Vendor
 from invoicing.gateways import (
+    ChargeOrder,
+    GatewayCharge,
     GatewayError,
     GatewayInvoice,
     GatewayMethod,
@@ -22,7 +24,7 @@ from invoicing.gateways import (
 )
 from invoicing.invoices.models import IssueAttempt
 from invoicing.invoices.waiting import NOT_CONNECTED
-from payments.stripe import acting, issuing, methods, reading, refunds, standing
+from payments.stripe import acting, charging, issuing, methods, reading, refunds, standing
 from payments.stripe.client import AccountClient, client_for
 from payments.stripe.connect import acting_connection, connection_by_reference, last_connection
 from payments.stripe.models import StripeConnection, StripeCustomer, StripePaymentMethod
@@ -61,9 +63,9 @@ class StripeGateway:
             order=order,
             customer=counterpart.external_id,
             key=idempotency_key,
-            today=vendor.now(real_now).astimezone(vendor.zone).date(),
+            today=_today(vendor, real_now),
             real_now=real_now,
-            known_methods=list(StripePaymentMethod.objects.filter(stripe_customer=counterpart).order_by("-is_default")),
+            known_methods=_known_methods(counterpart),
         )
         try:
             return issuing.make(issue, _earlier(issue, real_now), remember)
@@ -71,6 +73,27 @@ class StripeGateway:
             with suppress(GatewayError):
                 methods.look_after(error, counterpart, actor=SCHEDULE, real_now=real_now)
             raise
+
+    def charge(
+        self, order: ChargeOrder, *, idempotency_key: str, again: bool, remember: Callable[[str], None]
+    ) -> GatewayCharge:
+        vendor = Vendor.objects.get(pk=order.vendor_id)
+        try:
+            connection = _connection_for(order)
+            counterpart = _counterpart(order.customer_id, connection)
+        except GatewayRejected as error:
+            if again:
+                raise GatewayUnavailable(error.message, code=error.code) from error
+            return charging.impossible(error.message)
+        wanted = charging.Charge(
+            client=client_for(connection),
+            order=order,
+            customer=counterpart.external_id,
+            key=idempotency_key,
+            today=_today(vendor, timezone.now()),
+            known_methods=_known_methods(counterpart),
+        )
+        return charging.make(wanted, again=again, remember=remember)
 
     def collect(
         self, account: str, external_id: str, *, idempotency_key: str, known: int, method: str = ""
@@ -106,7 +129,15 @@ class StripeGateway:
         return [GatewayMethod(row.external_id, str(row), row.is_default) for row in kept]
 
 
-def _connection_for(order: InvoiceOrder) -> StripeConnection:
+def _today(vendor: Vendor, real_now: datetime) -> date:
+    return vendor.now(real_now).astimezone(vendor.zone).date()
+
+
+def _known_methods(counterpart: StripeCustomer) -> list[StripePaymentMethod]:
+    return list(StripePaymentMethod.objects.filter(stripe_customer=counterpart).order_by("-is_default"))
+
+
+def _connection_for(order: InvoiceOrder | ChargeOrder) -> StripeConnection:
     if not order.account and (last := last_connection(order.vendor_id)):
         raise GatewayUnavailable(STANDING_BY if last.is_connected else standing.why_not(last), code=NOT_CONNECTED)
     return _connection(order.account)

@@ -12,6 +12,7 @@ from datetime import datetime
 from invoicing.gateways import GatewayUnavailable
 from invoicing.invoices.waiting import NOT_CONNECTED
 from payments.stripe import connect
+from payments.stripe.charge_news import TOLD_BY_INVOICE, look_at_intent
 from payments.stripe.customer_news import (
     NOTHING_SAVED,
     look_at_checkout,
@@ -25,7 +26,6 @@ from payments.stripe.money_news import look_at_credit_note, look_at_dispute, loo
 from payments.stripe.news import Handler
 
 STILL_ALLOWED = "The account still lets us act."
-TOLD_BY_INVOICE = "The events of the invoice tell of its payments."
 
 
 # The account
@@ -102,9 +102,9 @@ HANDLERS: Mapping[str, Handler] = {
     "charge.succeeded": _told_by_invoice,
     "invoice_payment.paid": _told_by_invoice,
     "payment_intent.created": _told_by_invoice,
-    "payment_intent.payment_failed": _told_by_invoice,
+    "payment_intent.payment_failed": look_at_intent,
     "payment_intent.requires_action": _told_by_invoice,
-    "payment_intent.succeeded": _told_by_invoice,
+    "payment_intent.succeeded": look_at_intent,
 }
 
 

@@ -10,7 +10,7 @@ from invoicing.gateways import GatewayInvoice, GatewayRejected
 from invoicing.invoices.collection import StillIssuing, settle
 from invoicing.invoices.models import AttemptState, Channel, Invoice, IssueAttempt
 from invoicing.invoices.states import BEFORE_ISSUE
-from payments.stripe import mapping, reading
+from payments.stripe import imported, mapping, reading
 from payments.stripe.client import client_for
 from payments.stripe.models import StripeConnection, StripeEvent
 from payments.stripe.news import Wait, subject
@@ -24,7 +24,7 @@ def look_at_invoice(connection: StripeConnection, events: Sequence[StripeEvent],
     external_id = events[-1].object_id
     invoice = _our_invoice(connection, events)
     if invoice is None:
-        return FOREIGN_INVOICE
+        return "" if imported.follow(connection, external_id, real_now=real_now) else FOREIGN_INVOICE
     if is_being_issued(invoice):
         raise Wait("The invoice is being issued at this moment.")
     if invoice.state in BEFORE_ISSUE:

@@ -35,7 +35,7 @@ def link(customer: Customer, external_id: str, *, actor: Actor, real_now: dateti
     connection = required_connection(customer.vendor)
     _check_linkable(customer, connection, external_id)
     _verify(connection, external_id)
-    row = _link_row(customer, connection, external_id, actor=actor, real_now=real_now)
+    row = link_row(customer, connection, external_id, actor=actor, real_now=real_now)
     # Linked is linked: without an answer now, the next webhook of this customer brings its methods.
     with suppress(GatewayError):
         methods.refresh(row, actor=actor, real_now=real_now)
@@ -74,9 +74,10 @@ def _why_not(connection: StripeConnection, external_id: str, refusal: Conflict) 
     return f"There is no customer {external_id} in {where}."
 
 
-def _link_row(
+def link_row(
     customer: Customer, connection: StripeConnection, external_id: str, *, actor: Actor, real_now: datetime
 ) -> StripeCustomer:
+    """For a Stripe customer that was just seen in this account. Makes no call."""
     try:
         with transaction.atomic():
             row, _ = StripeCustomer.objects.select_for_update(of=("self",)).get_or_create(

@@ -8,8 +8,10 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from invoicing.gateways import (
+    ChargeStatus,
     Collection,
     DisputeStatus,
+    GatewayCharge,
     GatewayDispute,
     GatewayDisputeMovement,
     GatewayInvoice,
@@ -21,7 +23,7 @@ from invoicing.gateways import (
     Retry,
     Waiting,
 )
-from payments.stripe.declines import retry_after_charge
+from payments.stripe.declines import retry_after_charge, retry_after_error
 from payments.stripe.errors import decline_words
 
 JSON = Mapping[str, Any]
@@ -119,6 +121,43 @@ def invoice_error(invoice: JSON) -> str:
         if problem := intent.get("last_payment_error"):
             return payment_error(problem)
     return ""
+
+
+CHARGES = {
+    "succeeded": ChargeStatus.SUCCEEDED,
+    "processing": ChargeStatus.PENDING,
+    "requires_capture": ChargeStatus.PENDING,
+}
+
+
+def gateway_charge(intent: JSON) -> GatewayCharge:
+    """A payment intent of ours, with its latest charge expanded. Whatever nobody can finish unattended has failed."""
+    status = CHARGES.get(intent["status"], ChargeStatus.FAILED)
+    problem = intent.get("last_payment_error") or {}
+    charge = intent.get("latest_charge")
+    payment = payment_of_charge(charge) if isinstance(charge, Mapping) else None
+    if payment is None and status == ChargeStatus.FAILED:
+        payment = _failed_without_charge(intent, problem)
+    return GatewayCharge(
+        external_id=intent["id"],
+        status=status,
+        payment=payment,
+        error=payment.error if payment else "",
+        reference=(intent.get("metadata") or {}).get("portal_charge") or "",
+    )
+
+
+def _failed_without_charge(intent: JSON, problem: JSON) -> GatewayPayment:
+    return GatewayPayment(
+        external_id=intent["id"],
+        succeeded=False,
+        amount=intent["amount"],
+        method=method_words(problem.get("payment_method") or {}),
+        occurred_at=datetime.fromtimestamp(intent["created"], UTC),
+        error_code=problem.get("decline_code") or problem.get("code") or "",
+        error=payment_error(problem),
+        retry=retry_after_error(problem),
+    )
 
 
 def payment_error(problem: JSON) -> str:

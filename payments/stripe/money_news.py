@@ -11,6 +11,7 @@ from invoicing.invoices import disputes, refunds
 from invoicing.invoices.collection import settle
 from invoicing.invoices.models import Invoice
 from payments.stripe import mapping
+from payments.stripe.charge_news import settle_intent
 from payments.stripe.client import client_for
 from payments.stripe.invoice_news import FOREIGN_INVOICE, is_being_issued, present_state
 from payments.stripe.models import StripeConnection, StripeEvent
@@ -73,4 +74,6 @@ def invoice_paid_by(
         if is_being_issued(invoice):
             raise Wait("The invoice is being issued at this moment.")
         settle(invoice.external_invoice_id, present_state(connection, invoice.external_invoice_id), real_now=real_now)
+    elif intent and not paid:
+        invoice = settle_intent(connection, intent, real_now)
     return invoice

@@ -67,6 +67,15 @@ def plan_for(issue: Issue, customer: JSON) -> Plan:
     return Plan(Collection.SEND_INVOICE, note=NO_METHOD_NOTE)
 
 
+def method_to_charge(customer: JSON, known: Sequence[KnownMethod], today: date) -> str:
+    """What is charged without an invoice of Stripe's, by the same precedence; empty where nothing would do."""
+    method = (customer.get("invoice_settings") or {}).get("default_payment_method")
+    if isinstance(method, Mapping) and not mapping.method_is_expired(method, today):
+        return str(method["id"])
+    source = customer.get("default_source")
+    return str(source) if source else spare_method(known, today)
+
+
 def has_usable_default(customer: JSON, today: date) -> bool:
     """What Stripe would charge by itself, in Stripe's order of precedence."""
     method = (customer.get("invoice_settings") or {}).get("default_payment_method")

@@ -15,8 +15,7 @@ NOT_IN_ONE = "No single payment of the invoice still has that much. Refund it in
 
 def make(client: AccountClient, invoice: str, amount: int, *, reference: str, key: str) -> GatewayRefund:
     """A refund that an earlier, lost call made is found by our id; Stripe forgets keys after a day."""
-    paid = client.retrieve_invoice(invoice, expand=[mapping.PAYMENTS])
-    intents = [intent for intent in mapping.payment_intents(paid) if intent["status"] == "succeeded"]
+    intents = [intent for intent in _intents(client, invoice) if intent["status"] == "succeeded"]
     made = {intent["id"]: client.list_refunds({"payment_intent": intent["id"]}) for intent in intents}
     if earlier := _earlier(made, reference):
         return mapping.gateway_refund(earlier)
@@ -26,6 +25,13 @@ def make(client: AccountClient, invoice: str, amount: int, *, reference: str, ke
         "metadata": {"portal_refund": reference},
     }
     return mapping.gateway_refund(client.create_refund(params, key=key))
+
+
+def _intents(client: AccountClient, paid: str) -> list[Any]:
+    """Of an invoice, or the one that we charged ourselves."""
+    if paid.startswith("pi_"):
+        return [client.retrieve_payment_intent(paid)]
+    return list(mapping.payment_intents(client.retrieve_invoice(paid, expand=[mapping.PAYMENTS])))
 
 
 def _earlier(made: dict[str, list[JSON]], reference: str) -> JSON | None:

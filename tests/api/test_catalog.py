@@ -146,20 +146,6 @@ def test_strangers_see_nothing(api: Api, stranger: Api) -> None:
         refusal(stranger.delete(path), 404)
 
 
-def test_texts_change_in_place_and_prices_do_not(api: Api) -> None:
-    api.post("/price_plans", {"name": "basic", "period": "month", "base_price": 100, "tags": ["v1"]})
-    api.put("/price_plans/basic", {"base_price": 200})
-    answer(api.post("/price_plans/update_in_place/basic/v1", {"description": "The first"}))
-    changed = answer(api.post("/price_plans/update_in_place/basic", {"displayName": "Basic", "description": None}))
-    assert (changed["version"], changed["display_name"], changed["description"]) == (2, "Basic", None)
-    assert answer(api.get("/price_plans/basic/v1"))["description"] == "The first"
-    priced = {"metered_components": [{"meter_name": "requests"}], "display_name": "Cheap"}
-    assert list(refusal(api.post("/price_plans/update_in_place/basic", priced), 422)) == ["metered_components"]
-    assert list(refusal(api.post("/price_plans/update_in_place/basic", {"base_price": 1}), 422)) == ["base_price"]
-    refusal(api.post("/price_plans/update_in_place/basic/v9", {}), 404)
-    assert answer(api.get("/price_plans/basic"))["display_name"] == "Basic"
-
-
 def test_price_plans_by_pages_newest_first(api: Api) -> None:
     for name in ("a", "b", "c"):
         api.post("/price_plans", {"name": name, "period": "month"})

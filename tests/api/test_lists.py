@@ -15,8 +15,8 @@ from tests.contract.served_schema import operations
 from tests.factories import START, CustomerFactory, VendorFactory
 
 MANY = 25
-# The days of the running cycle; the handful of cards a customer has. Both are answered whole.
-COMPUTED = {"get_daily_accrued_revenue", "list_customer_payment_methods"}
+# The days of the running cycle, a customer's few cards, the names of all plans' features: answered whole.
+COMPUTED = {"get_daily_accrued_revenue", "list_customer_payment_methods", "list_features"}
 
 
 def _is_list(operation: dict[str, Any]) -> bool:

@@ -29,7 +29,7 @@ Ids = dict[str, str]
 NAMES = {"customers": "customer", "meters": "meter", "price_plans": "plan", "invoices": "invoice", "line_items": "line"}
 NAMES |= {"webhooks": "webhook", "deliveries": "delivery", "api_keys": "key", "mappings": "mapping"}
 NAMES |= {"adhoc_charges": "charge", "plan": "tag", "update_in_place": "plan", "invoice": "invoice"}
-NAMES |= {"payment_methods": "card"}
+NAMES |= {"payment_methods": "card", "coupons": "coupon", "features": "feature"}
 
 SCHEME = {"scheme_type": "FLAT", "prices": [{"price": 1}]}
 USAGE = {"meter_name": "{meter}", "start_time": "2026-01-01T00:00:00Z"}
@@ -89,6 +89,8 @@ def ids_of(api: Api) -> Ids:
         "mapping": str(MeasurementMapping.objects.filter(customer__vendor=vendor)[0].pk),
         "key": str(api.row.uuid),
         "card": "pm_1",
+        "coupon": "coupon-0",
+        "feature": "sso",
         "secret": api.key,
     }
 
@@ -115,6 +117,7 @@ def filled(path: str, ids: Ids) -> str:
     parts, kind = [], ""
     for part in path.split("/"):
         kind = NAMES[kind] if part.startswith("{") else part
+        kind = "plan_uuid" if (kind, part) == ("plan", "{uuid}") else kind
         parts.append(ids[kind] if part.startswith("{") else part)
     return "/".join(parts)
 

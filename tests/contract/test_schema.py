@@ -197,10 +197,19 @@ def _catalog(api: Api) -> None:
     api.put("/price_plans/basic", {"base_price": 4900, "tags": []})
     api.get("/price_plans")
     api.get("/price_plans/basic")
-    api.get("/price_plans/basic/first")
+    first = answer(api.get("/price_plans/basic/first"))["external_uuid"]
     api.get("/price_plans/paginate", {"names": ["basic"]})
-    api.post("/price_plans/update_in_place/basic", {"description": "For teams."})
-    api.post("/price_plans/update_in_place/basic/first", {"display_name": "Basic"})
+    feature = {"name": "sso", "display_name": "Single sign-on"}
+    api.post("/price_plans/update_in_place/basic", {"display_name": "Basic"})
+    api.post("/price_plans/update_in_place/basic/first", {"description": "For most."})
+    api.post(
+        f"/price_plans/{first}/add_features", {"features": [feature], "limits": [{"feature": feature, "limit": 3}]}
+    )
+    api.post(f"/price_plans/{first}/remove_features", {"feature_names": []})
+    api.post("/meters", {"name": "seats"})
+    added = {"meter_name": "seats", "price_scheme": PRICES}
+    api.post(f"/price_plans/{first}/add_metered_components", {"metered_components": [added]})
+    api.get("/features")
 
 
 def _customer(api: Api, stripe_sandbox: StripeSandbox) -> None:
@@ -263,8 +272,16 @@ def _subscription(api: Api) -> None:
     of_one = {"discount_type": "FLAT", "amount": 5, "scope": "METERED_COMPONENT", "metered_component_uuid": component}
     of_all = {"discount_type": "PERCENT", "amount": 10, "scope": "INVOICE_TOTAL"}
     api.post("/customers/acme/discounts", [of_all, of_one])
-    [discount, _] = answer(api.get("/customers/acme/active_subscription"))["discounts"]
+    [discount, *_] = answer(api.get("/customers/acme/active_subscription"))["discounts"]
     api.delete("/customers/acme/discounts", {"discount_uuid": discount["external_uuid"]})
+    api.get("/customers/acme/features/sso")
+    api.put("/customers/acme/subscription/update_in_place", {"discounts": [of_all]})
+    coupon = {"name": "spring", "frequency": "ONCE", "discount_type": "PERCENT", "discount_amount": 10}
+    api.post("/coupons", coupon)
+    api.get("/coupons")
+    api.get("/coupons/spring")
+    api.post("/coupons/apply_coupon", {"customer_name": "acme", "name": "spring"})
+    api.delete("/coupons/spring")
     now = answer(api.get("/test_clock"))["now"]
     charge = {"charge_time": now, "item_name": "setup", "quantity": 1, "total_price": 500}
     made = answer(api.post("/customers/acme/adhoc_charges", charge))

@@ -6,11 +6,61 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from billing_portal.accounts.models import Operator, Role
 from customers.models import Customer, Vendor
+from payments.models import Difference, ReconciliationRun, StripeEvent
+from payments.reconcile.look import invoice_news
 from tests.factories import CustomerFactory, VendorFactory
 from tests.portal.scene import PEOPLE, Scene, make_operator
+
+
+def stripe_event(scene: Scene) -> str:
+    event, _ = StripeEvent.objects.get_or_create(
+        vendor=scene.vendor,
+        event_id="evt_1",
+        defaults={
+            "account_id": scene.connection.account_id,
+            "livemode": False,
+            "type": "invoice.paid",
+            "object_id": "in_1hooli",
+            "state": "failed",
+            "reason": "Stripe did not answer.",
+            "body": {"id": "evt_1", "data": {"object": {"id": "in_1hooli", "object": "invoice", "amount": 42_011}}},
+            "received_at": timezone.now(),
+        },
+    )
+    return reverse("portal:stripe_event", args=[event.pk])
+
+
+def comparison(scene: Scene) -> str:
+    """One under way, that found a difference."""
+    now = timezone.now()
+    run, made = ReconciliationRun.objects.get_or_create(
+        vendor=scene.vendor,
+        connection=scene.connection,
+        defaults={
+            "since": now - timedelta(days=35),
+            "phase": "refunds",
+            "pages": 3,
+            "objects_seen": 212,
+            "found": 1,
+            "money": {"USD": {"paid": {"explained": 920_000, "differs": 42_011, "foreign": 7_500}}},
+            "started_by": "Schedule",
+            "started_at": now,
+            "moved_at": now,
+        },
+    )
+    if made:
+        Difference.objects.create(
+            vendor=scene.vendor, connection=scene.connection, run=run, kind="invoice_paid", external_id="in_1hooli",
+            invoice=scene.invoices["issued"], ours="Issued, $0.00 of $420.11 paid",
+            theirs="Paid, $420.11 of $420.11 paid",
+            look=invoice_news("in_1hooli"), found_at=now,
+        )  # fmt: skip
+    return reverse("portal:reconciliation_run", args=[run.pk])
+
 
 PAGES = {
     "dashboard": lambda scene: reverse("portal:dashboard"),
@@ -35,6 +85,8 @@ PAGES = {
     "new price plan": lambda scene: reverse("portal:new_price_plan"),
     "price plan": lambda scene: reverse("portal:price_plan", args=["growth"]),
     "unattributed": lambda scene: reverse("portal:unattributed"),
+    "Stripe event": stripe_event,
+    "comparison": comparison,
     "Stripe events": lambda scene: reverse("portal:stripe_events"),
     "reconciliation": lambda scene: reverse("portal:reconciliation"),
     "API keys": lambda scene: reverse("portal:api_keys"),

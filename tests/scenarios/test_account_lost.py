@@ -15,10 +15,11 @@ from billing_portal.accounts.models import Role
 from customers.actors import SCHEDULE
 from customers.models import Event
 from invoicing.gateways import GatewayRejected
+from invoicing.invoices.lifecycle import push
 from invoicing.invoices.states import InvoiceStatus
 from payments.models import StripeConnection, StripeEvent
 from payments.sandbox.models import Account, Connection
-from payments.stripe import connect
+from payments.stripe import connect, standing
 from payments.stripe.client import client_for
 from payments.stripe.customers import generate
 from payments.tasks import probe_connections, sweep
@@ -113,6 +114,19 @@ def test_what_waited_goes_out_through_another_account(world: World, acme, stripe
     assert (invoice.status, invoice.gateway_account) == (S.ISSUED, "acct_other/test")
     [made] = stripe_sandbox.client(stripe_account=other.id).v1.invoices.list().data
     assert made.customer == counterpart.external_id
+
+
+def test_what_never_had_an_account_follows_the_settings_of_the_day(world: World, acme) -> None:
+    standing.ended(StripeConnection.objects.get(), real_now=timezone.now())
+    world.move_to(utc(2026, 4, 4, 2))
+    invoice = world.invoice()
+    assert (invoice.status, invoice.next_action_at) == (S.GENERATED, None)
+    assert "is not connected" in invoice.last_error
+    world.settings(should_send_invoice_to_customers=True, invoice_via_octane=True)
+    push(invoice, actor=OPERATOR, now=world.now, real_now=timezone.now())
+    world.rest()
+    assert (world.invoice().status, world.invoice().gateway) == (S.ISSUED, "")
+    assert [message.to for message in mail.outbox] == [["ap@acme.example"]]
 
 
 def test_the_event_is_believed_once_the_account_confirms_it(world: World, acme, stripe_sandbox) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -113,3 +114,59 @@ def test_by_email_never_twice_and_doubt_is_shown(world, customer):
         else:
             assert (invoice.status, len(mail.outbox)) == (InvoiceStatus.ISSUED, 1), moment
     assert 0 < doubtful < things
+
+
+def telling(done: list[str]) -> list[int]:
+    """The moments around every request, and every third of the others."""
+    return [n for n, what in enumerate(done) if n % 3 == 0 or what.startswith(("before ", "after "))]
+
+
+def test_charged_and_emailed_once_whatever_the_moment(world, customer, stripe_sandbox):
+    world.settings(should_send_invoice_to_customers=True, charges_enabled=True)
+    stripe = stripe_sandbox.client()
+    with killed_after(10_000) as fuse:
+        step(due_invoice(customer), timezone.now())
+    moments = telling(fuse.done)
+    assert len(moments) > 15
+
+    for moment in moments:
+        invoice, real_now = due_invoice(customer), timezone.now()
+        with suppress(Killed), killed_after(moment):
+            step(invoice, real_now)
+        step(invoice, real_now + LEASE + timedelta(seconds=1))
+        invoice.refresh_from_db()
+        assert (invoice.status, invoice.amount_paid) == (InvoiceStatus.PAID, 1000), moment
+        facts = Event.objects.filter(subject_kind="invoice", subject_id=invoice.pk)
+        assert facts.filter(kind="invoice.issued").count() == facts.filter(kind="invoice.paid").count() == 1, moment
+        assert invoice.charge_attempts.count() == invoice.payments.count() == invoice.emails.count() == 1, moment
+        assert invoice.issue_attempts.count() == 1, moment
+    made = stripe.v1.payment_intents.list({"limit": 100}).data
+    assert len({intent.metadata["portal_invoice"] for intent in made}) == len(made) == len(moments) + 1
+    assert {intent.status for intent in made} == {"succeeded"}
+
+
+def test_a_try_again_is_charged_once_whatever_the_moment(world, customer, stripe_sandbox):
+    world.settings(should_send_invoice_to_customers=True, charges_enabled=True)
+    counterpart = customer.stripe_customers.get().external_id
+    stripe, moment = stripe_sandbox.client(), 0
+    while True:
+        give_card(stripe_sandbox, counterpart, "pm_card_chargeCustomerFail")
+        invoice, real_now = due_invoice(customer), timezone.now()
+        step(invoice, real_now)
+        give_card(stripe_sandbox, counterpart)
+        Invoice.objects.filter(pk=invoice.pk).update(next_action_at=invoice.generated_at)
+        with suppress(Killed), killed_after(moment) as fuse:
+            step(invoice, real_now)
+        step(invoice, real_now + LEASE + timedelta(seconds=1))
+        invoice.refresh_from_db()
+        assert (invoice.status, invoice.amount_paid, invoice.next_action) == (InvoiceStatus.PAID, 1000, ""), moment
+        made = [
+            intent.status
+            for intent in stripe.v1.payment_intents.list({"limit": 100}).data
+            if intent.metadata["portal_invoice"] == str(invoice.uuid)
+        ]
+        assert sorted(made) == ["requires_payment_method", "succeeded"], moment
+        if len(fuse.done) <= moment:
+            break
+        moment += 3
+    assert moment > 20

@@ -5,6 +5,7 @@ Types and lengths are checked here; what the values mean is the verbs' business.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, NotRequired, TypedDict, overload
@@ -122,6 +123,40 @@ class MeteredComponentInput(StrictSerializer):
     )
 
 
+class FeatureInput(StrictSerializer):
+    name = serializers.CharField(max_length=128)
+    display_name = _text(256)
+    description = _text()
+
+
+class LimitInput(StrictSerializer):
+    feature = FeatureInput()
+    limit = serializers.DecimalField(max_digits=None, decimal_places=None)
+
+
+class FeaturesInput(StrictSerializer):
+    features = FeatureInput(many=True, required=False, allow_null=True)
+    limits = LimitInput(many=True, required=False, allow_null=True)
+
+
+class RemoveFeaturesInput(StrictSerializer):
+    feature_names = serializers.ListField(child=serializers.CharField(max_length=128))
+
+
+class AddComponentsInput(StrictSerializer):
+    metered_components = MeteredComponentInput(many=True)
+
+
+class PricePlanInPlaceInput(FeaturesInput):
+    display_name = _text(256)
+    description = _text()
+    base_price_description = _text(256)
+    metered_components = MeteredComponentInput(
+        many=True, required=False, allow_null=True, help_text="Added to those there are, whose prices stay."
+    )
+    add_ons = _anything()
+
+
 class PricePlanInput(StrictSerializer):
     ignored = frozenset({"vendor_id", "external_uuid", "version", "created_at"})
 
@@ -138,21 +173,9 @@ class PricePlanInput(StrictSerializer):
     minimum_charge = _whole()
     minimum_charge_frequency = _whole()
     add_ons = _anything()
-    features = _anything()
-    limits = _anything()
+    features = FeatureInput(many=True, required=False, allow_null=True)
+    limits = LimitInput(many=True, required=False, allow_null=True)
     trial = _anything()
-
-
-class PricePlanTextsInput(StrictSerializer):
-    """What is priced is changed by a new version, not in place."""
-
-    display_name = _text(256)
-    description = _text()
-    base_price_description = _text(256)
-    metered_components = MeteredComponentInput(many=True, required=False, allow_null=True)
-    add_ons = _anything()
-    features = _anything()
-    limits = _anything()
 
 
 class MeterAnswer(TypedDict):
@@ -203,6 +226,17 @@ class MeteredComponentAnswer(TypedDict):
     watermark: float | None
 
 
+class FeatureAnswer(TypedDict):
+    name: str
+    display_name: str
+    description: str | None
+
+
+class LimitAnswer(TypedDict):
+    feature: FeatureAnswer
+    limit: float
+
+
 class PricePlanAnswer(TypedDict):
     external_uuid: str
     name: str
@@ -218,9 +252,9 @@ class PricePlanAnswer(TypedDict):
     minimum_charge_frequency: int | None
     metered_components: list[MeteredComponentAnswer]
     tags: list[TagAnswer]
-    features: list[Any]
+    features: list[FeatureAnswer]
     add_ons: list[Any]
-    limits: list[Any]
+    limits: list[LimitAnswer]
     trial: None
     created_at: datetime
 
@@ -266,12 +300,28 @@ def plan_shape(plan: PricePlan) -> PricePlanAnswer:
         "minimum_charge_frequency": plan.minimum_charge_frequency,
         "metered_components": [component_shape(component) for component in plan.metered_components.all()],
         "tags": [{"tag": tag} for tag in plan.tags],
-        "features": [],
+        "features": [feature_shape(feature) for feature in plan.features],
         "add_ons": [],
-        "limits": [],
+        "limits": _limits(plan),
         "trial": None,
         "created_at": plan.created_at,
     }
+
+
+def feature_shape(feature: Mapping[str, str]) -> FeatureAnswer:
+    return {
+        "name": feature["name"],
+        "display_name": feature["display_name"] or feature["name"],
+        "description": feature["description"] or None,
+    }
+
+
+def _limits(plan: PricePlan) -> list[LimitAnswer]:
+    known = {feature["name"]: feature for feature in plan.features}
+    return [
+        {"feature": feature_shape(known[limit["feature"]]), "limit": number(Decimal(limit["limit"]))}
+        for limit in plan.limits
+    ]
 
 
 def component_shape(component: MeteredComponent) -> MeteredComponentAnswer:

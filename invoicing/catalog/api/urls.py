@@ -2,15 +2,19 @@ from django.urls import path
 
 from invoicing.catalog.api.paginate import PricePlanPageView
 from invoicing.catalog.api.views import (
+    AddComponentsView,
+    AddFeaturesView,
+    FeaturesView,
     MeterArchiveView,
     MetersView,
     MeterView,
     PricePlanArchiveView,
     PricePlanInPlaceView,
     PricePlansView,
-    PricePlanVersionInPlaceView,
     PricePlanVersionView,
     PricePlanView,
+    RemoveFeaturesView,
+    TaggedPlanInPlaceView,
 )
 
 urlpatterns = [
@@ -18,13 +22,13 @@ urlpatterns = [
     path("meters/<str:name>", MeterView.as_view(), name="meter"),
     path("meters/<str:name>/archive", MeterArchiveView.as_view(), name="meter-archive"),
     path("price_plans", PricePlansView.as_view(), name="price-plans"),
+    path("features", FeaturesView.as_view(), name="features"),
     path("price_plans/paginate", PricePlanPageView.as_view(), name="price-plan-pages"),
-    path("price_plans/update_in_place/<str:name>", PricePlanInPlaceView.as_view(), name="price-plan-in-place"),
-    path(
-        "price_plans/update_in_place/<str:name>/<str:tag>",
-        PricePlanVersionInPlaceView.as_view(),
-        name="price-plan-version-in-place",
-    ),
+    path("price_plans/update_in_place/<str:name>", PricePlanInPlaceView.as_view(), name="plan-in-place"),
+    path("price_plans/update_in_place/<str:name>/<str:tag>", TaggedPlanInPlaceView.as_view(), name="tagged-in-place"),
+    path("price_plans/<str:uuid>/add_features", AddFeaturesView.as_view(), name="add-features"),
+    path("price_plans/<str:uuid>/remove_features", RemoveFeaturesView.as_view(), name="remove-features"),
+    path("price_plans/<str:uuid>/add_metered_components", AddComponentsView.as_view(), name="add-components"),
     path("price_plans/<str:name>", PricePlanView.as_view(), name="price-plan"),
     path("price_plans/<str:name>/archive", PricePlanArchiveView.as_view(), name="price-plan-archive"),
     path("price_plans/<str:name>/<str:tag>", PricePlanVersionView.as_view(), name="price-plan-version"),

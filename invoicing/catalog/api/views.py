@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.api.base import VendorView, done
 from customers.api.paging import listed
 from customers.api.schema import documented
-from invoicing.catalog import verbs
+from customers.errors import Missing
+from invoicing.catalog import in_place, verbs
 from invoicing.catalog.api.serializers import (
+    AddComponentsInput,
+    FeatureAnswer,
+    FeaturesInput,
     MeterAnswer,
     MeterInput,
     MeterQuery,
     PricePlanAnswer,
+    PricePlanInPlaceInput,
     PricePlanInput,
     PricePlanQuery,
-    PricePlanTextsInput,
+    RemoveFeaturesInput,
+    feature_shape,
     meter_shape,
     plan_shape,
     with_components,
 )
-from invoicing.catalog.in_place import change_texts
+from invoicing.catalog.features import features_of
 from invoicing.catalog.models import Meter, PricePlan
 
 
@@ -108,26 +116,6 @@ class PricePlanVersionView(PricePlanView):
         return done(plan_shape(verbs.find_plan(self.vendor, self.plan_name(name), tag)))
 
 
-class PricePlanInPlaceView(PricePlanView):
-    http_method_names = ("post", "options")
-
-    @documented("update_price_plan_in_place", body=PricePlanTextsInput, answer=PricePlanAnswer)
-    def post(self, request: Request, name: str) -> Response:
-        """Change the texts of the newest version, for all who are subscribed to it."""
-        return self.change(name)
-
-    def change(self, name: str, tag: str = "") -> Response:
-        plan = verbs.find_plan(self.vendor, self.plan_name(name), tag)
-        return done(plan_shape(change_texts(plan, self.read(PricePlanTextsInput))))
-
-
-class PricePlanVersionInPlaceView(PricePlanInPlaceView):
-    @documented("update_price_plan_version_in_place", body=PricePlanTextsInput, answer=PricePlanAnswer)
-    def post(self, request: Request, name: str, tag: str = "") -> Response:
-        """Change the texts of the version with this tag, for all who are subscribed to it."""
-        return self.change(name, tag)
-
-
 class PricePlanArchiveView(PricePlanView):
     http_method_names = ("post", "options")
 
@@ -135,3 +123,56 @@ class PricePlanArchiveView(PricePlanView):
     def post(self, request: Request, name: str) -> Response:
         verbs.archive_price_plan(self.vendor, self.plan_name(name), now=self.now)
         return done()
+
+
+class PricePlanInPlaceView(PricePlanView):
+    """The newest version, or the one that holds the tag, for all its subscribers at once."""
+
+    http_method_names = ("post", "options")
+
+    @documented("update_price_plan_in_place", body=PricePlanInPlaceInput, answer=PricePlanAnswer)
+    def post(self, request: Request, name: str) -> Response:
+        plan = verbs.find_plan(self.vendor, self.plan_name(name))
+        return done(plan_shape(in_place.update_in_place(plan, self.read(PricePlanInPlaceInput))))
+
+
+class TaggedPlanInPlaceView(PricePlanInPlaceView):
+    @documented("update_tagged_price_plan_in_place", body=PricePlanInPlaceInput, answer=PricePlanAnswer)
+    def post(self, request: Request, name: str, tag: str = "") -> Response:
+        plan = verbs.find_plan(self.vendor, self.plan_name(name), tag)
+        return done(plan_shape(in_place.update_in_place(plan, self.read(PricePlanInPlaceInput))))
+
+
+class PlanVersionView(VendorView):
+    """One version of a plan, by its uuid."""
+
+    def plan(self, uuid: str) -> PricePlan:
+        try:
+            return self.find(PricePlan.objects.of(self.vendor), "price plan", external_uuid=UUID(uuid))
+        except ValueError:
+            raise Missing(f"There is no price plan {uuid!r}.") from None
+
+
+class AddFeaturesView(PlanVersionView):
+    @documented("add_features", body=FeaturesInput, answer=PricePlanAnswer)
+    def post(self, request: Request, uuid: str) -> Response:
+        return done(plan_shape(in_place.update_in_place(self.plan(uuid), self.read(FeaturesInput))))
+
+
+class RemoveFeaturesView(PlanVersionView):
+    @documented("remove_features", body=RemoveFeaturesInput, answer=PricePlanAnswer)
+    def post(self, request: Request, uuid: str) -> Response:
+        names = self.read(RemoveFeaturesInput)["feature_names"]
+        return done(plan_shape(in_place.remove_features(self.plan(uuid), names)))
+
+
+class AddComponentsView(PlanVersionView):
+    @documented("add_metered_components", body=AddComponentsInput, answer=PricePlanAnswer)
+    def post(self, request: Request, uuid: str) -> Response:
+        return done(plan_shape(in_place.update_in_place(self.plan(uuid), self.read(AddComponentsInput))))
+
+
+class FeaturesView(VendorView):
+    @documented("list_features", answer=list[FeatureAnswer])
+    def get(self, request: Request) -> Response:
+        return done([feature_shape(feature) for feature in features_of(self.vendor)])

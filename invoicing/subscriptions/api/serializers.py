@@ -29,7 +29,6 @@ from invoicing.subscriptions.rules import current_bounds, cycle_rule
 _NOT_YET = (
     "add_ons",
     "discount_override",
-    "coupon_override_name",
     "trial_override",
     "features_override",
     "limits_override",
@@ -98,7 +97,7 @@ class SubscriptionInput(StrictSerializer):
     add_ons = serializers.JSONField(required=False, allow_null=True)
     discounts = DiscountInput(many=True, required=False, allow_null=True)
     discount_override = serializers.JSONField(required=False, allow_null=True)
-    coupon_override_name = serializers.JSONField(required=False, allow_null=True)
+    coupon_override_name = serializers.CharField(required=False, allow_null=True, allow_blank=True)
     trial_override = serializers.JSONField(required=False, allow_null=True)
     features_override = serializers.JSONField(required=False, allow_null=True)
     limits_override = serializers.JSONField(required=False, allow_null=True)
@@ -120,6 +119,17 @@ class UpdateSubscriptionInput(SubscriptionInput):
         moments = [name for name in ("effective_at", "at_cycle_start", "at_cycle_end") if given.get(name)]
         if len(moments) > 1:
             raise serializers.ValidationError({moments[1]: f"Give only one of {', '.join(moments)}."})
+        return given
+
+
+class SubscriptionInPlaceInput(StrictSerializer):
+    discounts = DiscountInput(many=True, required=False, allow_null=True)
+    coupon_override_name = serializers.CharField(required=False, allow_null=True, allow_blank=True)
+    discount_override = serializers.JSONField(required=False, allow_null=True)
+    add_ons = serializers.JSONField(required=False, allow_null=True)
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        refuse_unsupported(given, {"discount_override": "Give 'discounts'.", "add_ons": ""})
         return given
 
 
@@ -149,7 +159,8 @@ class DiscountAnswer(TypedDict):
     scope: str
     metered_component: MeteredComponentAnswer | None
     add_on: None
-    coupon_id: None
+    coupon_id: int | None
+    coupon_name: str | None
     labels: dict[str, str]
     billing_cycle_start_offset: Annotated[int, "From the first cycle of the subscription."]
     billing_cycle_duration: int | None
@@ -186,6 +197,14 @@ class ActiveSubscriptionAnswer(SubscriptionAnswer):
     discounted_fixed_price: int
 
 
+class CustomerFeatureAnswer(TypedDict):
+    feature_name: str
+    enabled: bool
+    limit: float | None
+    quantity: None
+    label_limits: list[Any]
+
+
 class UsageAnswer(TypedDict):
     usage: float
 
@@ -194,6 +213,7 @@ def with_plans(rows: QuerySet[Subscription]) -> QuerySet[Subscription]:
     """What ``subscription_shape`` touches, loaded in a fixed number of queries."""
     return rows.select_related("vendor", "price_plan", "customer").prefetch_related(
         "discounts__metered_component",
+        "discounts__coupon_use__coupon",
         "price_plan__metered_components__meter",
         "price_plan__metered_components__price_scheme",
         "price_plan__metered_components__price_scheme__tiers",
@@ -239,6 +259,7 @@ def discount_shape(discount: Discount, subscription: Subscription) -> DiscountAn
     # Of the subscription's own plan, whose components are loaded.
     components = {one.pk: one for one in subscription.price_plan.metered_components.all()}
     component = components.get(discount.metered_component_id or 0)
+    use = getattr(discount, "coupon_use", None)
     return {
         "external_uuid": str(discount.uuid),
         "discount_type": discount.discount_type,
@@ -246,7 +267,8 @@ def discount_shape(discount: Discount, subscription: Subscription) -> DiscountAn
         "scope": discount.scope,
         "metered_component": component_shape(component) if component else None,
         "add_on": None,
-        "coupon_id": None,
+        "coupon_id": use.coupon_id if use else None,
+        "coupon_name": use.coupon.name if use else None,
         "labels": {},
         "billing_cycle_start_offset": first,
         "billing_cycle_duration": None if end is None else end - first,

@@ -1,17 +1,29 @@
 from django.urls import path
 
+from invoicing.subscriptions.api.coupons import ApplyCouponView, CouponsView, CouponView
 from invoicing.subscriptions.api.views import (
     ActiveSubscriptionView,
+    CustomerFeatureView,
     DiscountsView,
     ScheduledSubscriptionsView,
+    SubscriptionInPlaceView,
     SubscriptionsView,
     SubscriptionView,
     UsageView,
 )
 
 urlpatterns = [
+    path("coupons", CouponsView.as_view(), name="coupons"),
+    path("coupons/apply_coupon", ApplyCouponView.as_view(), name="apply-coupon"),
+    path("coupons/<str:name>", CouponView.as_view(), name="coupon"),
     path("customers/<str:name>/subscriptions", SubscriptionsView.as_view(), name="subscriptions"),
     path("customers/<str:name>/subscription", SubscriptionView.as_view(), name="subscription"),
+    path("customers/<str:name>/features/<str:feature>", CustomerFeatureView.as_view(), name="customer-feature"),
+    path(
+        "customers/<str:name>/subscription/update_in_place",
+        SubscriptionInPlaceView.as_view(),
+        name="subscription-in-place",
+    ),
     path("customers/<str:name>/active_subscription", ActiveSubscriptionView.as_view(), name="active-subscription"),
     path(
         "customers/<str:name>/scheduled_subscriptions",

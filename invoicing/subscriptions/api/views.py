@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
+from django.db import transaction
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -19,10 +21,12 @@ from invoicing.catalog.verbs import find_plan
 from invoicing.subscriptions import verbs
 from invoicing.subscriptions.api.serializers import (
     ActiveSubscriptionAnswer,
+    CustomerFeatureAnswer,
     DiscountInput,
     EndSubscriptionInput,
     ShortenDiscountInput,
     SubscriptionAnswer,
+    SubscriptionInPlaceInput,
     SubscriptionInput,
     SubscriptionQuery,
     UpdateSubscriptionInput,
@@ -33,8 +37,9 @@ from invoicing.subscriptions.api.serializers import (
     subscription_shape,
     with_plans,
 )
+from invoicing.subscriptions.coupons import apply_coupon, find_coupon
 from invoicing.subscriptions.discounts import add_discounts, current_index, shorten_discount
-from invoicing.subscriptions.models import Subscription
+from invoicing.subscriptions.models import Coupon, Subscription
 from invoicing.subscriptions.rules import current_bounds
 from invoicing.usage.aggregation import Window, usage_of
 
@@ -55,6 +60,7 @@ class SubscriptionsView(VendorView):
             effective_at=given.get("effective_at"),
             align_to_calendar=given.get("align_to_calendar"),
             discounts=discount_drafts(given.get("discounts")),
+            coupon=chosen_coupon(self, given),
             actor=self.actor,
             now=self.now,
             real_now=self.real_now,
@@ -75,6 +81,7 @@ class SubscriptionView(VendorView):
             effective_at=given.get("effective_at"),
             align_to_calendar=given.get("align_to_calendar"),
             discounts=discount_drafts(given.get("discounts")),
+            coupon=chosen_coupon(self, given),
             actor=self.actor,
             now=self.now,
             real_now=self.real_now,
@@ -119,7 +126,7 @@ class DiscountsView(VendorView):
     def post(self, request: Request, name: str) -> Response:
         """From the running cycle on; all of the list, or none."""
         customer, given = self.customer(name), self.read(DiscountInput, many=True)
-        subscription = self._subscription(customer)
+        subscription = to_discount(customer, self.now)
         subscription.vendor = self.vendor
         first = current_index(subscription, self.now)
         add_discounts(subscription, discount_drafts(given), from_cycle=first, now=self.now)
@@ -133,14 +140,16 @@ class DiscountsView(VendorView):
         shorten_discount(customer, given["discount_uuid"], duration=given["billing_cycle_duration"], now=self.now)
         return done()
 
-    def _subscription(self, customer: Customer) -> Subscription:
-        coming = verbs.scheduled(customer, self.now).first()
-        try:
-            return verbs.find_active(customer, self.now)
-        except Missing:
-            if coming is None:
-                raise
-            return coming
+
+def to_discount(customer: Customer, now: datetime) -> Subscription:
+    """The running subscription, or else the next one."""
+    coming = verbs.scheduled(customer, now).first()
+    try:
+        return verbs.find_active(customer, now)
+    except Missing:
+        if coming is None:
+            raise
+        return coming
 
 
 class UsageView(VendorView):
@@ -183,7 +192,54 @@ def chosen_plan(view: VendorView, given: dict[str, Any]) -> PricePlan:
         raise Invalid({"price_plan_tag" if tag else "price_plan_name": error.message}) from None
 
 
+def chosen_coupon(view: VendorView, given: dict[str, Any]) -> Coupon | None:
+    """By name. One that is not there is the caller's mistake, not a wrong address."""
+    if not (name := given.get("coupon_override_name")):
+        return None
+    try:
+        return find_coupon(view.vendor, name=name)
+    except Missing as error:
+        raise Invalid({"coupon_override_name": error.message}) from None
+
+
 def _when(given: dict[str, Any]) -> verbs.When:
     if given.get("at_cycle_end"):
         return verbs.When.CYCLE_END
     return verbs.When.CYCLE_START if given.get("at_cycle_start") else verbs.When.NOW
+
+
+class CustomerFeatureView(VendorView):
+    """Whether the customer's running subscription includes a feature, and how much of it."""
+
+    @documented("get_customer_feature", answer=CustomerFeatureAnswer)
+    def get(self, request: Request, name: str, feature: str) -> Response:
+        plan = verbs.find_active(self.customer(name), self.now).price_plan
+        found = next((one for one in plan.features if one["name"] == feature), None)
+        limit = next((one["limit"] for one in plan.limits if one["feature"] == feature), None)
+        answer: CustomerFeatureAnswer = {
+            "feature_name": feature,
+            "enabled": found is not None,
+            "limit": None if limit is None else number(Decimal(limit)),
+            "quantity": None,
+            "label_limits": [],
+        }
+        return done(answer)
+
+
+class SubscriptionInPlaceView(VendorView):
+    """Discounts and a coupon for the running subscription, which stays the same."""
+
+    @documented(
+        "update_subscription_in_place", body=SubscriptionInPlaceInput, answer=SubscriptionAnswer, refusals=(404, 409)
+    )
+    def put(self, request: Request, name: str) -> Response:
+        """From the running cycle on, beside the discounts there are; all of it or nothing."""
+        customer, given = self.customer(name), self.read(SubscriptionInPlaceInput)
+        subscription = to_discount(customer, self.now)
+        subscription.vendor = self.vendor
+        with transaction.atomic():
+            first, drafts = current_index(subscription, self.now), discount_drafts(given.get("discounts"))
+            add_discounts(subscription, drafts, from_cycle=first, now=self.now, at="discounts.")
+            if coupon := chosen_coupon(self, given):
+                apply_coupon(subscription, coupon, now=self.now)
+        return done(subscription_shape(subscription))

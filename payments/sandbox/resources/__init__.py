@@ -4,7 +4,10 @@ from importlib import import_module
 
 MODULES = (
     "accounts",
+    # Before customers: "search" is no customer's id.
+    "customer_search",
     "customers",
+    "customer_balance",
     "payment_methods",
     "invoices",
     "invoice_actions",
@@ -16,6 +19,7 @@ MODULES = (
     "portal_sessions",
     "charges",
     "refunds",
+    "disputes",
     "events",
     "webhook_endpoints",
     "tax_rates",

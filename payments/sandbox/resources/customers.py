@@ -2,7 +2,7 @@
 
 import secrets
 
-from payments.sandbox import store
+from payments.sandbox import balance, store
 from payments.sandbox.errors import bad_request
 from payments.sandbox.models import StoredObject
 from payments.sandbox.pages import page
@@ -65,6 +65,8 @@ def retrieve(scope: Scope, params: Params, id: str) -> JSON:
 def update(scope: Scope, params: Params, id: str) -> JSON:
     row = usable(store.lock(scope, "customer", id))
     changes = _changes(scope, row.data, params)
+    wanted = changes.pop("balance", row.data["balance"])
+    balance.move(scope, row, wanted - row.data["balance"], "adjustment", currency=row.data["currency"] or "usd")
     if "invoice_settings" in params:
         changes |= _invoice_settings(scope, row, params["invoice_settings"])
     store.change(scope, row, changes, event="customer.updated")

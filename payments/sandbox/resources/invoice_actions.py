@@ -1,6 +1,6 @@
 """What moves an invoice on: finalize, pay, send, void, mark uncollectible."""
 
-from payments.sandbox import collect, invoice_life, store
+from payments.sandbox import attaching, collect, invoice_life, store
 from payments.sandbox.errors import StripeError, bad_request
 from payments.sandbox.models import StoredObject
 from payments.sandbox.params import Flag, Params, Text
@@ -55,6 +55,18 @@ def void(scope: Scope, params: Params, id: str) -> JSON:
 def mark_uncollectible(scope: Scope, params: Params, id: str) -> JSON:
     row = store.lock(scope, "invoice", id)
     invoice_life.mark_uncollectible(scope, row)
+    return row.data
+
+
+@endpoint("POST", "/v1/invoices/{id}/attach_payment", {"payment_intent": Text(), "payment_record": Text()})
+def attach_payment(scope: Scope, params: Params, id: str) -> JSON:
+    """Money that was collected apart counts for the invoice. Here it must have arrived already."""
+    row = store.lock(scope, "invoice", id)
+    if "payment_intent" not in params or "payment_record" in params:
+        raise bad_request("This sandbox attaches payment intents: give `payment_intent`.", param="payment_intent")
+    intent = store.lock(scope, "payment_intent", params["payment_intent"], param="payment_intent")
+    attaching.check(row, intent)
+    attaching.attach(scope, row, intent)
     return row.data
 
 

@@ -2,6 +2,7 @@
 
 from payments.sandbox import charging, collect, store
 from payments.sandbox.errors import StripeError, bad_request
+from payments.sandbox.invoice_life import minimum
 from payments.sandbox.models import StoredObject
 from payments.sandbox.pages import page
 from payments.sandbox.params import Either, Flag, Hash, Many, Metadata, Params, Text, Whole, merged_metadata
@@ -41,6 +42,7 @@ OFF_SESSION = Either(kinds=(Flag(), Text(choices=("one_off", "recurring"))))
 )
 def create(scope: Scope, params: Params) -> JSON | StripeError:
     _check_confirmation(params)
+    _check_amount(params["amount"], params["currency"].lower())
     method = _method(scope, params.get("payment_method"), params.get("customer"))
     intent = charging.new_intent(scope, params["amount"], params["currency"].lower(), _fields(scope, params, method))
     if not params.get("confirm"):
@@ -100,6 +102,15 @@ def list_(scope: Scope, params: Params) -> JSON:
     if "customer" in params:
         rows = rows.filter(customer=params["customer"])
     return page(rows, params, "/v1/payment_intents")
+
+
+def _check_amount(amount: int, currency: str) -> None:
+    if amount < minimum(currency):
+        raise bad_request(
+            f"Amount must be at least {minimum(currency)} in the smallest unit of {currency}.",
+            code="amount_too_small",
+            param="amount",
+        )
 
 
 def _check_confirmation(params: Params) -> None:

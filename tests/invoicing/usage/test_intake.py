@@ -6,6 +6,9 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.django import TestCase
 
 from customers.actors import Actor, ActorKind
 from customers.directory import NewCustomer, Rule, add_mapping, create_customer
@@ -301,3 +304,30 @@ def test_a_thousand_take_as_many_queries_as_two(vendor, customer):
         counts.append(len(captured))
     assert counts[0] == counts[1]
     assert Measurement.objects.count() == 1000
+
+
+KEYS = st.tuples(st.integers(0, 3), st.sampled_from(["eu", "us"]), st.sampled_from([None, "a", "b"]))
+
+
+class TestReplacing(TestCase):
+    @settings(max_examples=30, deadline=None)
+    @given(st.lists(KEYS, min_size=1, max_size=8), st.data())
+    def test_an_override_replaces_exactly_one(self, keys, data):
+        """Time, primary labels and id tell measurements apart; sent again, one of them has another value."""
+        customer = CustomerFactory(name="acme")
+        MeterFactory(vendor=customer.vendor, name="calls", primary_labels=["region"])
+
+        def send(key, value):
+            minute, region, given_id = key
+            time = f"2026-03-01T00:{minute:02}:00Z"
+            take(customer.vendor, item(time=time, labels={"region": region}, id=given_id, value=value))
+
+        for place, key in enumerate(keys):
+            send(key, place + 1)
+        before = dict(Measurement.objects.values_list("pk", "value"))
+        assert len(before) == len(set(keys))
+        again = data.draw(st.sampled_from(keys))
+        send(again, 1000)
+        after = dict(Measurement.objects.values_list("pk", "value"))
+        changed = [pk for pk, value in after.items() if before[pk] != value]
+        assert (set(after), [after[pk] for pk in changed]) == (set(before), [1000])

@@ -70,6 +70,33 @@ def test_a_person_may_refuse(newcomer, consent):
     assert not OAuthCode.objects.exists()
 
 
+def test_an_account_may_be_opened_on_the_spot(stripe_sandbox, client, consent):
+    before = set(Account.objects.values_list("id", flat=True))
+    token = client.oauth.token({"grant_type": "authorization_code", "code": consent("new")["code"]})
+    assert token.stripe_user_id not in before
+    assert stripe_sandbox.client(stripe_account=token.stripe_user_id).v1.customers.list().data == []
+
+
+def test_live_mode_is_asked_for_and_used_with_keys_of_its_own(stripe_sandbox, client, newcomer):
+    key, client_id = stripe_sandbox.open_live_mode()
+    bases = {"api": stripe_sandbox.api_base, "connect": stripe_sandbox.api_base}
+    live = stripe.StripeClient(key, client_id=client_id, base_addresses=bases)
+    url = live.oauth.authorize_url({"scope": "read_write", "redirect_uri": BACK})
+    assert "Live mode" in requests.get(url, timeout=5).text
+    answer = {"account": newcomer.id, "answer": "connect"}
+    back = requests.post(url, data=answer, allow_redirects=False, timeout=5).headers["Location"]
+    [code] = parse_qs(urlsplit(back).query)["code"]
+    with pytest.raises(stripe.oauth_error.InvalidGrantError):
+        client.oauth.token({"grant_type": "authorization_code", "code": code})
+    token = live.oauth.token({"grant_type": "authorization_code", "code": code})
+    assert (token.livemode, token.stripe_publishable_key[:8]) == (True, "pk_live_")
+    assert live.v1.accounts.retrieve(newcomer.id).id == newcomer.id
+    assert client.v1.accounts.retrieve(newcomer.id).id == newcomer.id  # a test key reaches it as well
+    live.oauth.deauthorize({"stripe_user_id": newcomer.id})
+    with pytest.raises(stripe.PermissionError):
+        live.v1.accounts.retrieve(newcomer.id)
+
+
 def test_an_unknown_application_is_told_so(stripe_sandbox):
     answer = requests.get(f"{stripe_sandbox.api_base}/oauth/authorize?client_id=ca_x", timeout=5)
     assert answer.status_code == 400

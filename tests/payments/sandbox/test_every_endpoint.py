@@ -23,6 +23,15 @@ def customers_and_cards(client: Any) -> tuple[Any, str]:
     v1.customers.update(made.id, {"invoice_settings": {"default_payment_method": card}})
     v1.customers.retrieve(made.id)
     v1.customers.list({"email": "a@example.com"})
+    v1.customers.search({"query": 'email:"a@example.com"'})
+    moved = v1.customers.balance_transactions.create(made.id, {"amount": -500, "currency": "usd"})
+    v1.customers.balance_transactions.retrieve(made.id, moved.id)
+    v1.customers.balance_transactions.list(made.id)
+    v1.customers.update(made.id, {"balance": 0})
+    number = v1.customers.tax_ids.create(made.id, {"type": "eu_vat", "value": "DE123456789"})
+    v1.customers.tax_ids.retrieve(made.id, number.id)
+    v1.customers.tax_ids.list(made.id)
+    v1.customers.tax_ids.delete(made.id, number.id)
     return made, card
 
 
@@ -89,6 +98,28 @@ def money(client: Any, customer: str, card: str) -> None:
     refund = v1.refunds.create({"payment_intent": made.id, "amount": 100})
     v1.refunds.retrieve(refund.id)
     v1.refunds.list({"payment_intent": made.id})
+    disputes(client, customer)
+
+
+def disputes(client: Any, customer: str) -> None:
+    """One is answered with what wins it, one is accepted; and a payment that was made apart is attached."""
+    v1 = client.v1
+    terms = {"amount": 900, "currency": "eur", "customer": customer, "confirm": True}
+    for card in ("pm_card_createDispute", "pm_card_createDisputeInquiry"):
+        v1.payment_intents.create({**terms, "payment_method": card})
+    accepted, answered = v1.disputes.list().data
+    assert (answered.status, accepted.status) == ("needs_response", "warning_needs_response")
+    v1.disputes.update(answered.id, {"evidence": {"product_description": "Usage"}, "submit": False})
+    won = v1.disputes.update(answered.id, {"evidence": {"uncategorized_text": "winning_evidence"}})
+    assert (won.status, [entry.amount for entry in won.balance_transactions]) == ("won", [-900, 900])
+    assert v1.disputes.close(accepted.id).status == "lost"
+    v1.disputes.retrieve(answered.id, {"expand": ["charge", "payment_intent"]})
+    invoice = v1.invoices.create({"customer": customer, "currency": "eur"})
+    v1.invoices.add_lines(invoice.id, {"lines": [{"amount": 1000}]})
+    v1.invoices.finalize_invoice(invoice.id)
+    apart = v1.payment_intents.create({**terms, "payment_method": "pm_card_visa"})
+    attached = v1.invoices.attach_payment(invoice.id, {"payment_intent": apart.id})
+    assert (attached.status, attached.amount_paid, attached.amount_remaining) == ("open", 900, 100)
 
 
 def platform_matters(platform: Any, account: str) -> None:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from customers.models import Customer
 from invoicing.gateways import Advance, Collection, GatewayRejected, GatewayStatus, GatewayUnavailable
 from payments.models import StripeConnection
+from payments.stripe.client import AccountClient
 from payments.stripe.gateway import StripeGateway
 from payments.stripe.issuing import NO_EMAIL
 from payments.stripe.plan import NO_METHOD_NOTE
@@ -198,7 +199,11 @@ def test_the_same_key_makes_one_invoice(shop: Shop, advance: Advance) -> None:
 STEPS = [r"/v1/invoices$", "/add_lines$", r"/finalize$", r"/pay$"]
 
 
-@pytest.mark.parametrize("kind", ["timeout_before", "timeout_after", "error_500_before", "lock_timeout"])
+FAULTS = ["timeout_before", "timeout_after", "error_500_before", "error_500_after", "lock_timeout", "rate_limit"]
+FAULTS += ["conflict", "garbage"]
+
+
+@pytest.mark.parametrize("kind", FAULTS)
 def test_a_step_without_an_answer_is_taken_up_again(shop: Shop, kind: str) -> None:
     order = order_for(shop.customer(), 500, advance=Advance.AT_ONCE)
     for step in STEPS:
@@ -210,6 +215,58 @@ def test_a_step_without_an_answer_is_taken_up_again(shop: Shop, kind: str) -> No
     assert made.status == GatewayStatus.PAID
     assert len(shop.stripe.invoices.list().data) == 1
     assert len(shop.stripe.charges.list().data) == 1
+
+
+def refusing(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This call is carried out, and then access is lost: 403 for it and for every look at the invoice."""
+    carry_out = getattr(AccountClient, call)
+    refusal = GatewayRejected("Stripe does not let us act for account acct_1.", code="permission_error")
+
+    def refused(*args: Any, **options: Any) -> Any:
+        raise refusal
+
+    def carried_out(*args: Any, **options: Any) -> Any:
+        carry_out(*args, **options)
+        raise refusal
+
+    monkeypatch.setattr(AccountClient, call, carried_out)
+    monkeypatch.setattr(AccountClient, "retrieve_invoice", refused)
+    monkeypatch.setattr(AccountClient, "delete_draft", refused)
+
+
+@pytest.mark.parametrize(
+    ("call", "advance"),
+    [
+        ("add_lines", Advance.SCHEDULED),
+        ("update_invoice", Advance.SCHEDULED),
+        ("finalize_invoice", Advance.AT_ONCE),
+        ("pay_invoice", Advance.AT_ONCE),
+    ],
+)
+def test_access_lost_at_the_very_moment(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, call: str, advance: Advance
+) -> None:
+    """A refusal that may hide a live invoice is not believed: the attempt stays under way, and goes on later."""
+    order = order_for(shop.customer(), 500, advance=advance)
+    with monkeypatch.context() as during:
+        refusing(call, during)
+        with pytest.raises(GatewayUnavailable):
+            shop.issue(order)
+    made = shop.issue(order)
+    assert [one.id for one in shop.stripe.invoices.list().data] == [made.external_id]
+    assert made.status == (GatewayStatus.PAID if advance == Advance.AT_ONCE else GatewayStatus.DRAFT)
+    assert len(shop.stripe.charges.list().data) == (advance == Advance.AT_ONCE)
+
+
+def test_who_charges_first_also_tries_again(shop: Shop) -> None:
+    """Stripe's schedule where Stripe charges after its draft hour, ours where we paid at once: never both."""
+    customer = shop.customer("pm_card_chargeCustomerFail")
+    later = shop.issue(order_for(customer, 500), "a").external_id
+    at_once = shop.issue(order_for(customer, 500, advance=Advance.AT_ONCE), "b").external_id
+    shop.move_clock(hours=2)
+    later, at_once = (shop.stripe.invoices.retrieve(external) for external in (later, at_once))
+    assert (later.auto_advance, later.attempt_count, later.next_payment_attempt is None) == (True, 1, False)
+    assert (at_once.auto_advance, at_once.attempt_count, at_once.next_payment_attempt) == (False, 1, None)
 
 
 def test_a_total_that_differs_is_not_issued(shop: Shop) -> None:
