@@ -16,4 +16,5 @@ urlpatterns = [
     path("api/<path:rest>", unknown_path),
 ]
 
+handler404 = "billing_portal.api.paths.not_found"
 handler500 = "billing_portal.api.errors.server_error"

@@ -13,8 +13,9 @@ from functools import cache
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.views.defaults import page_not_found
 
-from billing_portal.api.errors import body
+from billing_portal.api.errors import body, unknown_path
 
 API_ROOT = "/api/v1"
 
@@ -34,6 +35,11 @@ class ApiPaths:
         request.path = request.path.removesuffix(request.path_info) + path
         request.path_info = path
         return self.get_response(request)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The handler of unknown addresses: JSON for whoever sends a key, the usual page for people."""
+    return unknown_path(request) if _carries_key(request) else page_not_found(request, exception)
 
 
 def _api_path(request: HttpRequest) -> str | None:

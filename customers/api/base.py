@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from difflib import get_close_matches
@@ -33,6 +34,9 @@ from customers.vendor import Vendor
 O = TypeVar("O", bound=VendorOwned)  # noqa: E741 - "an owned thing"
 M = TypeVar("M", bound=models.Model)
 
+
+# The Python client library writes a list as names[0]=a&names[1]=b.
+_INDEX = re.compile(r"\[\d*\]$")
 
 WRITES = frozenset({"post", "put", "patch", "delete"})
 
@@ -132,8 +136,9 @@ class VendorView(APIView):
     def read_query(self, serializer: type[Serializer[Any]]) -> Any:
         """The validated query parameters; repeated keys arrive where the serializer has a list field."""
         given = QueryDict(mutable=True)
-        for name, values in self.request.query_params.lists():
-            given.setlist(snake_case(name), [*given.getlist(snake_case(name)), *values])
+        for sent, values in self.request.query_params.lists():
+            name = snake_case(_INDEX.sub("", sent))
+            given.setlist(name, [*given.getlist(name), *values])
         reader = serializer(data=given, context={"view": self})
         reader.is_valid(raise_exception=True)
         return reader.validated_data

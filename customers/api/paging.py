@@ -60,7 +60,7 @@ def listed(
     rows = rows.filter(**lookups).order_by(*order)
     salt = f"{view.request.path}:{','.join(order)}"
     if "cursor" in asked:
-        rows = rows.filter(_beyond(order, _place(asked["cursor"], salt)))
+        rows = rows.filter(beyond(order, _place(asked["cursor"], salt)))
     limit = asked.get("limit")
     found = list(rows if limit is None else rows[: limit + 1])
     shown = found[:limit]
@@ -95,7 +95,7 @@ def _place(cursor: str, salt: str) -> list[Any]:
     return values
 
 
-def _beyond(order: Sequence[str], values: Sequence[Any]) -> Q:
+def beyond(order: Sequence[str], values: Sequence[Any]) -> Q:
     """Rows behind the place: greater in the first column, or equal there and greater in the next, and so on."""
     beyond, equal = Q(), Q()
     for column, value in zip(order, values, strict=True):

@@ -17,7 +17,7 @@ from customers.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
-from invoicing.models import AdhocCharge, Discount, MeteredComponent, Payment, PricePlan, Subscription
+from invoicing.models import AdhocCharge, Coupon, Discount, MeteredComponent, Payment, PricePlan, Subscription
 from tests.factories import (
     START,
     CustomerFactory,
@@ -49,6 +49,7 @@ def fill(vendor: Vendor, count: int) -> dict[str, str]:
         _invoice(acme, START + n * DAY)
         ApiKey.issue(vendor, f"key {n}", now=START + n * DAY)
     _charges(acme, count)
+    _coupons(vendor, count)
     return {"name": "acme", "uuid": str(_webhooks(vendor, count).uuid)}
 
 
@@ -96,6 +97,12 @@ def _charges(customer: Customer, count: int) -> None:
         )
         for n in range(count)
     )  # fmt: skip
+
+
+def _coupons(vendor: Vendor, count: int) -> None:
+    for n in range(count):
+        terms = {"frequency": "ONCE", "discount_type": "PERCENT", "amount": 5, "created_at": START}
+        Coupon.objects.create(vendor=vendor, name=f"coupon-{n}", **terms)
 
 
 def _webhooks(vendor: Vendor, count: int) -> WebhookEndpoint:

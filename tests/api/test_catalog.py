@@ -144,3 +144,17 @@ def test_strangers_see_nothing(api: Api, stranger: Api) -> None:
         refusal(stranger.get(path), 404)
         refusal(stranger.put(path, {"display_name": "Mine"}), 404)
         refusal(stranger.delete(path), 404)
+
+
+def test_price_plans_by_pages_newest_first(api: Api) -> None:
+    for name in ("a", "b", "c"):
+        api.post("/price_plans", {"name": name, "period": "month"})
+    query = {"sort_column": "created_at", "sort_direction": "desc", "limit": 2}
+    first = answer(api.get("/price_plans/paginate", query))
+    assert [plan["name"] for plan in first["price_plans"]] == ["c", "b"]
+    offsets = {name: value for name, value in first.items() if name.startswith("forward")}
+    last = answer(api.get("/price_plans/paginate", query | offsets))
+    assert [plan["name"] for plan in last["price_plans"]] == ["a"]
+    assert last["forward_sort_offset"] is None
+    wrong = query | offsets | {"forward_sort_offset": "b"}
+    assert list(refusal(api.get("/price_plans/paginate", wrong), 422)) == ["forward_sort_offset"]

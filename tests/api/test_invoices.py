@@ -206,6 +206,11 @@ def test_the_pdf_by_its_link_and_by_key(api: Api, invoice) -> None:
     assert api.get(f"/invoices/{invoice.uuid}/pdf").content.startswith(b"%PDF-")
     refusal(Client().get(f"/api/v1/invoices/{invoice.uuid}/pdf"), 401)
     refusal(Client().get(path.replace("/pdf", "x/pdf")), 401)
+    token = path.split("/")[-2]
+    theirs = f"/api/v1/customers/{invoice.customer.name}/invoice/{invoice.uuid}"
+    assert Client().get(f"{theirs}/{token}").content.startswith(b"%PDF-")
+    refusal(Client().get(f"{theirs}/{invoice.uuid}"), 401)
+    refusal(Client().get(f"{theirs.replace('/customers/', '/customers/x')}/{token}"), 404)
     invoice.delete()
     refusal(Client().get(path), 404)
 

@@ -18,7 +18,9 @@ from django.utils import timezone
 from billing_portal.accounts.models import ApiKey
 from customers.models import Vendor
 from invoicing.models import Measurement
+from payments.stripe.connect import attach
 from tests.factories import CustomerFactory, InvoiceFactory, VendorFactory
+from tests.sandbox_server import StripeSandbox
 
 
 @pytest.fixture(params=["/api/v1", ""], ids=["below /api/v1", "at the root"])
@@ -154,6 +156,79 @@ def test_refusals_are_what_integrations_catch(vendor: Vendor, call, code: int, f
     assert refused.value.http_status == code
     assert refused.value.json_body["code"] == code
     assert field in refused.value.json_body["errors"]
+
+
+def test_meters_and_price_plans_change_and_go(vendor: Vendor) -> None:
+    octane.Meter.create(name="requests", meter_type="COUNTER")
+    octane.Meter.modify("requests", display_name="Requests")
+    meter = octane.Meter.retrieve("requests")
+    meter.description = "Each call counts."
+    meter.save()
+    assert [(row.display_name, row.description) for row in octane.Meter.list()] == [("Requests", "Each call counts.")]
+    assert len(octane.Meter.list(names=["requests", "others"])) == 1
+    octane.Meter.delete("requests")
+    assert octane.Meter.list(names=["requests", "others"], limit=5) == []
+    octane.PricePlan.create(name="basic", period="month", base_price=100)
+    octane.PricePlan.modify("basic", base_price=200)
+    plan = octane.PricePlan.retrieve("basic")
+    assert (plan.base_price, plan.version) == (200, 2)
+    plan.description = "For teams."
+    plan.save()
+    assert [row.description for row in octane.PricePlan.list()] == ["For teams."]
+    octane.PricePlan.delete("basic")
+    assert octane.PricePlan.list() == []
+
+
+def test_revenue_is_a_plain_get(vendor: Vendor) -> None:
+    customer = CustomerFactory(vendor=vendor, name="acme")
+    InvoiceFactory(customer=customer, amount_due=4200, sub_total=4200, status="INVOICE_ISSUED")
+    window = {"start_time": "2026-01-01T00:00:00Z", "end_time": "2026-12-31T00:00:00Z"}
+    assert octane.Customer.retrieve("acme").revenue(**window)["revenue"] == 4200
+
+
+def test_a_stripe_customer_is_linked(vendor: Vendor, stripe_sandbox: StripeSandbox, settings) -> None:
+    settings.STRIPE_TEST_SECRET_KEY = stripe_sandbox.secret_key
+    attach(vendor, stripe_sandbox.account, livemode=False, real_now=timezone.now())
+    octane.Customer.create(name="acme")
+    theirs = stripe_sandbox.client().v1.customers.create({"name": "Acme"})
+    linked = octane.Customer.create_payment_gateway_credential("acme", payment_gateway="STRIPE", account_id=theirs.id)
+    assert linked.account_id == theirs.id
+    assert get("/payment_gateway_credentials/")["account_id"] == stripe_sandbox.account
+
+
+def test_what_a_key_may_not_do_and_what_is_not_built(vendor: Vendor, monkeypatch) -> None:
+    """Each comes out as the error that integrations catch, and is not tried again."""
+    naps: list[float] = []
+    monkeypatch.setattr(octane.http_client.time, "sleep", naps.append)
+    ApiKey.objects.update(scope="read")
+    with pytest.raises(octane.error.APIError) as forbidden:
+        octane.Customer.create(name="acme")
+    with pytest.raises(octane.error.APIError) as not_built:
+        get("/credits/grant/")
+    with pytest.raises(octane.error.APIError) as in_no_specification:
+        octane.PriceList.list()
+    found = [error.value for error in (forbidden, not_built, in_no_specification)]
+    assert [type(error) for error in found] == [octane.error.APIError] * 3
+    assert [(error.http_status, error.json_body["errors"]["kind"]) for error in found] == [
+        (403, "permission_denied"),
+        (501, "not_built"),
+        (404, "not_found"),
+    ]
+    assert naps == []
+
+
+def test_too_many_requests(vendor: Vendor, monkeypatch, settings) -> None:
+    settings.API_REQUESTS_PER_MINUTE = 1
+    with pytest.raises(octane.error.APIError) as refused:
+        _ask_often()
+    assert type(refused.value) is octane.error.APIError
+    assert (refused.value.http_status, refused.value.json_body["code"]) == (429, 429)
+
+
+def _ask_often() -> None:
+    """The minute may turn in between."""
+    for _ in range(3):
+        octane.Meter.list()
 
 
 def test_a_wrong_key(vendor: Vendor, monkeypatch) -> None:

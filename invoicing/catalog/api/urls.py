@@ -1,5 +1,6 @@
 from django.urls import path
 
+from invoicing.catalog.api.paginate import PricePlanPageView
 from invoicing.catalog.api.views import (
     AddComponentsView,
     AddFeaturesView,
@@ -22,6 +23,7 @@ urlpatterns = [
     path("meters/<str:name>/archive", MeterArchiveView.as_view(), name="meter-archive"),
     path("price_plans", PricePlansView.as_view(), name="price-plans"),
     path("features", FeaturesView.as_view(), name="features"),
+    path("price_plans/paginate", PricePlanPageView.as_view(), name="price-plan-pages"),
     path("price_plans/update_in_place/<str:name>", PricePlanInPlaceView.as_view(), name="plan-in-place"),
     path("price_plans/update_in_place/<str:name>/<str:tag>", TaggedPlanInPlaceView.as_view(), name="tagged-in-place"),
     path("price_plans/<str:uuid>/add_features", AddFeaturesView.as_view(), name="add-features"),

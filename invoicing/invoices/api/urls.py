@@ -12,6 +12,7 @@ from invoicing.invoices.api.revenue import (
 from invoicing.invoices.api.views import (
     ApproveView,
     CustomerInvoicesView,
+    CustomerPdfView,
     InvoicesView,
     InvoiceView,
     PayView,
@@ -35,6 +36,7 @@ urlpatterns = [
     path("invoices/<str:uuid>/line_items/<str:line>/explanation", ExplanationView.as_view(), name="explain-line-item"),
     path("invoices/<str:token>/pdf", PdfView.as_view(), name="invoice-pdf"),
     path("refund", RefundView.as_view(), name="refund"),
+    path("customers/<str:name>/invoice/<str:invoice_id>/<str:token>", CustomerPdfView.as_view(), name="customer-pdf"),
     path("customers/<str:name>/invoices", CustomerInvoicesView.as_view(), name="customer-invoices"),
     path("customers/<str:name>/revenue", RevenueView.as_view(), name="revenue"),
     path("customers/<str:name>/accrued_revenue", AccruedRevenueView.as_view(), name="accrued-revenue"),

@@ -217,6 +217,16 @@ class PdfView(InvoiceVendorView):
         return found
 
 
+class CustomerPdfView(PdfView):
+    @documented("get_customer_invoice_pdf", answer=bytes, refusals=(409,))
+    def get(self, request: Request, token: str, name: str = "", invoice_id: str = "") -> HttpResponseBase:
+        """As existing clients ask for it: the token is the part of ``pdf_url`` before ``/pdf``, or the id again."""
+        invoice = self._invoice(token)
+        if (invoice.customer.name, str(invoice.uuid)) != (name, invoice_id):
+            raise Missing(f"There is no invoice {invoice_id!r}.")
+        return super().get(request, token)
+
+
 def _with_money(invoices: list[Invoice]) -> None:
     """Of most invoices nothing is paid, refunded or disputed: only the others are asked for."""
     prefetch_related_objects([invoice for invoice in invoices if invoice.was_tried], "payments")

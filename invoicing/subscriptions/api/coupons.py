@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.api.base import StrictSerializer, VendorView, done
+from customers.api.paging import CursorQuery, listed
 from customers.api.schema import documented
 from customers.customer import Customer
 from customers.errors import Invalid
@@ -89,9 +90,9 @@ class CouponAnswer(TypedDict):
 
 
 class CouponsView(VendorView):
-    @documented("list_coupons", answer=list[CouponAnswer])
+    @documented("list_coupons", query=CursorQuery, answer=list[CouponAnswer])
     def get(self, request: Request) -> Response:
-        return done([coupon_shape(coupon) for coupon in coupons.coupons(self.vendor)])
+        return listed(self, coupons.coupons(self.vendor), coupon_shape, order=("name", "pk"))
 
     @documented("create_coupon", body=CouponInput, answer=CouponAnswer)
     def post(self, request: Request) -> Response:

@@ -35,7 +35,9 @@ class CustomerPortalView(VendorView):
 
 
 class PortalMethodStatusView(CustomerPortalView):
-    @documented("get_customer_portal_payment_method_status", query=WhoseInput, answer=PaymentMethodStatusAnswer)
+    @documented(
+        "get_customer_portal_payment_method_status", query=WhoseInput, answer=PaymentMethodStatusAnswer, refusals=(404,)
+    )
     def get(self, request: Request) -> Response:
         status = methods.payment_method_status(self.whose(), real_now=self.real_now)
         if status == PaymentMethodStatus.NO_PAYMENT_GATEWAY_CREDENTIAL:
@@ -57,7 +59,7 @@ class PortalMethodView(CustomerPortalView):
 class PortalSetupIntentView(CustomerPortalView):
     calls_out = frozenset({"POST"})
 
-    @documented("create_customer_portal_setup_intent", body=WhoseInput, answer=SetupIntentAnswer)
+    @documented("create_customer_portal_setup_intent", body=WhoseInput, answer=SetupIntentAnswer, refusals=(404,))
     def post(self, request: Request) -> Response:
         """For Stripe.js. What the customer saves becomes the default."""
         return done(secret_shape(customer_links.setup_secret(self.whose(), actor=self.actor, real_now=self.real_now)))
