@@ -52,7 +52,6 @@ BODIES: Mapping[str, Any] = {
     "set_customer_metadata": [{"property": "tier", "value": "gold"}],
     "create_subscription": {"price_plan_name": "standard"},
     "update_subscription": {"price_plan_name": "standard", "at_cycle_end": True},
-    "pay_invoice": {"payment_method": "pm_Q1w2E3r4T5"},
     "add_discounts": [{"discount_type": "PERCENT", "amount": 10, "scope": "INVOICE_TOTAL"}],
     "update_subscription_in_place": {"discounts": [{"discount_type": "FLAT", "amount": 500}]},
     "create_coupon": {
