@@ -5,7 +5,7 @@ from unittest import mock
 
 import pytest
 
-pytest_plugins = ["tests.contract.tally", "tests.sandbox_server"]
+pytest_plugins = ["tests.contract.tally", "tests.emptying", "tests.sandbox_server"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

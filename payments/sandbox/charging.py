@@ -87,7 +87,7 @@ def _fail(scope: Scope, intent: StoredObject, method: StoredObject, decline: Dec
     made = store.insert(scope, {**blank, **failure}, event="charge.failed")
     error = {**error_fields(decline), "charge": made.stripe_id, "payment_method": method.data}
     changes = {
-        "last_payment_error": money.payment_error(error),
+        "last_payment_error": money.last_error(error),
         "latest_charge": made.stripe_id,
         "next_action": None,
         "payment_method": None,

@@ -13,6 +13,7 @@ from payments.sandbox.models import StoredObject
 from payments.sandbox.schedule import HANDLERS
 from payments.sandbox.scope import JSON, Scope
 from payments.sandbox.shapes import invoices as shapes
+from payments.sandbox.shapes import money
 
 COPIED = ("address", "email", "name", "phone", "shipping", "tax_exempt")
 # Below this much (minor units) a charge is not worth making: the customer owes it next time.
@@ -190,15 +191,9 @@ def _finalize_by_itself(scope: Scope, row: StoredObject) -> None:
     try:
         finalize(scope, row)
     except StripeError as error:
-        problem = {"message": error.message, "type": error.fields["type"], "code": error.fields["code"]}
-        change(
-            scope,
-            row,
-            {
-                "automatically_finalizes_at": None,
-                "last_finalization_error": {k: v for k, v in problem.items() if v},
-            },
-        )
+        told = {"message": error.message, "type": error.fields["type"], "code": error.fields["code"] or None}
+        problem = money.last_error(told)
+        change(scope, row, {"automatically_finalizes_at": None, "last_finalization_error": problem})
         scope.emit("invoice.finalization_failed", row.data)
 
 

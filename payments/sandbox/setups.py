@@ -7,6 +7,7 @@ from payments.sandbox.ids import new_id, random_text
 from payments.sandbox.models import StoredObject
 from payments.sandbox.resources.payment_methods import attach_to, card_of
 from payments.sandbox.scope import JSON, Scope
+from payments.sandbox.shapes import money
 from payments.sandbox.shapes import setups as shapes
 
 CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
@@ -70,7 +71,7 @@ def _succeed(scope: Scope, intent: StoredObject, method: StoredObject) -> None:
 def _fail(scope: Scope, intent: StoredObject, method: StoredObject, fields: JSON) -> StripeError:
     error = {**{name: value for name, value in fields.items() if value is not None}, "payment_method": method.data}
     changes = {
-        "last_setup_error": error,
+        "last_setup_error": money.last_error(error),
         "next_action": None,
         "payment_method": None,
         "status": "requires_payment_method",

@@ -179,7 +179,7 @@ def test_the_rooms_above_reschedule_and_their_count_is_answered(api: Api, vendor
     ("values", "warned"),
     [
         ({"charges_enabled": True}, {"charges_enabled"}),
-        ({"charges_enabled": True, "should_send_invoice_to_customers": True}, {"charges_enabled"}),
+        ({"charges_enabled": True, "should_send_invoice_to_customers": True}, set()),
         ({"charges_enabled": True, "should_send_invoice_to_customers": True, "invoice_via_octane": False}, set()),
         ({"invoice_via_octane": False}, {"invoice_via_octane"}),
         ({"stripe_auto_advance": False}, {"stripe_auto_advance"}),

@@ -53,11 +53,15 @@ def payment_intent(id_: str, created: int, livemode: bool, amount: int, currency
     }
 
 
-def payment_error(error: JSON) -> JSON:
-    """What went wrong with an intent, with whatever is not known of it as null."""
-    unknown = ["doc_url", "network_advice_code", "network_decline_code", "param", "payment_intent"]
-    unknown += ["payment_method_type", "request_log_url", "setup_intent", "source"]
-    return {**dict.fromkeys(unknown), **error}
+def last_error(error: JSON) -> JSON:
+    """What went wrong with an intent or an invoice, with whatever is not known of it as null."""
+    return {**dict.fromkeys(_LAST_ERROR), **error}
+
+
+_LAST_ERROR = (
+    "advice_code", "charge", "code", "decline_code", "doc_url", "network_advice_code", "network_decline_code", "param",
+    "payment_intent", "payment_method", "payment_method_type", "request_log_url", "setup_intent", "source",
+)  # fmt: skip
 
 
 def charge(created: int, livemode: bool, intent: JSON, method: JSON) -> JSON:

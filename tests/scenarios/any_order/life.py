@@ -10,6 +10,7 @@ from django.utils import timezone
 from customers import clock
 from payments import tasks
 from payments.models import StripeConnection
+from payments.reconcile import poller
 from payments.sandbox import deliveries, webhook_faults
 from payments.sandbox.ids import random_text
 from payments.sandbox.models import Account, ApiKey, Connection, Fault, WebhookFault
@@ -55,6 +56,7 @@ def live(draw: Draw, platform: str, time: Time) -> Life:
     time.pass_by(AFTERWARDS)
     _run(life)
     if any(webhooks.kind == "drop" for webhooks in draw.webhooks):
+        poller.accounts()
         tasks.poll_account(life.connection.pk)
         _run(life)
     return life

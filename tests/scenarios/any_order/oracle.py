@@ -66,7 +66,7 @@ def _status(life: Life, invoice: Invoice, there: list[JSON]) -> list[str]:
     if not there:
         return _without_stripe(invoice)
     one = there[0]
-    expected = SETTLED.get(one["status"]) or _open(life, one)
+    expected = SETTLED.get(one["status"]) or _open(one)
     found = []
     if invoice.status != expected:
         found.append(f"{invoice.status} here, Stripe's {one['status']} says {expected}")
@@ -75,10 +75,10 @@ def _status(life: Life, invoice: Invoice, there: list[JSON]) -> list[str]:
     return found
 
 
-def _open(life: Life, one: JSON) -> str:
-    """Tried and not paid is a failed payment; never tried is merely open."""
-    failed = [charge for charge in _charges(life, one) if charge["status"] == "failed"]
-    return "PAYMENT_FAILED" if failed else "INVOICE_ISSUED"
+def _open(one: JSON) -> str:
+    """Tried and not paid is a failed payment, also where the bank wants to see the customer first; never tried is
+    merely open."""
+    return "PAYMENT_FAILED" if one["attempted"] else "INVOICE_ISSUED"
 
 
 def _without_stripe(invoice: Invoice) -> list[str]:
