@@ -3,6 +3,8 @@
 import os
 import shutil
 from collections.abc import Generator
+from ctypes.util import find_library
+from typing import NoReturn
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -18,13 +20,19 @@ def chromium() -> str | None:
     return os.environ.get("CHROMIUM") or next((path for path in found if path), None)
 
 
+def _unavailable(why: str) -> NoReturn:
+    if os.environ.get("REQUIRE_BROWSER") == "1":
+        pytest.fail(f"REQUIRE_BROWSER=1, but: {why}")
+    pytest.skip(why)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Generator[Browser, None, None]:
     path = chromium()
     if path is None:
-        if os.environ.get("REQUIRE_BROWSER") == "1":
-            pytest.fail("REQUIRE_BROWSER=1, but no Chromium was found. Install one or name it in CHROMIUM.")
-        pytest.skip("no Chromium on this machine")
+        _unavailable("No Chromium was found. Install one or name it in CHROMIUM.")
+    if find_library("atomic") is None:
+        _unavailable("Playwright's driver needs libatomic. Install it (Debian's libatomic1).")
     # Playwright's synchronous interface runs a loop of its own, which Django takes for an asynchronous caller.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     with sync_playwright() as playwright:
