@@ -184,10 +184,6 @@ class BillingPolicy:
         return duration(self.retry_frequency_length, self.retry_frequency_unit)
 
     @property
-    def bills_levels_in_advance(self) -> bool:
-        return self.invoice_fixed_components_at_start and self.invoice_metered_components_at_start
-
-    @property
     def charges_emailed_invoices(self) -> bool:
         """Whether the stored payment method is charged for invoices that we e-mail. Only where that was chosen
         knowingly: an override to e-mail alone does not turn the vendor's auto-charge of Stripe invoices into it."""

@@ -327,7 +327,7 @@ def take_back_opening(invoice: Invoice) -> None:
     if invoice.opens is None:
         return
     if Invoice.objects.filter(cycle=invoice.opens).exists():
-        raise Conflict("The invoice of the next billing cycle counts on what this one billed in advance: delete it first.")
+        raise Conflict("The next billing cycle's invoice counts on what this one billed in advance: delete it first.")
     BillingCycle.objects.filter(pk=invoice.opens.pk).update(opened=False)
     ProrationCredit.objects.filter(cycle=invoice.opens, line_items__isnull=True).delete()
 

@@ -11,13 +11,14 @@ from django.db.models import Q
 from customers.settings.policy import BillingPolicy
 from invoicing.invoices.models import LineItem
 from invoicing.invoices.states import InvoiceStatus
-from invoicing.rating.ahead import NOTHING_AHEAD, Ahead, AheadLine, open_cycle
-from invoicing.rating.terms import LineKind, PlanTerms, RatedLine
+from invoicing.rating.ahead import Ahead, AheadLine, open_cycle
+from invoicing.rating.terms import ComponentTerms, LineKind, PlanTerms, RatedLine
 from invoicing.subscriptions.discounts import discounts_of
 from invoicing.subscriptions.models import BillingCycle, CycleAction
 from invoicing.subscriptions.rules import cycle_rule, planned_cycle
 from invoicing.subscriptions.terms import held, level_windows, opening_share, planned_share, terms_for
 from invoicing.usage.aggregation import usage_of
+from invoicing.usage.values import Usage
 
 
 def successors_of(
@@ -92,8 +93,8 @@ def _levels(
     terms: Mapping[int, PlanTerms],
     policies: Mapping[int, BillingPolicy],
     at: datetime | None,
-) -> dict[int, list]:
-    metered = [cycle for cycle in cycles if policies[cycle.customer_id].bills_levels_in_advance]
+) -> dict[int, list[tuple[ComponentTerms, Usage]]]:
+    metered = [cycle for cycle in cycles if policies[cycle.customer_id].invoice_metered_components_at_start]
     moments = {cycle.pk: min(at, cycle.start) if at else cycle.start for cycle in metered}
     windows = [one for cycle in metered for one in level_windows(cycle, terms[cycle.pk], moments[cycle.pk])]
     found = usage_of(windows) if windows else {}

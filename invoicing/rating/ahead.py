@@ -41,8 +41,8 @@ class AheadLine:
 @dataclass(frozen=True, slots=True)
 class Ahead:
     """What was billed of a cycle in advance. ``used`` is the part of its planned time that the cycle lasted, and
-    ``trues_up`` whether levels above what was billed are billed. ``forgiven``: that invoice was voided, so nothing of it
-    is given back."""
+    ``trues_up`` whether levels above what was billed are billed. ``forgiven``: that invoice was voided, so nothing
+    of it is given back."""
 
     lines: tuple[AheadLine, ...] = ()
     used: Fraction = Fraction(1)

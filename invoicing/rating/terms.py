@@ -56,8 +56,8 @@ class ComponentTerms:
     """``key`` finds its usage; ``name`` is what the invoice prints. ``minimum_charge`` is for a whole cycle.
     ``aggregation`` is the meter's, for the record. ``time_unit`` is what a level's price is for, and ``watermark`` what
     of the level costs nothing. Under a ``price_list`` the scheme's own tiers, if any, are for what no row fits;
-    ``label_keys`` are the meter's primary labels, in the order of a stream's values. ``is_level``: a gauge, which can be
-    billed in advance by its level at the start.
+    ``label_keys`` are the meter's primary labels, in the order of a stream's values. ``is_level``: a gauge, which can
+    be billed in advance by its level at the start.
     """
 
     key: int
@@ -110,9 +110,10 @@ class RatedLine:
     """A line item before it has an invoice. ``amount`` is in minor units, rounded once, here.
 
     ``quantity`` and ``unit_price`` are given only where their product is the amount. ``charge_key`` is that of
-    the ad-hoc charge that the line bills, ``credit_key`` that of the credit that it takes from (none yet: the one that
-    its own cycle leaves). ``in_advance``: it bills the next cycle. ``metadata`` says how the amount came about and is shown with the line,
-    ``explanation`` holds what would be too much there: the days of its usage, or the lines it stands in place of.
+    the ad-hoc charge that the line bills, ``credit_key`` that of the credit that it takes from (none yet: the one
+    that its own cycle leaves). ``in_advance``: it bills the next cycle. ``metadata`` says how the amount came about
+    and is shown with the line, ``explanation`` holds what would be too much there: the days of its usage, or the
+    lines it stands in place of.
     """
 
     kind: str
