@@ -14,9 +14,9 @@ from billing_portal.portal.access import OperatorRequest, may
 from customers.errors import Invalid
 from customers.money import MoneyError, parse_money
 from invoicing.invoices import lifecycle, refunds
-from invoicing.invoices.lifecycle import InvoiceVerb
 from invoicing.invoices.methods import checked_method
 from invoicing.invoices.models import Invoice
+from invoicing.invoices.verbs import InvoiceVerb, available_actions
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ ACTS: Mapping[InvoiceVerb, Callable[..., object]] = {
 
 def offered(request: OperatorRequest, invoice: Invoice) -> Sequence[Button]:
     """What this person may do to this invoice now, the primary button first."""
-    possible = set(lifecycle.available_actions(invoice))
+    possible = set(available_actions(invoice))
     return [b for b in BUTTONS.values() if b.verb in possible and may(request, b.permission)]
 
 

@@ -11,7 +11,7 @@ from billing_portal.accounts.models import Role
 from billing_portal.accounts.roles import allows
 from billing_portal.portal.invoice_verbs import ACTS, BUTTONS
 from customers.events.models import Event
-from invoicing.invoices.lifecycle import InvoiceVerb
+from invoicing.invoices.verbs import InvoiceVerb
 from invoicing.models import Invoice
 from tests.factories import VendorFactory
 from tests.portal.scene import Scene, collect, make_operator
