@@ -43,6 +43,7 @@ from invoicing.invoices.models import AttemptState, Channel, EmailKind, EmailSta
 from invoicing.invoices.outbox import queue
 from invoicing.invoices.papers import keep_document, payment_note
 from invoicing.invoices.recording import at_rest, close, fail, issued
+from invoicing.invoices.schedule import chosen_due_date
 from invoicing.invoices.states import InvoiceStatus
 from invoicing.invoices.waiting import growing_pause, wait
 
@@ -221,4 +222,4 @@ def _gateway_due_date(invoice: Invoice, made: GatewayInvoice, now: datetime) -> 
     if made.collection == "charge_automatically":
         return None
     days = int(invoice.policy_snapshot["days_until_due"]["value"])
-    return made.due_date or now + timedelta(days=days)
+    return made.due_date or chosen_due_date(invoice, now) or now + timedelta(days=days)

@@ -18,6 +18,7 @@ class InvoiceVerb(StrEnum):
     APPROVE = "approve"
     PUSH = "push"
     PAY = "pay"
+    CHANGE_DUE_DATE = "change_due_date"
     SEND = "send"
     MARK_PAID = "mark_paid"
     VOID = "void"
@@ -42,6 +43,8 @@ def _refusal(invoice: Invoice, verb: InvoiceVerb) -> str:
             return f"{invoice} has no next step to push it to: it is {word}."
         case InvoiceVerb.PAY if not is_payable(invoice):
             return f"{invoice} cannot be charged: {_why_not_charged(invoice)}."
+        case InvoiceVerb.CHANGE_DUE_DATE if state not in BEFORE_ISSUE:
+            return f"The due date of {invoice} can no longer be changed: it is {word}."
         case InvoiceVerb.SEND if not was_emailed(invoice) and not is_sent_by_gateway(invoice):
             return f"{invoice} cannot be sent again: {_why_not_sent(invoice)}."
         case InvoiceVerb.MARK_PAID if S.PAID not in TRANSITIONS[state]:
