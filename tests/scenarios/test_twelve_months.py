@@ -56,9 +56,7 @@ def enter(world: World, company: Company, case: Case) -> Customer:
     world.override(customer, **case.override)
     start = datetime.strptime(case.start, "%Y-%m-%d %H:%M").replace(tzinfo=ZoneInfo(company.zone))
     world.subscribe(customer, plan, effective_at=start)
-    end_subscription(
-        customer, expire_at=case.moments[-1], actor=OPERATOR, now=case.moments[0], real_now=timezone.now()
-    )
+    end_subscription(customer, expire_at=case.moments[-1], actor=OPERATOR, now=case.moments[0], real_now=timezone.now())
     rows = [
         Measurement(vendor=world.vendor, customer=customer, meter=meter, value=value, time=at, received_at=world.now)
         for at, value in usage(case)

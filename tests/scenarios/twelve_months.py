@@ -115,7 +115,11 @@ BERLIN = Company(
                2028-04-26 00:30, 2028-05-26 00:30, 2028-06-26 00:30, 2028-07-26 00:30, 2028-08-26 00:30,
                2028-09-26 00:30, 2028-10-26 00:30, 2028-11-26 01:30""",
             DOLLARS,
-            {"invoice_grace_period_length": 90, "invoice_grace_period_unit": "minute", "payment_grace_period_length": 0},
+            {
+                "invoice_grace_period_length": 90,
+                "invoice_grace_period_unit": "minute",
+                "payment_grace_period_length": 0,
+            },
             generated_after=90 * MINUTE,
         ),
         # 02:30 on 29 October 2028 comes twice.
