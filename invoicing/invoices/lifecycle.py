@@ -19,13 +19,9 @@ from customers.events.record import Fact, record
 from invoicing.invoices.charge_attempts import UNDER_WAY
 from invoicing.invoices.models import AttemptState, Channel, EmailKind, Invoice
 from invoicing.invoices.outbox import queue, tell_customer
-<<<<<<< HEAD
-from invoicing.invoices.states import BEFORE_ISSUE, MIRRORED, OPEN, TRANSITIONS, InvoiceAction, InvoiceStatus
-from invoicing.subscriptions.models import BillingCycle, ProrationCredit
-=======
 from invoicing.invoices.states import MIRRORED, OPEN, TRANSITIONS, InvoiceAction, InvoiceStatus
 from invoicing.invoices.verbs import InvoiceVerb, check, is_collectable, is_sent_by_gateway
->>>>>>> main
+from invoicing.subscriptions.models import BillingCycle, ProrationCredit
 
 S = InvoiceStatus
 
