@@ -185,6 +185,9 @@ class PriceScheme(models.Model):
     unit_name = models.CharField(max_length=64, blank=True)
     time_unit_name = models.CharField(max_length=16, blank=True)
     batch_size = models.PositiveIntegerField(default=1)
+    post_minimum_charge_percentage_change = models.DecimalField(
+        max_digits=12, decimal_places=4, null=True, blank=True, help_text="Of what is above the minimum charge."
+    )
     price_list = models.JSONField(
         default=list, help_text="Rows of labels and prices; usage that none of them fits costs what the tiers say."
     )

@@ -12,9 +12,6 @@ from invoicing.catalog.checks import every_cycle, minor_units, one_of, refuse_un
 from invoicing.catalog.models import Aggregation, Meter, SchemeType, TimeUnit
 from invoicing.catalog.price_lists import read_rows
 
-_NOT_YET_IN_SCHEME = {
-    "post_minimum_charge_percentage_change": "",
-}
 _NOT_YET_IN_COMPONENT = {
     "limit": "",
     "label_limits": "",
@@ -52,6 +49,7 @@ class SchemeDraft:
     batch_size: int
     time_unit: TimeUnit | None = None
     rows: tuple[RowDraft, ...] = ()
+    change_after_minimum: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ def _read_component(values: Mapping[str, Any], meters: Mapping[str, Meter], at: 
     return ComponentDraft(
         meter=meter,
         display_name=values.get("display_name") or "",
-        scheme=_read_scheme(values.get("price_scheme"), meter, f"{at}price_scheme"),
+        scheme=_read_scheme(values.get("price_scheme"), meter, least, f"{at}price_scheme"),
         minimum_charge=None if least is None else minor_units(f"{at}minimum_charge", least),
         watermark=_watermark(values.get("watermark"), meter, f"{at}watermark"),
     )
@@ -97,10 +95,9 @@ def _watermark(value: Any, meter: Meter, at: str) -> Decimal | None:
     return _number(value, at)
 
 
-def _read_scheme(values: Mapping[str, Any] | None, meter: Meter, at: str) -> SchemeDraft:
+def _read_scheme(values: Mapping[str, Any] | None, meter: Meter, least: int | None, at: str) -> SchemeDraft:
     if not values:
         raise Invalid({at: "Give a price scheme: {'scheme_type': 'FLAT', 'prices': [{'price': 7}]}."})
-    refuse_unsupported(values, _NOT_YET_IN_SCHEME, f"{at}.")
     if values.get("frequency") not in (None, 1):
         raise Invalid({f"{at}.frequency": "Not supported yet: tiers are computed for each billing cycle."})
     kind: SchemeType = one_of(f"{at}.scheme_type", values.get("scheme_type"), SchemeType)
@@ -113,7 +110,19 @@ def _read_scheme(values: Mapping[str, Any] | None, meter: Meter, at: str) -> Sch
         unit_name=values.get("unit_name") or "",
         batch_size=_batch_size(values, kind, f"{at}.batch_size"),
         time_unit=_time_unit(values.get("time_unit_name"), meter, kind, f"{at}.time_unit_name"),
+        change_after_minimum=_change(values, least, f"{at}.post_minimum_charge_percentage_change"),
     )
+
+
+def _change(values: Mapping[str, Any], least: int | None, at: str) -> Decimal | None:
+    value = values.get("post_minimum_charge_percentage_change")
+    if not value:
+        return None
+    if not least:
+        raise Invalid({at: "Only for a component with a minimum_charge: it changes the price of what is above that."})
+    if not -100 <= value <= 10_000 or value != round(Decimal(str(value)), 4):
+        raise Invalid({at: "Give a percentage from -100 to 10,000, with four decimals at most."})
+    return Decimal(str(value))
 
 
 def _time_unit(value: str | None, meter: Meter, kind: SchemeType, at: str) -> TimeUnit | None:

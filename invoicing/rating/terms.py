@@ -57,7 +57,8 @@ class ComponentTerms:
     ``aggregation`` is the meter's, for the record. ``time_unit`` is what a level's price is for, and ``watermark`` what
     of the level costs nothing. Under a ``price_list`` the scheme's own tiers, if any, are for what no row fits;
     ``label_keys`` are the meter's primary labels, in the order of a stream's values. ``is_level``: a gauge, which can
-    be billed in advance by its level at the start.
+    be billed in advance by its level at the start. ``change_after_minimum`` is the percentage by which what is above
+    the minimum charge costs more, or less.
     """
 
     key: int
@@ -74,6 +75,7 @@ class ComponentTerms:
     price_list: tuple[PriceRow, ...] = ()
     label_keys: tuple[str, ...] = ()
     is_level: bool = False
+    change_after_minimum: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

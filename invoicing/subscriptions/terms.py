@@ -53,6 +53,7 @@ def _component(component: MeteredComponent) -> ComponentTerms:
     tiers = tuple(Tier(tier.price, tier.cap, tier.description) for tier in scheme.tiers.all())
     return ComponentTerms(
         key=component.pk,
+        change_after_minimum=scheme.post_minimum_charge_percentage_change,
         is_level=meter.data_type == DataType.CONTINUOUS and meter.aggregation != Aggregation.COUNT,
         uuid=str(component.external_uuid),
         meter_id=meter.pk,

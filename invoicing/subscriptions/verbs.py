@@ -16,11 +16,12 @@ from customers.events.models import EventKind, SubjectKind
 from customers.events.record import Fact, record
 from customers.settings.policy import policy_for
 from invoicing.catalog.models import PricePlan
+from invoicing.catalog.trials import Trial
 from invoicing.subscriptions.coupons import apply_coupon
 from invoicing.subscriptions.discounts import DiscountDraft, add_discounts
 from invoicing.subscriptions.models import BillingCycle, Coupon, CycleAction, Subscription
 from invoicing.subscriptions.rules import current_bounds, cut, cycle_rule, planned_cycle
-from invoicing.subscriptions.trials import Trial, trial_end
+from invoicing.subscriptions.trials import trial_end
 
 # Outside these a date is a slip of the keyboard, and its cycles would be thousands.
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)

@@ -28,6 +28,7 @@ from invoicing.catalog.models import (
     PriceTier,
     ReportingMethod,
     SchemeType,
+    TrialUnit,
 )
 
 
@@ -157,6 +158,12 @@ class PricePlanInPlaceInput(FeaturesInput):
     add_ons = _anything()
 
 
+class TrialInput(StrictSerializer):
+    time_length = _number()
+    time_unit_name = _text(16, help_text="hour, day, week, month or year.")
+    credit = _number()
+
+
 class PricePlanInput(StrictSerializer):
     ignored = frozenset({"vendor_id", "external_uuid", "version", "created_at"})
 
@@ -175,7 +182,7 @@ class PricePlanInput(StrictSerializer):
     add_ons = _anything()
     features = FeatureInput(many=True, required=False, allow_null=True)
     limits = LimitInput(many=True, required=False, allow_null=True)
-    trial = _anything()
+    trial = TrialInput(required=False, allow_null=True, help_text="At a subscription's start, without charges.")
 
 
 class MeterAnswer(TypedDict):
@@ -210,7 +217,7 @@ class PriceSchemeAnswer(TypedDict):
     time_unit_name: str | None
     batch_size: int
     frequency: None
-    post_minimum_charge_percentage_change: None
+    post_minimum_charge_percentage_change: Annotated[float | None, "Percent, of what is above the minimum charge."]
 
 
 class MeteredComponentAnswer(TypedDict):
@@ -237,6 +244,12 @@ class LimitAnswer(TypedDict):
     limit: float
 
 
+class TrialAnswer(TypedDict):
+    time_length: int
+    time_unit_name: TrialUnit
+    credit: None
+
+
 class PricePlanAnswer(TypedDict):
     external_uuid: str
     name: str
@@ -255,7 +268,7 @@ class PricePlanAnswer(TypedDict):
     features: list[FeatureAnswer]
     add_ons: list[Any]
     limits: list[LimitAnswer]
-    trial: None
+    trial: TrialAnswer | None
     created_at: datetime
 
 
@@ -303,9 +316,15 @@ def plan_shape(plan: PricePlan) -> PricePlanAnswer:
         "features": [feature_shape(feature) for feature in plan.features],
         "add_ons": [],
         "limits": _limits(plan),
-        "trial": None,
+        "trial": _trial(plan),
         "created_at": plan.created_at,
     }
+
+
+def _trial(plan: PricePlan) -> TrialAnswer | None:
+    if not plan.trial_length:
+        return None
+    return {"time_length": plan.trial_length, "time_unit_name": TrialUnit(plan.trial_unit), "credit": None}
 
 
 def feature_shape(feature: Mapping[str, str]) -> FeatureAnswer:
@@ -350,7 +369,7 @@ def _scheme_shape(scheme: PriceScheme) -> PriceSchemeAnswer:
         "time_unit_name": scheme.time_unit_name or None,
         "batch_size": scheme.batch_size,
         "frequency": None,
-        "post_minimum_charge_percentage_change": None,
+        "post_minimum_charge_percentage_change": number(scheme.post_minimum_charge_percentage_change),
     }
 
 

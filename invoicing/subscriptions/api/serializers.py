@@ -15,6 +15,7 @@ from customers.api.paging import CursorQuery
 from invoicing.catalog.api.serializers import (
     MeteredComponentAnswer,
     PricePlanAnswer,
+    TrialInput,
     component_shape,
     number,
     plan_shape,
@@ -29,7 +30,6 @@ from invoicing.subscriptions.rules import current_bounds, cycle_rule
 _NOT_YET = (
     "add_ons",
     "discount_override",
-    "trial_override",
     "features_override",
     "limits_override",
     "credit_plan",
@@ -98,7 +98,9 @@ class SubscriptionInput(StrictSerializer):
     discounts = DiscountInput(many=True, required=False, allow_null=True)
     discount_override = serializers.JSONField(required=False, allow_null=True)
     coupon_override_name = serializers.CharField(required=False, allow_null=True, allow_blank=True)
-    trial_override = serializers.JSONField(required=False, allow_null=True)
+    trial_override = TrialInput(
+        required=False, allow_null=True, help_text="In place of the plan's; a time_length of 0 is no trial."
+    )
     features_override = serializers.JSONField(required=False, allow_null=True)
     limits_override = serializers.JSONField(required=False, allow_null=True)
     credit_plan = serializers.JSONField(required=False, allow_null=True)
@@ -178,6 +180,7 @@ class SubscriptionAnswer(TypedDict):
     discounts: list[DiscountAnswer]
     add_ons: list[Any]
     trial_override: None
+    trial_ends_at: Annotated[datetime | None, "Until then nothing is charged; billing cycles run from then on."]
     base_price_override: None
     features_override: list[Any]
     limits_override: list[Any]
@@ -232,6 +235,7 @@ def subscription_shape(subscription: Subscription) -> SubscriptionAnswer:
         "discounts": [discount_shape(discount, subscription) for discount in subscription.discounts.all()],
         "add_ons": [],
         "trial_override": None,
+        "trial_ends_at": subscription.trial_ends_at,
         "base_price_override": None,
         "features_override": [],
         "limits_override": [],

@@ -17,6 +17,7 @@ from customers.customer import Customer
 from customers.errors import Invalid, Missing
 from invoicing.catalog.api.serializers import number
 from invoicing.catalog.models import Aggregation, Meter, PricePlan
+from invoicing.catalog.trials import Trial, read_trial
 from invoicing.catalog.verbs import find_plan
 from invoicing.subscriptions import verbs
 from invoicing.subscriptions.api.serializers import (
@@ -61,6 +62,7 @@ class SubscriptionsView(VendorView):
             align_to_calendar=given.get("align_to_calendar"),
             discounts=discount_drafts(given.get("discounts")),
             coupon=chosen_coupon(self, given),
+            trial=chosen_trial(given),
             actor=self.actor,
             now=self.now,
             real_now=self.real_now,
@@ -82,6 +84,7 @@ class SubscriptionView(VendorView):
             align_to_calendar=given.get("align_to_calendar"),
             discounts=discount_drafts(given.get("discounts")),
             coupon=chosen_coupon(self, given),
+            trial=chosen_trial(given),
             actor=self.actor,
             now=self.now,
             real_now=self.real_now,
@@ -200,6 +203,11 @@ def chosen_coupon(view: VendorView, given: dict[str, Any]) -> Coupon | None:
         return find_coupon(view.vendor, name=name)
     except Missing as error:
         raise Invalid({"coupon_override_name": error.message}) from None
+
+
+def chosen_trial(given: dict[str, Any]) -> Trial | None:
+    override = given.get("trial_override")
+    return None if override is None else read_trial("trial_override", override)
 
 
 def _when(given: dict[str, Any]) -> verbs.When:
