@@ -13,7 +13,8 @@ from customers.errors import Invalid
 from customers.money import MoneyError, validate_currency
 from customers.vendor import Vendor
 from invoicing.catalog import features
-from invoicing.catalog.checks import every_cycle, frequency, minor_units, one_of, refuse_unsupported
+from invoicing.catalog.add_ons import AddOnDraft, draft_of_add_on, read_add_ons, write_add_ons
+from invoicing.catalog.checks import every_cycle, frequency, minor_units, one_of
 from invoicing.catalog.features import Features
 from invoicing.catalog.models import (
     Meter,
@@ -28,10 +29,6 @@ from invoicing.catalog.models import (
 )
 from invoicing.catalog.prices import ComponentDraft, RowDraft, SchemeDraft, TierDraft, read_components
 from invoicing.catalog.trials import Trial, read_trial
-
-_NOT_YET = {
-    "add_ons": "",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +45,18 @@ class PlanDraft:
     features: Features = Features()
     base_price_frequency: int = 1
     trial: Trial = Trial(0)
+    add_ons: tuple[AddOnDraft, ...] = ()
 
 
 def read_plan(vendor: Vendor, values: Mapping[str, Any], before: PlanDraft) -> PlanDraft:
     """``before`` with the fields given. Raises ``Invalid`` naming the first field that is wrong."""
-    refuse_unsupported(values, _NOT_YET)
     every_cycle(values, "minimum_charge_frequency", "the minimum charge applies to")
     changes = {name: read(values[name]) for name, read in _READERS.items() if values.get(name) is not None}
     if values.get("metered_components") is not None:
         changes["components"] = components_of(vendor, values["metered_components"])
     changes["features"] = features.read(values, before.features)
+    if values.get("add_ons") is not None:
+        changes["add_ons"] = read_add_ons(values["add_ons"])
     if values.get("trial") is not None:
         changes["trial"] = read_trial("trial", values["trial"])
     return replace(before, **changes)
@@ -107,6 +106,7 @@ def draft_of(plan: PricePlan) -> PlanDraft:
         components=tuple(_component_draft(component) for component in components),
         features=features.of_plan(plan),
         base_price_frequency=plan.base_price_frequency,
+        add_ons=tuple(draft_of_add_on(add_on) for add_on in plan.add_ons.all()),
         trial=Trial(plan.trial_length, TrialUnit(plan.trial_unit or TrialUnit.DAY)),
     )
 
@@ -166,6 +166,7 @@ def write_plan(vendor: Vendor, name: str, version: int, draft: PlanDraft, *, now
         created_at=now,
     )
     write_components(plan, draft.components)
+    write_add_ons(plan, draft.add_ons)
     _take_tags(plan)
     return plan
 

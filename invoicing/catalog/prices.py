@@ -92,7 +92,7 @@ def _watermark(value: Any, meter: Meter, at: str) -> Decimal | None:
         return None
     if meter.aggregation != Aggregation.TIME_WEIGHTED_SUM:
         raise Invalid({at: f"Only for meters with TIME_WEIGHTED_SUM; that of {meter.name!r} is {meter.aggregation}."})
-    return _number(value, at)
+    return read_number(value, at)
 
 
 def _read_scheme(values: Mapping[str, Any] | None, meter: Meter, least: int | None, at: str) -> SchemeDraft:
@@ -105,7 +105,7 @@ def _read_scheme(values: Mapping[str, Any] | None, meter: Meter, least: int | No
     prices = values.get("prices") or []
     return SchemeDraft(
         scheme_type=kind,
-        tiers=_read_tiers(prices, kind, f"{at}.prices") if prices or not rows else (),
+        tiers=read_tiers(prices, kind, f"{at}.prices") if prices or not rows else (),
         rows=rows,
         unit_name=values.get("unit_name") or "",
         batch_size=_batch_size(values, kind, f"{at}.batch_size"),
@@ -143,7 +143,7 @@ def _read_price_list(given: Any, meter: Meter, kind: SchemeType, at: str) -> tup
     if not given:
         return ()
     rows = read_rows(given, meter.primary_labels, at)
-    return tuple(RowDraft(row.labels, _read_tiers(row.prices, kind, f"{row.at}.prices")) for row in rows)
+    return tuple(RowDraft(row.labels, read_tiers(row.prices, kind, f"{row.at}.prices")) for row in rows)
 
 
 def _batch_size(values: Mapping[str, Any], kind: SchemeType, at: str) -> int:
@@ -155,7 +155,7 @@ def _batch_size(values: Mapping[str, Any], kind: SchemeType, at: str) -> int:
     return size
 
 
-def _read_tiers(given: Sequence[Mapping[str, Any]], kind: SchemeType, at: str) -> tuple[TierDraft, ...]:
+def read_tiers(given: Sequence[Mapping[str, Any]], kind: SchemeType, at: str) -> tuple[TierDraft, ...]:
     if not given:
         raise Invalid({at: "Give at least one price: [{'price': 7}] is 7 cents (minor units) a unit."})
     if kind is SchemeType.FLAT and len(given) > 1:
@@ -172,13 +172,13 @@ def _read_tier(values: Mapping[str, Any], at: str) -> TierDraft:
     if price is None:
         raise Invalid({f"{at}.price": "Give a price in cents (minor units); it may have decimals."})
     return TierDraft(
-        price=_number(price, f"{at}.price"),
-        cap=None if cap is None else _number(cap, f"{at}.cap"),
+        price=read_number(price, f"{at}.price"),
+        cap=None if cap is None else read_number(cap, f"{at}.cap"),
         description=values.get("description") or "",
     )
 
 
-def _number(value: Any, at: str) -> Decimal:
+def read_number(value: Any, at: str) -> Decimal:
     try:
         number = Decimal(str(value))
     except InvalidOperation:

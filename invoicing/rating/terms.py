@@ -19,6 +19,7 @@ class Scheme(StrEnum):
 
 class LineKind(StrEnum):
     BASE_PRICE = "BASE_PRICE"
+    ADD_ON = "ADD_ON"
     METERED_COMPONENT = "METERED_COMPONENT"
     MINIMUM_CHARGE = "MINIMUM_CHARGE"
     METERED_COMPONENT_MINIMUM_CHARGE = "METERED_COMPONENT_MINIMUM_CHARGE"
@@ -79,6 +80,28 @@ class ComponentTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the billing cycle in which the number of an add-on did not change: ``share`` of a whole cycle."""
+
+    quantity: Decimal
+    share: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class AddOnTerms:
+    """A fixed item. Of a ``single_use`` one, ``before`` and ``reached`` are the largest numbers that there had been
+    before the cycle, and by its end."""
+
+    uuid: str
+    name: str
+    scheme: SchemeTerms
+    single_use: bool = False
+    stretches: tuple[Stretch, ...] = ()
+    before: Decimal = Decimal(0)
+    reached: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
 class PlanTerms:
     """``proration`` is the share of the minimum charges, and of the base price, that this cycle bears; ``base_share``
     that of a base price for several cycles (``base_price_frequency``): nothing of it makes no line."""
@@ -92,6 +115,7 @@ class PlanTerms:
     label: str = ""
     base_price_frequency: int = 1
     base_share: Fraction | None = None
+    add_ons: tuple[AddOnTerms, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from invoicing.catalog.models import (
 )
 from invoicing.rating.rounding import twelve_decimals
 from invoicing.rating.terms import ComponentTerms, PlanTerms, PriceRow, Scheme, SchemeTerms, Tier
+from invoicing.subscriptions.add_ons import add_ons_of
 from invoicing.subscriptions.cycles import CycleRule
 from invoicing.subscriptions.models import BillingCycle
 from invoicing.subscriptions.rules import cut, cycle_rule
@@ -91,19 +92,24 @@ def _aggregation(scheme: PriceScheme, meter: Meter) -> str:
     return meter.aggregation
 
 
-def terms_for(cycles: Collection[BillingCycle]) -> dict[int, PlanTerms]:
-    """The terms of each cycle by its id, with the share of the base price that it bears.
+def terms_for(cycles: Collection[BillingCycle], *, in_advance: bool = False) -> dict[int, PlanTerms]:
+    """The terms of each cycle by its id, with the share of the base price that it bears, and its add-ons
+    (``in_advance``: as they are at its start).
 
     ``cycles`` come with ``vendor`` and ``subscription__price_plan`` loaded.
     """
     plans = load_terms({cycle.subscription.price_plan_id for cycle in cycles})
-    return {cycle.pk: _of_cycle(plans[cycle.subscription.price_plan_id], cycle) for cycle in cycles}
+    add_ons = add_ons_of(cycles, in_advance=in_advance)
+    return {
+        cycle.pk: _of_cycle(replace(plans[cycle.subscription.price_plan_id], add_ons=add_ons[cycle.pk]), cycle)
+        for cycle in cycles
+    }
 
 
 def _of_cycle(plan: PlanTerms, cycle: BillingCycle) -> PlanTerms:
     rule = cycle_rule(cycle.subscription, cycle.vendor.zone)
     if rule.is_trial(cycle.index) or cycle.start >= cycle.end:
-        return replace(plan, base_price=0, components=(), minimum_charge=0)
+        return replace(plan, base_price=0, components=(), add_ons=(), minimum_charge=0)
     share = rule.proration(cycle.index, cycle.start, cycle.end)
     return replace(plan, proration=share, base_share=_base_share(plan, cycle, rule, share))
 
