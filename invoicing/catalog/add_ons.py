@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -33,9 +33,9 @@ def read_add_ons(given: Sequence[Mapping[str, Any]], at: str = "add_ons") -> tup
     return drafts
 
 
-def check_once(names: Sequence[str], at: str) -> None:
+def check_once(names: Sequence[str], at: str, *, present: Collection[str] = ()) -> None:
     for place, name in enumerate(names):
-        if name in names[:place]:
+        if name in names[:place] or name in present:
             raise Invalid({f"{at}.{place}.feature.name": f"The plan has an add-on {name!r} already."})
 
 

@@ -29,8 +29,8 @@ def update_in_place(plan: PricePlan, values: Mapping[str, Any]) -> PricePlan:
             _add_components(plan, values["metered_components"])
         if values.get("add_ons"):
             drafts = read_add_ons(values["add_ons"])
-            names = [*plan.add_ons.values_list("name", flat=True), *(draft.feature["name"] for draft in drafts)]
-            check_once(names, "add_ons")
+            present = set(plan.add_ons.values_list("name", flat=True))
+            check_once([draft.feature["name"] for draft in drafts], "add_ons", present=present)
             write_add_ons(plan, drafts)
     return plan
 

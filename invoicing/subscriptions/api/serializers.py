@@ -91,7 +91,7 @@ class ShortenDiscountInput(StrictSerializer):
 
 class SubscriptionAddOnInput(StrictSerializer):
     name = serializers.CharField(max_length=128, help_text="Of the add-on's feature.")
-    quantity = serializers.DecimalField(max_digits=30, decimal_places=12, default=Decimal(1))
+    quantity = serializers.DecimalField(max_digits=30, decimal_places=12, required=False, help_text="1 if left out.")
     price = serializers.DecimalField(
         max_digits=30, decimal_places=12, required=False, allow_null=True, help_text="In place of the plan's; cents."
     )
@@ -102,7 +102,7 @@ class AddOnItemInput(StrictSerializer):
 
     feature_name = serializers.CharField(max_length=128)
     quantity = serializers.DecimalField(
-        max_digits=30, decimal_places=12, default=Decimal(1), help_text="How many more, or below zero how many fewer."
+        max_digits=30, decimal_places=12, required=False, help_text="How many more, or below zero fewer; 1 if left out."
     )
     effective_at = _time("Left out, with the two others: now.")
     at_cycle_start = _flag("Back to the start of the running cycle.")
@@ -116,7 +116,7 @@ class AddOnItemInput(StrictSerializer):
 
 
 def add_on_orders(given: Iterable[dict[str, Any]] | None) -> list[AddOnOrder]:
-    return [AddOnOrder(one["name"], one["quantity"], one.get("price")) for one in given or ()]
+    return [AddOnOrder(one["name"], Decimal(one.get("quantity", 1)), one.get("price")) for one in given or ()]
 
 
 class SubscriptionInput(StrictSerializer):

@@ -232,7 +232,8 @@ class SubscriptionAddOnsView(VendorView):
         subscription.vendor = self.vendor
         start, end = current_bounds(subscription, self.vendor.zone, self.now)
         orders = [
-            AddOnOrder(one["feature_name"], one["quantity"], effective_at=_moment(one, start, end)) for one in given
+            AddOnOrder(one["feature_name"], Decimal(one.get("quantity", 1)), effective_at=_moment(one, start, end))
+            for one in given
         ]
         order_add_ons(subscription, orders, now=self.now)
         return done()
