@@ -104,7 +104,8 @@ class AddOnTerms:
 @dataclass(frozen=True, slots=True)
 class PlanTerms:
     """``proration`` is the share of the minimum charges, and of the base price, that this cycle bears; ``base_share``
-    that of a base price for several cycles (``base_price_frequency``): nothing of it makes no line."""
+    that of a base price for several cycles (``base_price_frequency``): nothing of it makes no line.
+    ``add_ons`` are those of the customer, where the plan ``has_add_ons``."""
 
     currency: str
     base_price: int
@@ -116,6 +117,7 @@ class PlanTerms:
     base_price_frequency: int = 1
     base_share: Fraction | None = None
     add_ons: tuple[AddOnTerms, ...] = ()
+    has_add_ons: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,10 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from django.db.models import Exists, OuterRef
+
 from invoicing.catalog.models import (
+    AddOn,
     Aggregation,
     DataType,
     Meter,
@@ -34,10 +37,12 @@ def load_terms(plan_ids: Collection[int]) -> dict[int, PlanTerms]:
     by_plan: dict[int, list[ComponentTerms]] = {pk: [] for pk in plan_ids}
     for component in components.select_related("meter", "price_scheme").prefetch_related("price_scheme__tiers"):
         by_plan[component.price_plan_id].append(_component(component))
-    return {plan.pk: _plan(plan, by_plan[plan.pk]) for plan in PricePlan.objects.filter(pk__in=plan_ids)}
+    plans = PricePlan.objects.filter(pk__in=plan_ids)
+    some = plans.annotate(has_add_ons=Exists(AddOn.objects.filter(price_plan=OuterRef("pk"))))
+    return {plan.pk: _plan(plan, by_plan[plan.pk], has_add_ons=plan.has_add_ons) for plan in some}
 
 
-def _plan(plan: PricePlan, components: Iterable[ComponentTerms]) -> PlanTerms:
+def _plan(plan: PricePlan, components: Iterable[ComponentTerms], *, has_add_ons: bool) -> PlanTerms:
     return PlanTerms(
         currency=plan.currency,
         base_price=plan.base_price,
@@ -46,6 +51,7 @@ def _plan(plan: PricePlan, components: Iterable[ComponentTerms]) -> PlanTerms:
         minimum_charge=plan.minimum_charge or 0,
         label=plan.label,
         base_price_frequency=plan.base_price_frequency,
+        has_add_ons=has_add_ons,
     )
 
 
@@ -99,9 +105,10 @@ def terms_for(cycles: Collection[BillingCycle], *, in_advance: bool = False) -> 
     ``cycles`` come with ``vendor`` and ``subscription__price_plan`` loaded.
     """
     plans = load_terms({cycle.subscription.price_plan_id for cycle in cycles})
-    add_ons = add_ons_of(cycles, in_advance=in_advance)
+    having = [cycle for cycle in cycles if plans[cycle.subscription.price_plan_id].has_add_ons]
+    add_ons = add_ons_of(having, in_advance=in_advance) if having else {}
     return {
-        cycle.pk: _of_cycle(replace(plans[cycle.subscription.price_plan_id], add_ons=add_ons[cycle.pk]), cycle)
+        cycle.pk: _of_cycle(replace(plans[cycle.subscription.price_plan_id], add_ons=add_ons.get(cycle.pk, ())), cycle)
         for cycle in cycles
     }
 

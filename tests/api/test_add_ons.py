@@ -5,6 +5,7 @@ import pytest
 from tests.api.client import Api, answer, refusal
 from tests.factories import CustomerFactory
 
+SEATS_FEATURE = {"name": "seats", "display_name": "Seats"}
 SEATS = {
     "feature": {"name": "seats", "display_name": "Seats"},
     "price_scheme_type": "TIERED",
@@ -27,7 +28,7 @@ def test_a_plans_add_ons_are_read_back_and_go_on_into_its_next_version(api: Api,
     assert seats.pop("external_uuid")
     assert seats == {
         **SEATS,
-        "feature": {**SEATS["feature"], "description": None},
+        "feature": {**SEATS_FEATURE, "description": None},
         "price": 1000,
         "single_use": False,
         "immediately_charge": False,
