@@ -22,6 +22,7 @@ from invoicing.invoices.outbox import queue, tell_customer
 from invoicing.invoices.payments import write_by_hand
 from invoicing.invoices.states import MIRRORED, OPEN, TRANSITIONS, InvoiceAction, InvoiceStatus
 from invoicing.invoices.verbs import InvoiceVerb, check, is_collectable, is_sent_by_gateway
+from invoicing.subscriptions.models import BillingCycle, ProrationCredit
 
 S = InvoiceStatus
 
@@ -225,7 +226,19 @@ def delete(invoice: Invoice, *, actor: Actor, now: datetime, real_now: datetime)
         check(invoice, InvoiceVerb.DELETE)
         details = {"amount_due": invoice.amount_due, "currency": invoice.currency}
         note_fact(invoice, EventKind.INVOICE_DELETED, actor=actor, now=now, real_now=real_now, details=details)
+        take_back_opening(invoice)
         invoice.delete()
+
+
+def take_back_opening(invoice: Invoice) -> None:
+    """What it billed of the next cycle in advance is billed at that cycle's end. Raises ``Conflict`` where the invoice
+    of that end relies on it."""
+    if invoice.opens is None:
+        return
+    if Invoice.objects.filter(cycle=invoice.opens).exists():
+        raise Conflict("The next billing cycle's invoice counts on what this one billed in advance: delete it first.")
+    BillingCycle.objects.filter(pk=invoice.opens.pk).update(opened=False)
+    ProrationCredit.objects.filter(cycle=invoice.opens, line_items__isnull=True).delete()
 
 
 def void(invoice: Invoice, *, actor: Actor, reason: str, now: datetime, real_now: datetime) -> Invoice:
