@@ -123,7 +123,7 @@ def _collect(invoice: Invoice, real_now: datetime) -> None:
 
 def _frozen(invoice: Invoice) -> dict[str, Any]:
     if "idempotency_key" not in invoice.action_request:
-        known = invoice.payments.exclude(state=Payment.State.ACTION_REQUIRED).count()
+        known = invoice.payments.filter(is_by_hand=False).exclude(state=Payment.State.ACTION_REQUIRED).count()
         key = f"invoice-{invoice.uuid}-collect-{known}-{uuid.uuid4().hex[:8]}"
         invoice.action_request = {**invoice.action_request, "idempotency_key": key, "known": known}
         Invoice.objects.filter(pk=invoice.pk).update(action_request=invoice.action_request)

@@ -58,7 +58,7 @@ class Invoice(VendorOwned, QueuedWork):
     amount_due = models.BigIntegerField()
     amount_paid = models.BigIntegerField(default=0)
     amount_credited = models.BigIntegerField(default=0, help_text="Taken off by the gateway's credit notes.")
-    amount_overpaid = models.BigIntegerField(default=0, help_text="Paid beyond what was due; the gateway keeps it.")
+    amount_overpaid = models.BigIntegerField(default=0, help_text="Paid beyond what was due.")
 
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()
@@ -188,7 +188,7 @@ class Invoice(VendorOwned, QueuedWork):
     @property
     def amount_refundable(self) -> int:
         """What the gateway collected and still has."""
-        collected = sum(payment.amount for payment in self.payments.all() if payment.state == Payment.State.SUCCEEDED)
+        collected = sum(payment.amount for payment in self.payments.all() if payment.is_collected)
         return max(collected - self.amount_refunded - self.amount_disputed, 0)
 
     @property
