@@ -116,8 +116,9 @@ class BillingPolicy:
     )  # fmt: skip
     sync_customer_data_to_payment_gateway: bool = setting(
         False, "Sync customer data to Stripe", PAYMENTS,
-        "A customer's name, e-mail, phone and address replace Stripe's each time they are edited here. Turning this on "
-        "sends nothing by itself: for what differs already, use Send to Stripe on the customer's page.",
+        "A customer's name, e-mail, phone, address, tax status and VAT id replace Stripe's each time they are edited "
+        "here. Turning this on sends nothing by itself: for what differs already, use Send to Stripe on the "
+        "customer's page.",
     )  # fmt: skip
     auto_update_stripe_default_payment_method: bool = setting(
         False, "Newest payment method becomes the default", PAYMENTS,
@@ -126,6 +127,10 @@ class BillingPolicy:
 
     tax_rate: Decimal = setting(
         Decimal(0), "Tax rate", TAX, "Flat tax in percent: 5 turns $100 into $105.", minimum=0, maximum=100,
+    )  # fmt: skip
+    tax_inclusive: bool = setting(
+        False, "Prices contain the tax", TAX,
+        "On: the total stays what the prices say and the invoice shows how much of it is tax. Off: tax is added.",
     )  # fmt: skip
     tax_via_payment_provider: bool = setting(
         False, "Tax by the payment provider", TAX, "Stripe Tax computes the tax; we copy its amount.",

@@ -31,6 +31,7 @@ NO_DUE_DATE = (
 )
 TAXED_BY_US = "Has no effect on invoices that we e-mail: they are taxed at tax_rate."
 TAXED_BY_STRIPE = "Has no effect on Stripe invoices while tax_via_payment_provider is on: Stripe computes their tax."
+NO_TAX_RATE = "Has no effect while tax_rate is 0: there is no tax that prices could contain."
 NO_BANK_DETAILS = "There is nothing to print: no account number is given."
 
 
@@ -85,6 +86,12 @@ def _tax_rate(policy: BillingPolicy) -> str:
     return TAXED_BY_STRIPE if policy.tax_rate and by_stripe else ""
 
 
+def _tax_inclusive(policy: BillingPolicy) -> str:
+    if not policy.tax_inclusive:
+        return ""
+    return _tax_rate(policy) if policy.tax_rate else NO_TAX_RATE
+
+
 def _bank_details(policy: BillingPolicy) -> str:
     return NO_BANK_DETAILS if policy.include_ach_instructions and not policy.ach_account_number else ""
 
@@ -117,6 +124,7 @@ _CHECKS: dict[str, Callable[[BillingPolicy], str]] = {
     "charges_enabled": _auto_charge,
     "tax_via_payment_provider": _tax_by_provider,
     "tax_rate": _tax_rate,
+    "tax_inclusive": _tax_inclusive,
     "include_ach_instructions": _bank_details,
     "send_receipts": _email_to_customer("send_receipts"),
     "communicate_payment_failures": _email_to_customer("communicate_payment_failures"),

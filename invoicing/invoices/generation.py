@@ -20,9 +20,8 @@ from invoicing.invoices.models import Invoice, LineItem
 from invoicing.invoices.rated import rated_lines
 from invoicing.invoices.schedule import first_action, issue_time
 from invoicing.invoices.snapshot import snapshot_of
-from invoicing.invoices.taxing import flat_rate
+from invoicing.invoices.taxing import flat_tax
 from invoicing.rating.terms import RatedLine
-from invoicing.rating.totals import totals
 from invoicing.subscriptions.advance import policies_of
 from invoicing.subscriptions.models import BillingCycle, CycleAction
 
@@ -85,7 +84,8 @@ def _write(cycles: Sequence[BillingCycle], real_now: datetime) -> None:
 
 def _invoice(cycle: BillingCycle, lines: Sequence[RatedLine], policy: BillingPolicy, real_now: datetime) -> Invoice:
     now = cycle.vendor.now(real_now)
-    sums = totals([line.amount for line in lines], flat_rate(policy))
+    tax = flat_tax(policy, cycle.customer.tax_exempt)
+    sums = tax.totals(line.amount for line in lines)
     issue_at = issue_time(now, policy)
     action, action_at = first_action(policy, issue_at)
     invoice = Invoice(
@@ -95,7 +95,8 @@ def _invoice(cycle: BillingCycle, lines: Sequence[RatedLine], policy: BillingPol
         cycle=cycle,
         currency=cycle.subscription.price_plan.currency,
         sub_total=sums.sub_total,
-        tax_rate=flat_rate(policy),
+        tax_rate=tax.rate,
+        tax_inclusive=tax.inclusive,
         tax_amount=sums.tax_amount,
         amount_due=sums.amount_due,
         period_start=cycle.start,

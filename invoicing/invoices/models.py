@@ -45,6 +45,7 @@ class Invoice(VendorOwned, QueuedWork):
     sub_total = models.BigIntegerField()
     discount_credit = models.BigIntegerField(default=0, help_text="Credits applied.")
     tax_rate = models.DecimalField(max_digits=7, decimal_places=4, default=0, help_text="Percent.")
+    tax_inclusive = models.BooleanField(default=False, help_text="The prices contain the flat tax.")
     tax_amount = models.BigIntegerField(default=0)
     amount_due = models.BigIntegerField()
     amount_paid = models.BigIntegerField(default=0)

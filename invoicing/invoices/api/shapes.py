@@ -82,6 +82,7 @@ class InvoiceAnswer(TypedDict):
     sub_total: int
     discount_credit: Annotated[int, "Credits applied."]
     tax_amount: int
+    tax_inclusive: Annotated[bool, "Whether the prices contain the tax: then `amount_due` is not raised by it."]
     amount_due: Annotated[int, "The total after credits. Payments do not lower it."]
     amount_paid: int
     amount_remaining: int
@@ -161,6 +162,7 @@ def invoice_shape(invoice: Invoice) -> InvoiceAnswer:
         "sub_total": invoice.sub_total,
         "discount_credit": invoice.discount_credit,
         "tax_amount": invoice.tax_amount,
+        "tax_inclusive": invoice.tax_inclusive,
         "amount_due": invoice.amount_due,
         "amount_paid": invoice.amount_paid,
         "amount_remaining": invoice.amount_remaining,

@@ -198,6 +198,7 @@ CASES = [
     Case("sync_customer_data_to_payment_gateway", _name_in_stripe, (False, "old"), (True, "new")),
     Case("auto_update_stripe_default_payment_method", _default_method, (False, "old"), (True, "new")),
     Case("tax_rate", _tax, (0, (0, 12_000)), (5, (600, 12_600))),
+    Case("tax_inclusive", _tax, (False, (2_400, 14_400)), (True, (2_000, 12_000)), {"tax_rate": 20}),
     Case("tax_via_payment_provider", _taxed_by_stripe, (False, False), (True, True), BY_STRIPE),
     Case("should_minimum_charge_override_line_items", _line_items, (False, MINIMUM_ADDED),
          (True, [("MINIMUM_CHARGE", 12_000)])),
