@@ -31,6 +31,7 @@ NO_DUE_DATE = (
 )
 TAXED_BY_US = "Has no effect on invoices that we e-mail: they are taxed at tax_rate."
 TAXED_BY_STRIPE = "Has no effect on Stripe invoices while tax_via_payment_provider is on: Stripe computes their tax."
+NOT_APPROVED = "Has no effect while auto_approve_invoices is off: every invoice waits for a person."
 NO_TAX_RATE = "Has no effect while tax_rate is 0: there is no tax that prices could contain."
 NO_BANK_DETAILS = "There is nothing to print: no account number is given."
 
@@ -96,6 +97,16 @@ def _bank_details(policy: BillingPolicy) -> str:
     return NO_BANK_DETAILS if policy.include_ach_instructions and not policy.ach_account_number else ""
 
 
+def _hold(name: str) -> Callable[[BillingPolicy], str]:
+    """The one rule that is on by default needs no explanation."""
+
+    def check(policy: BillingPolicy) -> str:
+        is_wanted = getattr(policy, name) and name in policy.sources
+        return NOT_APPROVED if is_wanted and not policy.auto_approve_invoices else ""
+
+    return check
+
+
 def _email_to_customer(name: str) -> Callable[[BillingPolicy], str]:
     """E-mails about an invoice go out by our own mail, whoever collects it, but only while delivery is on."""
 
@@ -125,6 +136,10 @@ _CHECKS: dict[str, Callable[[BillingPolicy], str]] = {
     "tax_via_payment_provider": _tax_by_provider,
     "tax_rate": _tax_rate,
     "tax_inclusive": _tax_inclusive,
+    "hold_amount_above": _hold("hold_amount_above"),
+    "hold_change_above": _hold("hold_change_above"),
+    "hold_first_invoice": _hold("hold_first_invoice"),
+    "hold_flagged_customers": _hold("hold_flagged_customers"),
     "include_ach_instructions": _bank_details,
     "send_receipts": _email_to_customer("send_receipts"),
     "communicate_payment_failures": _email_to_customer("communicate_payment_failures"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -15,11 +16,13 @@ from customers.events.models import Event, EventKind
 from customers.events.record import build_event
 from customers.settings.policy import BillingPolicy
 from invoicing.invoices.documents.memo import render_memo
+from invoicing.invoices.holding import Bill, last_bills, reason_to_hold
 from invoicing.invoices.lifecycle import invoice_fact
 from invoicing.invoices.models import Invoice, LineItem
 from invoicing.invoices.rated import rated_lines
 from invoicing.invoices.schedule import first_action, issue_time
 from invoicing.invoices.snapshot import snapshot_of
+from invoicing.invoices.states import InvoiceAction
 from invoicing.invoices.taxing import flat_tax
 from invoicing.rating.terms import RatedLine
 from invoicing.subscriptions.advance import policies_of
@@ -74,6 +77,7 @@ def _write(cycles: Sequence[BillingCycle], real_now: datetime) -> None:
     pairs = [
         (_invoice(cycle, rated[cycle.pk], policies[cycle.customer_id], real_now), rated[cycle.pk]) for cycle in cycles
     ]
+    _hold([invoice for invoice, _ in pairs], policies)
     Invoice.objects.bulk_create([invoice for invoice, _ in pairs])
     LineItem.objects.bulk_create([_line(invoice, i, line) for invoice, lines in pairs for i, line in enumerate(lines)])
     Event.objects.bulk_create([_event(invoice, real_now) for invoice, _ in pairs])
@@ -86,8 +90,6 @@ def _invoice(cycle: BillingCycle, lines: Sequence[RatedLine], policy: BillingPol
     now = cycle.vendor.now(real_now)
     tax = flat_tax(policy, cycle.customer.tax_exempt)
     sums = tax.totals(line.amount for line in lines)
-    issue_at = issue_time(now, policy)
-    action, action_at = first_action(policy, issue_at)
     invoice = Invoice(
         vendor=cycle.vendor,
         customer=cycle.customer,
@@ -104,16 +106,27 @@ def _invoice(cycle: BillingCycle, lines: Sequence[RatedLine], policy: BillingPol
         min_item_start_time=min((line.start for line in lines), default=cycle.start),
         max_item_end_time=max((line.end for line in lines), default=cycle.end),
         generated_at=now,
-        issue_date=issue_at,
-        is_approved=policy.auto_approve_invoices,
-        approved_at=now if policy.auto_approve_invoices else None,
-        next_action=action,
-        next_action_at=action_at,
+        issue_date=issue_time(now, policy),
         customer_snapshot=snapshot_of(cycle.customer),
         policy_snapshot=policy.snapshot(),
     )
     invoice.memo = render_memo(policy.invoice_memo, memo_variables(invoice))
     return invoice
+
+
+def _hold(invoices: Sequence[Invoice], policies: Mapping[int, BillingPolicy]) -> None:
+    """Which of them a person has to approve; the others are. One query a vendor."""
+    bills: dict[int, Bill] = {}
+    for vendor in {invoice.vendor for invoice in invoices}:
+        bills |= last_bills(vendor, (invoice.customer_id for invoice in invoices if invoice.vendor_id == vendor.pk))
+    for invoice in invoices:
+        policy = policies[invoice.customer_id]
+        invoice.hold_reason = reason_to_hold(invoice, policy, bills.get(invoice.customer_id))
+        action, at = first_action(policy, invoice.issue_date, is_held=bool(invoice.hold_reason))
+        invoice.next_action, invoice.next_action_at = action, at
+        invoice.is_approved = action != InvoiceAction.APPROVE
+        invoice.approved_at = invoice.generated_at if invoice.is_approved else None
+        bills[invoice.customer_id] = Bill(invoice.sub_total, invoice.currency)
 
 
 def memo_variables(invoice: Invoice) -> dict[str, str]:
@@ -158,6 +171,7 @@ def _line(invoice: Invoice, position: int, line: RatedLine) -> LineItem:
 
 
 def _event(invoice: Invoice, real_now: datetime) -> Event:
-    details = {"amount_due": invoice.amount_due, "currency": invoice.currency}
+    details = {"amount_due": invoice.amount_due, "currency": invoice.currency, "note": invoice.approval_reason}
     fact = invoice_fact(invoice, EventKind.INVOICE_GENERATED, details)
+    fact = replace(fact, payload={**fact.payload, "approval_reason": invoice.approval_reason})
     return build_event(invoice.vendor, fact, actor=SCHEDULE, now=invoice.generated_at, real_now=real_now)

@@ -71,6 +71,7 @@ class InvoiceAnswer(TypedDict):
     status_description: str
     status_error: str
     is_approved: bool
+    approval_reason: Annotated[str, "Why it waits for a person's approval; empty where it does not."]
     is_invoiced: bool
     is_paid: bool
     invoicing_error: str
@@ -151,6 +152,7 @@ def invoice_shape(invoice: Invoice) -> InvoiceAnswer:
         "status_description": invoice.state.label,
         "status_error": invoice.status_error,
         "is_approved": invoice.is_approved,
+        "approval_reason": invoice.approval_reason,
         "is_invoiced": invoice.issued_at is not None,
         "is_paid": invoice.state == InvoiceStatus.PAID,
         "invoicing_error": invoice.invoicing_error,
