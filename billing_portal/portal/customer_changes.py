@@ -70,7 +70,9 @@ class CustomerForm(forms.Form):
     vat_id = forms.CharField(
         label="VAT id", max_length=64, help_text="Printed on invoices. Begin with the country: DE123456789.", **_line()
     )
-    tax_exempt = forms.ChoiceField(label="Tax", choices=TaxExempt.choices, help_text=_help("tax_exempt"))
+    tax_exempt = forms.ChoiceField(
+        label="Tax", required=False, choices=TaxExempt.choices, help_text=_help("tax_exempt")
+    )
     phone = forms.CharField(max_length=40, **_line())
     review_reason = forms.CharField(
         label="Hold invoices for review", max_length=256, help_text=_help("review_reason"), **_line()
@@ -87,7 +89,8 @@ class CustomerForm(forms.Form):
         return {name: value for name, value in self.cleaned_data.items() if name in CONTACT_FIELDS}
 
     def terms(self) -> dict[str, Any]:
-        return {name: self.cleaned_data[name] for name in TERMS}
+        """What was left out of the form stays as it is."""
+        return {name: self.cleaned_data[name] for name in TERMS if name in self.data}
 
 
 class NewCustomerForm(CustomerForm):
