@@ -14,7 +14,7 @@ from invoicing.invoices.generation import memo_variables
 from invoicing.invoices.models import Invoice, LineItem
 from invoicing.invoices.preview import PreviewedInvoice, preview_of
 from invoicing.invoices.snapshot import snapshot_of
-from invoicing.invoices.taxing import flat_rate
+from invoicing.invoices.taxing import flat_tax
 from invoicing.subscriptions.models import BillingCycle
 
 
@@ -31,6 +31,7 @@ def sample_pdf(customer: Customer, *, at: datetime) -> bytes:
 def _unsaved(cycle: BillingCycle, seen: PreviewedInvoice) -> Invoice:
     """An invoice that is in no table: its lines are where prefetched ones would be."""
     policy = policy_for(cycle.customer)
+    tax = flat_tax(policy, cycle.customer.tax_exempt)
     invoice = Invoice(
         pk=0,
         vendor=cycle.vendor,
@@ -38,7 +39,8 @@ def _unsaved(cycle: BillingCycle, seen: PreviewedInvoice) -> Invoice:
         subscription=cycle.subscription,
         currency=seen.currency,
         sub_total=seen.sub_total,
-        tax_rate=flat_rate(policy),
+        tax_rate=tax.rate,
+        tax_inclusive=tax.inclusive,
         tax_amount=seen.tax_amount,
         amount_due=seen.amount_due,
         period_start=seen.period_start,
