@@ -89,7 +89,7 @@ def invoice_page(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
         "primary": buttons[0] if buttons else None,
         "more": buttons[1:],
         "buttons": buttons,
-        "has_pdf": InvoiceDocument.objects.filter(invoice=invoice).exists(),
+        "document": InvoiceDocument.objects.filter(invoice=invoice).defer("pdf").first(),
         "attempts": list(invoice.issue_attempts.order_by("-number")),
         "payments": list(invoice.payments.all()),
         "refunds": list(invoice.refunds.all()),

@@ -10,8 +10,6 @@ from customers.settings.policy import SETTINGS, BillingPolicy
 # Honest until something acts on them; a name leaves this list in the change that makes it work.
 NOT_YET = frozenset(
     {
-        "customer_invoice_detail_level",
-        "invoice_logo_url",
         "invoice_fixed_components_at_start",
         "invoice_metered_components_at_start",
         "invoice_overages",

@@ -31,7 +31,7 @@ from invoicing.gateways import (
     InvoiceOrder,
     get_gateway,
 )
-from invoicing.invoices import charging
+from invoicing.invoices import charging, logos
 from invoicing.invoices.attempts import Claimed, claim_attempt
 from invoicing.invoices.charge_attempts import ChargeAttempt
 from invoicing.invoices.collection import settle
@@ -43,6 +43,7 @@ from invoicing.invoices.models import AttemptState, Channel, EmailKind, EmailSta
 from invoicing.invoices.outbox import queue
 from invoicing.invoices.papers import keep_document, payment_note
 from invoicing.invoices.recording import at_rest, close, fail, issued
+from invoicing.invoices.schedule import channel_for
 from invoicing.invoices.states import InvoiceStatus
 from invoicing.invoices.waiting import wait
 
@@ -56,6 +57,9 @@ UNKNOWN_EMAIL = (
 def issue(invoice: Invoice, *, real_now: datetime) -> None:
     """Perform, or take up again, the issue step of one invoice. Called outside transactions."""
     now = invoice.vendor.now(real_now)
+    policy = policy_for(invoice.customer)
+    if channel_for(policy) != Channel.NONE:
+        logos.refresh(invoice.vendor, policy, real_now=real_now)
     claimed = claim_attempt(invoice, now=now, real_now=real_now)
     if claimed is None:
         return

@@ -356,6 +356,7 @@ class InvoiceDocument(models.Model):
 
     invoice = models.OneToOneField(Invoice, on_delete=models.CASCADE, related_name="document")
     pdf = models.BinaryField()
+    remark = models.TextField(blank=True, help_text="What the vendor should know of it: why the logo is missing.")
     created_at = models.DateTimeField()
 
     def __str__(self) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
-from invoicing.invoices.documents.model import DocumentLine, InvoiceDocument, Logo, Party
-from invoicing.invoices.documents.pdf import FONT_DIR, Paper, render_pdf
+from invoicing.invoices.documents.model import DocumentLine, InvoiceDocument, Logo, Paper, Party
+from invoicing.invoices.documents.pdf import FONT_DIR, render_pdf
 from tests.invoicing.documents.samples import (
     BANK,
     CALLS,
