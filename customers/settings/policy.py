@@ -71,7 +71,7 @@ class BillingPolicy:
         max_length=500,
     )  # fmt: skip
     send_receipts: bool = setting(
-        False, "Send receipts", DELIVERY, "E-mail a receipt when an invoice is paid.",
+        False, "Send receipts", DELIVERY, "E-mail a receipt when an invoice is paid, and when money is given back.",
     )  # fmt: skip
 
     auto_approve_invoices: bool = setting(

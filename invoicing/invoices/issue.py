@@ -39,6 +39,7 @@ from invoicing.invoices.compose import compose
 from invoicing.invoices.documents.emails import build_invoice_email, sender_address
 from invoicing.invoices.documents.model import DocumentError
 from invoicing.invoices.lifecycle import locked, note_fact, transition
+from invoicing.invoices.links import page_url
 from invoicing.invoices.models import AttemptState, Channel, EmailKind, EmailState, Invoice, IssueAttempt, OutgoingEmail
 from invoicing.invoices.outbox import queue
 from invoicing.invoices.papers import keep_document, payment_note
@@ -112,6 +113,7 @@ def _message(attempt: IssueAttempt, now: datetime) -> EmailMultiAlternatives:
         pdf=bytes(invoice.document.pdf),
         pdf_filename=f"{invoice.number}.pdf",
         now=now,
+        view_url=page_url(invoice),
     )
 
 

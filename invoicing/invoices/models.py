@@ -305,6 +305,7 @@ class EmailKind(models.TextChoices):
     PAYMENT_FAILED = "payment_failed", "Payment failed"
     UPCOMING = "upcoming", "Reminder before the due date"
     PAST_DUE = "past_due", "Reminder after the due date"
+    REFUND = "refund", "Refund"
 
 
 class EmailState(models.TextChoices):
