@@ -12,7 +12,15 @@ from invoicing.invoices.models import (
     NumberSeries,
     OutgoingEmail,
 )
-from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Coupon, CouponUse, Discount, Subscription
+from invoicing.subscriptions.models import (
+    AdhocCharge,
+    BillingCycle,
+    Coupon,
+    CouponUse,
+    Discount,
+    ProrationCredit,
+    Subscription,
+)
 from invoicing.usage.models import Measurement, UnattributedMeasurement
 
 __all__ = [
@@ -38,6 +46,7 @@ __all__ = [
     "PricePlan",
     "PriceScheme",
     "PriceTier",
+    "ProrationCredit",
     "Refund",
     "Subscription",
     "UnattributedMeasurement",

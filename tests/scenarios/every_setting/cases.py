@@ -15,6 +15,7 @@ from uuid import uuid4
 from customers.directory import update_customer
 from customers.models import Customer
 from invoicing.invoices.lifecycle import mark_paid
+from invoicing.models import LineItem
 from payments.models import StripeEvent
 from payments.stripe import customer_sync
 from payments.stripe.customer_news import look_at_method
@@ -86,6 +87,16 @@ def _bank(name: str, first: str, second: str) -> Case:
 
 def _line_items(stage: Stage, customer: Customer) -> list[tuple[str, int]]:
     return [(line.kind, line.amount) for line in stage.generated(customer).line_items.all()]
+
+
+def _in_advance(stage: Stage, customer: Customer) -> list[tuple[str, int]]:
+    """What is billed when a cycle begins."""
+    lines = LineItem.objects.filter(invoice__opens=stage.begun(customer))
+    return [(line.kind, line.amount) for line in lines]
+
+
+def _after_the_cycle(stage: Stage, customer: Customer) -> list[tuple[str, int]]:
+    return [(line.kind, line.amount) for line in stage.closed(customer).line_items.all()]
 
 
 def _tax(stage: Stage, customer: Customer) -> tuple[int, int]:
@@ -177,6 +188,9 @@ def _default_method(stage: Stage, customer: Customer) -> str:
 
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+FIXED = {"invoice_fixed_components_at_start": True}
+LEVELS = {**FIXED, "invoice_metered_components_at_start": True}
+BASE, SEATS = ("BASE_PRICE", 10_000), ("METERED_COMPONENT", 700)
 MINIMUM_ADDED = [("BASE_PRICE", 10_000), ("MINIMUM_CHARGE", 2_000)]
 
 CASES = [
@@ -207,6 +221,9 @@ CASES = [
     Case("auto_update_stripe_default_payment_method", _default_method, (False, "old"), (True, "new")),
     Case("tax_rate", _tax, (0, (0, 12_000)), (5, (600, 12_600))),
     Case("tax_via_payment_provider", _taxed_by_stripe, (False, False), (True, True), BY_STRIPE),
+    Case("invoice_fixed_components_at_start", _in_advance, (False, []), (True, [BASE])),
+    Case("invoice_metered_components_at_start", _in_advance, (False, [BASE]), (True, [BASE, SEATS]), FIXED),
+    Case("invoice_overages", _after_the_cycle, (False, []), (True, [("METERED_COMPONENT", 200)]), LEVELS),
     Case("should_minimum_charge_override_line_items", _line_items, (False, MINIMUM_ADDED),
          (True, [("MINIMUM_CHARGE", 12_000)])),
     Case("communicate_payment_failures", _news_of_failure, (False, 0), (True, 1), DELIVERY),
