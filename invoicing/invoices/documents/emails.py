@@ -69,7 +69,7 @@ def invoice_email(
         totals=wording.total_rows(document),
         tax_note=wording.one_line(document.tax_note),
         memo=wording.paragraphs(document.memo),
-        bank=wording.bank_rows(document.bank),
+        bank=wording.ways_to_pay(document),
         view_url=_web_address("pay_url", pay_url) or _web_address("view_url", view_url),
         can_be_paid=bool(pay_url),
     )

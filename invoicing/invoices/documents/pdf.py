@@ -54,14 +54,19 @@ def check_picture(logo: Logo) -> None:
 
 
 def _compile(document: InvoiceDocument) -> bytes:
-    data = json.dumps(payload(document), ensure_ascii=False)
+    moment = document.issue_date or document.period_end or EPOCH
+    return compile_pdf(json.dumps(payload(document), ensure_ascii=False), moment)
+
+
+def compile_pdf(data: str, moment: datetime) -> bytes:
+    """The template with this data, as typst makes it; ``moment`` becomes the file's date."""
     return typst.compile(
         _template(),
         format="pdf",
         font_paths=_fonts(),
         ignore_system_fonts=True,
         sys_inputs={"data": data},
-        timestamp=(document.issue_date or document.period_end or EPOCH).astimezone(UTC).replace(microsecond=0),
+        timestamp=moment.astimezone(UTC).replace(microsecond=0),
     )
 
 
@@ -97,7 +102,7 @@ def payload(document: InvoiceDocument) -> dict[str, Any]:
         "totals": [vars(row) for row in wording.total_rows(document)],
         "tax_note": wording.one_line(document.tax_note),
         "memo": wording.paragraphs(document.memo),
-        "bank": wording.bank_rows(document.bank),
+        "bank": wording.ways_to_pay(document),
         "foot": wording.one_line(f"{document.reference} · {document.vendor.name}"),
     }
 

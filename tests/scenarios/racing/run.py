@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 QUEUE = "racing:steps"
 BEATS, WORKERS = 2, 4
-PATIENCE = 300
+PATIENCE = 600
 OVER = b""
 
 
