@@ -11,6 +11,7 @@ from invoicing.invoices.documents.model import BankDetails, InvoiceDocument, Log
 from invoicing.invoices.logo_files import logo_of
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.states import InvoiceStatus
+from invoicing.invoices.taxing import tax_note
 
 
 def compose(invoice: Invoice, policy: BillingPolicy, *, payment_note: str = "") -> InvoiceDocument:
@@ -38,6 +39,7 @@ def compose(invoice: Invoice, policy: BillingPolicy, *, payment_note: str = "") 
         amount_paid=invoice.amount_paid,
         memo=invoice.memo,
         bank=bank_details(policy),
+        tax_note=tax_note(invoice),
         payment_note=payment_note,
         paper=paper_of(invoice.vendor),
     )
@@ -57,6 +59,8 @@ def paper_of(vendor: Vendor) -> Paper:
 
 def _contains_tax(invoice: Invoice) -> bool:
     """Whether the prices contain the tax, as the gateway may have been told to compute it."""
+    if invoice.tax_rate:
+        return invoice.tax_inclusive
     return bool(invoice.tax_amount) and invoice.amount_due == invoice.sub_total - invoice.discount_credit
 
 

@@ -1,8 +1,8 @@
 """Two beats and four workers, each a process of its own, until nothing is due any more.
 
 ``python -m tests.scenarios.racing.run`` works on the database, the broker and the mail folder of the environment. The
-beats do what ``invoicing.tasks.advance_due`` does, again and again without a pause, so that they meet as often as they
-can; the workers do what ``perform_step`` does with what they find in the queue.
+beats do what ``invoicing.tasks.advance_due`` does, five times a second, so that they meet often;
+the workers do what ``perform_step`` does with what they find in the queue.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def beat() -> None:
         now = timezone.now()
         for due in due_everywhere(now):
             advance(due, real_now=now, hand_over=lambda pk, token: queue.rpush(QUEUE, f"{pk} {token}"))
-        time.sleep(0.02)
+        time.sleep(0.2)
 
 
 def work() -> None:
