@@ -2,6 +2,7 @@
 
 from invoicing.catalog.models import AddOn, Meter, MeteredComponent, PricePlan, PriceScheme, PriceTier
 from invoicing.invoices.charge_attempts import ChargeAttempt
+from invoicing.invoices.coming import ComingBill
 from invoicing.invoices.ledger import Dispute, DisputeMovement, Payment, Refund
 from invoicing.invoices.models import (
     Invoice,
@@ -29,6 +30,7 @@ __all__ = [
     "AdhocCharge",
     "BillingCycle",
     "ChargeAttempt",
+    "ComingBill",
     "Coupon",
     "CouponUse",
     "Discount",

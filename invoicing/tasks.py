@@ -6,7 +6,8 @@ from celery import shared_task
 from django.utils import timezone
 
 from customers.due import due_everywhere
-from invoicing.invoices import advance, mailing, reminders
+from customers.vendor import Vendor
+from invoicing.invoices import advance, coming, mailing, reminders
 
 
 @shared_task
@@ -44,3 +45,18 @@ def send_email(email_id: int, token: str) -> None:
 
 def hand_over_email(email_id: int, token: uuid.UUID) -> None:
     send_email.delay(email_id, str(token))
+
+
+@shared_task
+def work_out_coming_bills() -> None:
+    """Beat: what every vendor's coming run comes to."""
+    for pk in Vendor.objects.order_by("pk").values_list("pk", flat=True):
+        work_out_run.delay(pk)
+
+
+@shared_task
+def work_out_run(vendor_id: int, after: int = 0) -> None:
+    """A chunk, and then the next one: a worker is never busy with it for long."""
+    last = coming.work_out(Vendor.objects.get(pk=vendor_id), after=after, real_now=timezone.now())
+    if last is not None:
+        work_out_run.delay(vendor_id, last)
