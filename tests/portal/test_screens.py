@@ -96,6 +96,7 @@ PAGES = {
 }
 
 LISTS = {
+    "next run",
     "dashboard",
     "invoices",
     "customers",

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.api.base import VendorView
-from customers.api.paging import listed
+from customers.api.paging import CursorQuery, listed
 from customers.api.schema import documented
 from invoicing.invoices.coming import ComingBill, coming_bills
 
@@ -43,7 +43,7 @@ def coming_bill_shape(bill: ComingBill) -> ComingBillAnswer:
 
 
 class UpcomingInvoicesView(VendorView):
-    @documented("list_upcoming_invoices", answer=list[ComingBillAnswer])
+    @documented("list_upcoming_invoices", query=CursorQuery, answer=list[ComingBillAnswer])
     def get(self, request: Request) -> Response:
         """Every invoice of the coming run as it was last worked out; the largest changes against the last one first."""
         rows = coming_bills(self.vendor).select_related("cycle", "customer")
