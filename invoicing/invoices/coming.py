@@ -20,9 +20,7 @@ from customers.vendor import Vendor
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.rated import drafted
 from invoicing.invoices.states import InvoiceStatus
-from invoicing.invoices.taxing import flat_rate
-from invoicing.rating.terms import RatedLine
-from invoicing.rating.totals import totals
+from invoicing.invoices.taxing import flat_tax
 from invoicing.subscriptions.advance import policies_of
 from invoicing.subscriptions.models import BillingCycle, CycleAction
 
@@ -109,17 +107,14 @@ def _keep(vendor: Vendor, cycles: Sequence[BillingCycle], now: datetime) -> None
     policies = policies_of(cycles)
     drafts = drafted(cycles, policies, until=now)
     last = _last_amounts(vendor, {cycle.customer_id for cycle in cycles})
-    bills = [
-        _bill(cycle, _amount(drafts[cycle.pk].lines, policies[cycle.customer_id]), policies[cycle.customer_id],
-              last.get(cycle.customer_id), now)
-        for cycle in cycles
-    ]  # fmt: skip
+    bills = []
+    for cycle in cycles:
+        policy = policies[cycle.customer_id]
+        amounts = (line.amount for line in drafts[cycle.pk].lines)
+        amount = flat_tax(policy, cycle.customer.tax_exempt).totals(amounts).amount_due
+        bills.append(_bill(cycle, amount, policy, last.get(cycle.customer_id), now))
     columns = ["currency", "amount_due", "last_amount", "deviation", "generate_at", "worked_out_at"]
     ComingBill.objects.bulk_create(bills, update_conflicts=True, unique_fields=["cycle"], update_fields=columns)
-
-
-def _amount(lines: Sequence[RatedLine], policy: BillingPolicy) -> int:
-    return totals([line.amount for line in lines], flat_rate(policy)).amount_due
 
 
 def _last_amounts(vendor: Vendor, customers: Collection[int]) -> dict[int, int]:
