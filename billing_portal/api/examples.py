@@ -75,6 +75,12 @@ BODIES: Mapping[str, Any] = {
     "update_billing_settings": _SETTINGS,
     "save_customer_billing_settings": _SETTINGS,
     "update_customer_billing_settings": _SETTINGS,
+    "create_invoice": {
+        "line_items": [{"name": "Onboarding workshop", "quantity": 2, "unit_price": 45000}],
+        "memo": "As agreed on the 3rd.",
+        "due_date": "2026-03-31",
+        "issue_now": True,
+    },
     "change_invoice_due_date": {"due_date": "2026-03-31"},
     "record_invoice_payment": {"amount": 25000, "received_on": "2026-03-03", "method": "Bank transfer"},
     "void_invoice": {"reason": "A duplicate."},

@@ -13,6 +13,7 @@ from billing_portal.portal import (
     invoices,
     line_item,
     meters,
+    new_invoice,
     price_plans,
     reconciliation,
     session,
@@ -49,6 +50,7 @@ urlpatterns = [
     path("customers/<code_name:name>/subscribe/", customer_changes.subscribe_customer, name="subscribe"),
     path("customers/<code_name:name>/end-subscription/", customer_changes.end, name="end_subscription"),
     path("customers/<code_name:name>/", customers.overview, name="customer"),
+    path("customers/<code_name:name>/new-invoice/", new_invoice.new_invoice, name="new_invoice"),
     path("customers/<code_name:name>/invoices/", customers.invoices, name="customer_invoices"),
     path("customers/<code_name:name>/payments/", customer_payments.payments, name="customer_payments"),
     *[

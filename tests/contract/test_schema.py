@@ -319,6 +319,7 @@ def _invoices(api: Api) -> None:
     api.post(f"/invoices/{pushed.uuid}/retries")
     waiting = InvoiceFactory(customer=acme, is_approved=False)
     sent = InvoiceFactory(customer=acme, status="INVOICE_ISSUED", next_action="", next_action_at=None)
+    api.post("/customers/acme/invoices", {"line_items": [{"name": "Workshop", "unit_price": 45000}]})
     api.post(f"/invoices/{waiting.uuid}/approve")
     api.post(f"/invoices/{waiting.uuid}/due_date", {"due_date": None})
     api.post(f"/invoices/{sent.uuid}/payments", {"amount": 1, "method": "Bank transfer", "reference": "4711"})

@@ -27,6 +27,7 @@ from invoicing.invoices.api.shapes import (
 from invoicing.invoices.documents.model import DocumentError
 from invoicing.invoices.methods import checked_method
 from invoicing.invoices.models import Invoice
+from invoicing.invoices.one_off import OneOff, OneOffLine, create_one_off
 from invoicing.invoices.pdf import pdf_of, read_token
 from invoicing.invoices.states import InvoiceStatus
 
@@ -275,6 +276,30 @@ def _with_money(invoices: list[Invoice]) -> None:
     prefetch_related_objects([invoice for invoice in invoices if invoice.dispute_state], "disputes")
 
 
+class OneOffLineInput(StrictSerializer):
+    name = serializers.CharField(max_length=256)
+    unit_price = serializers.DecimalField(
+        max_digits=24, decimal_places=12,
+        help_text="Minor units, may be fractional; negative where something is taken off.",
+    )  # fmt: skip
+    quantity = serializers.DecimalField(max_digits=24, decimal_places=12, required=False, help_text="1 if left out.")
+    description = serializers.CharField(required=False, default="", allow_blank=True, max_length=2000)
+
+
+class OneOffInput(StrictSerializer):
+    line_items = OneOffLineInput(many=True, help_text="They may not add up to less than nothing.")
+    memo = serializers.CharField(required=False, default="", allow_blank=True, max_length=5000)
+    due_date = serializers.DateField(
+        required=False, allow_null=True, default=None, help_text="The last day to pay; by the settings if left out."
+    )
+    currency = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=3, help_text="The customer's, or else the vendor's."
+    )
+    issue_now = serializers.BooleanField(
+        required=False, default=False, help_text="Approved and issued at once, without the payment grace period."
+    )
+
+
 class CustomerInvoicesView(InvoiceVendorView):
     @documented("list_customer_invoices", query=InvoiceQuery, answer=list[InvoiceAnswer])
     def get(self, request: Request, name: str) -> Response:
@@ -285,3 +310,10 @@ class CustomerInvoicesView(InvoiceVendorView):
         page = page_of(rows.prefetch_related("line_items"), query, limit=query.get("limit"))
         _with_money(page.invoices)
         return linked(self, done([invoice_shape(invoice) for invoice in page.invoices]), page.offsets)
+
+    @documented("create_invoice", body=OneOffInput, answer=InvoiceAnswer)
+    def post(self, request: Request, name: str) -> Response:
+        """A one-off invoice with lines of its own. It goes the way of every other, or is issued at once."""
+        customer, given = self.customer(name), self.read(OneOffInput)
+        lines = [OneOffLine(**line) for line in given.pop("line_items")]
+        return done(invoice_shape(create_one_off(customer, OneOff(lines=lines, **given), **self.by)))
