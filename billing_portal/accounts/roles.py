@@ -18,6 +18,7 @@ class Permission(StrEnum):
     MARK_INVOICE_PAID = "mark_invoice_paid"
     VOID_INVOICE = "void_invoice"
     GIVE_UP_INVOICE = "give_up_invoice"
+    REGENERATE_INVOICE = "regenerate_invoice"
     DELETE_INVOICE = "delete_invoice"
     REFUND_INVOICE = "refund_invoice"
     LINK_CUSTOMER = "link_customer"
@@ -44,6 +45,7 @@ _BILLING = _SUPPORT | {
     P.CHANGE_DUE_DATE,
     P.VOID_INVOICE,
     P.GIVE_UP_INVOICE,
+    P.REGENERATE_INVOICE,
     P.DELETE_INVOICE,
     P.REFUND_INVOICE,
     P.CHANGE_OVERRIDE,

@@ -14,7 +14,7 @@ from billing_portal.accounts.roles import Permission
 from billing_portal.portal.access import OperatorRequest, may
 from customers.errors import Invalid
 from customers.money import MoneyError, parse_money
-from invoicing.invoices import by_hand, due_dates, lifecycle, refunds
+from invoicing.invoices import by_hand, due_dates, lifecycle, refunds, regeneration
 from invoicing.invoices.methods import checked_method
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.verbs import InvoiceVerb, available_actions
@@ -70,6 +70,13 @@ BUTTONS: Mapping[InvoiceVerb, Button] = {
         "The due date of {invoice} is changed.",
         asks=("day",),
     ),
+    V.REGENERATE: B(
+        V.REGENERATE, "Generate again", "restart_alt", Permission.REGENERATE_INVOICE,
+        "Generate this invoice again?",
+        "A new invoice for the same billing cycle takes its place, made of the usage, prices and settings of now. The "
+        "payment grace period begins anew.",
+        "{invoice} is generated again: this is the new one.",
+    ),
     V.SEND: B(
         V.SEND, "Resend e-mail", "forward_to_inbox", Permission.SEND_INVOICE,
         "E-mail this invoice again?",
@@ -101,8 +108,9 @@ BUTTONS: Mapping[InvoiceVerb, Button] = {
     V.DELETE: B(
         V.DELETE, "Delete", "delete", Permission.DELETE_INVOICE,
         "Delete this invoice?",
-        "It has not been issued yet. Its billing cycle then waits until somebody generates the invoice again.",
-        "{invoice} is deleted. Its billing cycle waits until somebody generates the invoice again.",
+        "It has not been issued yet. A billing cycle then has no invoice until somebody generates it again, on the "
+        "customer's invoices.",
+        "{invoice} is deleted.",
         dangerous=True,
     ),
     V.REFUND: B(
@@ -119,6 +127,7 @@ ACTS: Mapping[InvoiceVerb, Callable[..., object]] = {
     V.PUSH: lifecycle.push,
     V.PAY: lifecycle.pay,
     V.CHANGE_DUE_DATE: due_dates.change_due_date,
+    V.REGENERATE: regeneration.regenerate,
     V.SEND: lifecycle.send,
     V.MARK_PAID: lifecycle.mark_paid,
     V.RECORD_PAYMENT: by_hand.record_payment,
@@ -135,13 +144,13 @@ def offered(request: OperatorRequest, invoice: Invoice) -> Sequence[Button]:
     return [b for b in BUTTONS.values() if b.verb in possible and may(request, b.permission)]
 
 
-def press(request: OperatorRequest, invoice: Invoice, button: Button) -> str:
-    """Carry it out. Returns the sentence to show; raises ``Refused`` with another."""
+def press(request: OperatorRequest, invoice: Invoice, button: Button) -> tuple[str, object]:
+    """Carry it out. Returns the sentence to show, and what the verb did; raises ``Refused`` with another sentence."""
     name = f"Invoice {invoice}" if invoice.number else str(invoice)
     arguments: dict[str, Any] = {"actor": request.actor, "now": request.now, "real_now": request.real_now}
     arguments |= {name: READERS[name](request, invoice) for name in button.asks}
-    ACTS[button.verb](invoice, **arguments)
-    return button.done.format(invoice=name)
+    outcome = ACTS[button.verb](invoice, **arguments)
+    return button.done.format(invoice=name), outcome
 
 
 def _amount(request: OperatorRequest, invoice: Invoice) -> int:

@@ -26,9 +26,10 @@ from customers.money import to_major
 from customers.settings.policy import policies_for, policy_for
 from invoicing.invoices.methods import methods_of
 from invoicing.invoices.models import Invoice, InvoiceDocument
+from invoicing.invoices.regeneration import Regeneration, would_change
 from invoicing.invoices.schedule import NextStep, next_step
 from invoicing.invoices.states import TERMINAL
-from invoicing.invoices.verbs import InvoiceVerb
+from invoicing.invoices.verbs import InvoiceVerb, available_actions
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ def invoice_page(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
     buttons = offered(request, invoice)
     context = {
         "invoice": invoice,
+        "regeneration": _regeneration(request, invoice),
         "customer": invoice.customer,
         "bill_to": bill_to(invoice),
         "lines": list(invoice.line_items.all()),
@@ -101,6 +103,16 @@ def invoice_page(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
         "timeline": timeline_of(request.vendor, SubjectKind.INVOICE, invoice.pk),
     }
     return show(request, "portal/invoices/page.html", context, title=title_of(invoice), area="invoices")
+
+
+def _regeneration(request: OperatorRequest, invoice: Invoice) -> Regeneration | None:
+    """What generating it again would change; None where nothing, or where it would be refused."""
+    if InvoiceVerb.REGENERATE not in available_actions(invoice):
+        return None
+    try:
+        return would_change(invoice, now=request.now, real_now=request.real_now)
+    except Refused:
+        return None
 
 
 def amount_text(minor: int, currency: str) -> str:
@@ -145,11 +157,15 @@ def _press_view(name: InvoiceVerb) -> View:
     @verb(button.permission)
     def view(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
         invoice = _get(request, uuid)
+        outcome: object = None
         try:
-            messages.success(request, press(request, invoice, button))
+            sentence, outcome = press(request, invoice, button)
+            messages.success(request, sentence)
+            if isinstance(outcome, Invoice):
+                uuid = outcome.uuid
         except Refused as refusal:
             messages.error(request, refusal.message)
-        if not Invoice.objects.of(request.vendor).filter(pk=invoice.pk).exists():
+        if outcome is None and not Invoice.objects.of(request.vendor).filter(pk=invoice.pk).exists():
             return redirect("portal:invoices")
         return redirect("portal:invoice", uuid=uuid)
 

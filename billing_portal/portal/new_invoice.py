@@ -1,4 +1,4 @@
-"""A one-off invoice, typed by hand."""
+"""A one-off invoice, typed by hand; and the invoice of a billing cycle that lost its own."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 
 from billing_portal.accounts.roles import Permission
-from billing_portal.portal.access import OperatorRequest, form_screen, may
+from billing_portal.portal.access import OperatorRequest, form_screen, may, verb
 from billing_portal.portal.forms import TEXT, refuse
 from billing_portal.portal.navigation import show
 from customers.customer import Customer
-from customers.errors import Invalid
+from customers.errors import Conflict, Invalid
 from customers.money import MoneyError, parse_money
 from invoicing.invoices.one_off import OneOff, OneOffLine, create_one_off
+from invoicing.invoices.regeneration import generate_deleted
+from invoicing.subscriptions.models import BillingCycle
 
 ROWS = 8
 
@@ -94,3 +96,17 @@ def _line(place: int, row: Row, currency: str) -> OneOffLine:
         raise Invalid({"lines": f"Line {place}: {error}"}) from error
     except InvalidOperation as error:
         raise Invalid({"lines": f"Line {place}: {row.quantity!r} is not a quantity."}) from error
+
+
+@verb(Permission.REGENERATE_INVOICE)
+def generate(request: OperatorRequest, name: str, pk: int) -> HttpResponse:
+    """The invoice of a billing cycle whose own was deleted."""
+    rows = BillingCycle.objects.of(request.vendor).select_related("vendor")
+    cycle = get_object_or_404(rows, pk=pk, customer__name=name)
+    try:
+        invoice = generate_deleted(cycle, actor=request.actor, now=request.now, real_now=request.real_now)
+    except Conflict as refusal:
+        messages.error(request, refusal.message)
+        return redirect("portal:customer_invoices", name=name)
+    messages.success(request, f"{invoice} is generated.")
+    return redirect("portal:invoice", uuid=invoice.uuid)

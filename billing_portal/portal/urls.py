@@ -51,6 +51,7 @@ urlpatterns = [
     path("customers/<code_name:name>/end-subscription/", customer_changes.end, name="end_subscription"),
     path("customers/<code_name:name>/", customers.overview, name="customer"),
     path("customers/<code_name:name>/new-invoice/", new_invoice.new_invoice, name="new_invoice"),
+    path("customers/<code_name:name>/cycles/<int:pk>/generate/", new_invoice.generate, name="generate_invoice"),
     path("customers/<code_name:name>/invoices/", customers.invoices, name="customer_invoices"),
     path("customers/<code_name:name>/payments/", customer_payments.payments, name="customer_payments"),
     *[

@@ -35,6 +35,7 @@ class EventKind(models.TextChoices):
     SUBSCRIPTION_NEW = "subscription.new", "Subscription created"
     SUBSCRIPTION_ENDED = "subscription.ended", "Subscription ended"
     INVOICE_GENERATED = "invoice.generated", "Invoice generated"
+    INVOICE_REGENERATED = "invoice.regenerated", "Generated again"
     INVOICE_APPROVED = "invoice.approved", "Invoice approved"
     INVOICE_DUE_DATE_CHANGED = "invoice.due_date_changed", "Due date changed"
     INVOICE_KEPT = "invoice.kept", "Kept here"

@@ -63,6 +63,15 @@ def _generate_alone(ready: QuerySet[BillingCycle], pk: int, real_now: datetime) 
         cycle.save(update_fields=["last_error", "failures", "next_action_at"])
 
 
+def generate_alone(cycle: BillingCycle, *, real_now: datetime) -> Invoice:
+    """The invoice of one cycle that has ended and has none, now. The cycle is locked, with ``vendor``, ``customer`` and
+    ``subscription__price_plan`` loaded."""
+    cycle.next_action = CycleAction.GENERATE
+    cycle.save(update_fields=["next_action"])
+    _write([cycle], real_now)
+    return Invoice.objects.select_related("vendor", "customer").get(cycle=cycle)
+
+
 def _generate_chunk(ready: QuerySet[BillingCycle], limit: int, real_now: datetime) -> int:
     with transaction.atomic():
         # The subscription too: what one invoice bills in advance, that of the next cycle has to know.

@@ -19,6 +19,7 @@ class InvoiceVerb(StrEnum):
     PUSH = "push"
     PAY = "pay"
     CHANGE_DUE_DATE = "change_due_date"
+    REGENERATE = "regenerate"
     SEND = "send"
     MARK_PAID = "mark_paid"
     RECORD_PAYMENT = "record_payment"
@@ -46,6 +47,10 @@ def _refusal(invoice: Invoice, verb: InvoiceVerb) -> str:
             return f"{invoice} cannot be charged: {_why_not_charged(invoice)}."
         case InvoiceVerb.CHANGE_DUE_DATE if state not in BEFORE_ISSUE:
             return f"The due date of {invoice} can no longer be changed: it is {word}."
+        case InvoiceVerb.REGENERATE if state not in BEFORE_ISSUE:
+            return f"{invoice} cannot be generated again: it is {word}."
+        case InvoiceVerb.REGENERATE if invoice.cycle_id is None:
+            return f"{invoice} cannot be generated again: it does not bill a billing cycle that has ended."
         case InvoiceVerb.SEND if not was_emailed(invoice) and not is_sent_by_gateway(invoice):
             return f"{invoice} cannot be sent again: {_why_not_sent(invoice)}."
         case InvoiceVerb.MARK_PAID if S.PAID not in TRANSITIONS[state]:

@@ -31,9 +31,9 @@ from invoicing.invoices.advance import perform
 from invoicing.invoices.collection import settle
 from invoicing.invoices.states import InvoiceStatus
 from invoicing.invoices.verbs import InvoiceVerb, available_actions
-from invoicing.models import Invoice, LineItem, OutgoingEmail, Payment
+from invoicing.models import BillingCycle, Invoice, LineItem, OutgoingEmail, Payment
 from tests.api.client import Api
-from tests.factories import CustomerFactory, InvoiceFactory, LineItemFactory, VendorFactory
+from tests.factories import START, CustomerFactory, InvoiceFactory, LineItemFactory, SubscriptionFactory, VendorFactory
 from tests.portal.scene import make_operator
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +54,7 @@ ALLOWED: Mapping[InvoiceVerb, tuple[set[InvoiceStatus], set[InvoiceStatus]]] = {
     V.PAY: (set(), {*OUT, S.UNCOLLECTIBLE}),
     V.CHANGE_DUE_DATE: (UNISSUED, UNISSUED),
     V.SEND: ({*OUT, S.PAID, S.UNCOLLECTIBLE}, OUT),
+    V.REGENERATE: (UNISSUED, UNISSUED),
     V.MARK_PAID: (UNPAID, UNPAID),
     V.RECORD_PAYMENT: ({*UNPAID, S.PAID}, {*UNPAID, S.PAID}),
     V.VOID: (UNPAID, UNPAID),
@@ -68,6 +69,7 @@ BY_API: Mapping[InvoiceVerb, Callable[[Api, Invoice], Any]] = {
     V.PUSH: lambda api, i: api.post(f"/invoices/{i.uuid}/retries"),
     V.PAY: lambda api, i: api.post(f"/invoices/{i.uuid}/pay"),
     V.CHANGE_DUE_DATE: lambda api, i: api.post(f"/invoices/{i.uuid}/due_date", {"due_date": "2026-03-31"}),
+    V.REGENERATE: lambda api, i: api.post(f"/invoices/{i.uuid}/regenerate"),
     V.SEND: lambda api, i: api.post(f"/invoices/{i.uuid}/send"),
     V.MARK_PAID: lambda api, i: api.post(f"/invoices/{i.uuid}/status", {"status": "INVOICE_PAID"}),
     V.RECORD_PAYMENT: lambda api, i: api.post(f"/invoices/{i.uuid}/payments", {"amount": 1500, "method": "Wire"}),
@@ -112,6 +114,7 @@ class Desk:
             paid_at=at if state == S.PAID else None,
             voided_at=at if state == S.VOIDED else None,
             amount_paid=1000 if state == S.PAID else 0,
+            cycle=None if is_out else self.cycle(),
             **({"next_action": "", "next_action_at": None} if is_out else waiting),
             **({**held, "gateway_collection": "send_invoice"} if in_stripe else {}),
             **fields,
@@ -120,6 +123,17 @@ class Desk:
         if in_stripe and state == S.PAID:
             Payment.objects.create(invoice=invoice, state="succeeded", amount=1000, external_id="py_1", occurred_at=at)
         return invoice
+
+    def cycle(self) -> BillingCycle:
+        return BillingCycle.objects.create(
+            vendor=self.vendor,
+            customer=self.customer,
+            subscription=SubscriptionFactory(customer=self.customer),
+            index=0,
+            start=START,
+            end=NOW - timedelta(days=5),
+            ended_at=NOW - timedelta(days=5),
+        )
 
     def by_api(self, verb: InvoiceVerb, invoice: Invoice) -> str:
         response = BY_API[verb](self.api, invoice)
@@ -152,7 +166,9 @@ def desk(db: None) -> Iterator[Desk]:
         yield Desk()
 
 
-UNLIKE = frozenset("id uuid message_id transaction_id actor_id actor_kind actor_label refund refund_id".split())
+UNLIKE = frozenset(
+    "id uuid message_id transaction_id actor_id actor_kind actor_label refund refund_id invoice_id subject_id".split()
+)
 
 
 def plain(value: Any) -> Any:

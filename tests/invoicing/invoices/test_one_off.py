@@ -88,7 +88,7 @@ NONSENSE: list[tuple[dict[str, Any], str]] = [
     ({}, "line_items"),
     ({"line_items": []}, "line_items"),
     ({"line_items": [REBATE]}, "line_items"),
-    ({"line_items": [{**WORKSHOP, "name": " "}]}, "line_items"),
+    ({"line_items": [{**WORKSHOP, "name": " "}]}, "line_items.0.name"),
     ({"line_items": [{**WORKSHOP, "quantity": 0}]}, "line_items.0.quantity"),
     ({"line_items": [{**WORKSHOP, "unit_price": 10**11, "quantity": 10**11}]}, "line_items.0.unit_price"),
     ({"line_items": [WORKSHOP], "due_date": "2026-03-02"}, "due_date"),
