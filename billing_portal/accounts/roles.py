@@ -10,6 +10,7 @@ from billing_portal.accounts.models import Role
 
 class Permission(StrEnum):
     APPROVE_INVOICE = "approve_invoice"
+    PAUSE_INVOICE = "pause_invoice"
     PUSH_INVOICE = "push_invoice"
     PAY_INVOICE = "pay_invoice"
     CREATE_INVOICE = "create_invoice"
@@ -39,6 +40,7 @@ P = Permission
 _SUPPORT = frozenset({P.PUSH_INVOICE, P.SEND_INVOICE, P.LINK_CUSTOMER, P.CHANGE_CUSTOMER})
 _BILLING = _SUPPORT | {
     P.APPROVE_INVOICE,
+    P.PAUSE_INVOICE,
     P.MARK_INVOICE_PAID,
     P.PAY_INVOICE,
     P.CREATE_INVOICE,

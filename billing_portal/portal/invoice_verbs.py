@@ -14,7 +14,7 @@ from billing_portal.accounts.roles import Permission
 from billing_portal.portal.access import OperatorRequest, may
 from customers.errors import Invalid
 from customers.money import MoneyError, parse_money
-from invoicing.invoices import by_hand, due_dates, lifecycle, refunds, regeneration
+from invoicing.invoices import by_hand, due_dates, lifecycle, pausing, refunds, regeneration
 from invoicing.invoices.methods import checked_method
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.verbs import InvoiceVerb, available_actions
@@ -37,6 +37,12 @@ B, V = Button, InvoiceVerb
 
 # In this order; the first that applies is the page's primary button.
 BUTTONS: Mapping[InvoiceVerb, Button] = {
+    V.RESUME: B(
+        V.RESUME, "Resume", "play_circle", Permission.PAUSE_INVOICE,
+        "Let this invoice go on?",
+        "It goes on where it was. What fell due meanwhile is done at once, which can send it and charge the customer.",
+        "{invoice} goes on.",
+    ),
     V.APPROVE: B(
         V.APPROVE, "Approve", "check_circle", Permission.APPROVE_INVOICE,
         "Approve this invoice?",
@@ -48,6 +54,14 @@ BUTTONS: Mapping[InvoiceVerb, Button] = {
         "Do the next step now?",
         "What happens next is done at once instead of at its time. This can send the invoice and charge the customer.",
         "The next step of {invoice} has been started.",
+    ),
+    V.PAUSE: B(
+        V.PAUSE, "Hold back", "pause_circle", Permission.PAUSE_INVOICE,
+        "Hold this invoice back?",
+        "It is not issued, its payment is not tried again by us and nobody is reminded until somebody resumes it. What "
+        "Stripe does by itself goes on.",
+        "{invoice} is held back.",
+        asks=("reason",),
     ),
     V.PAY: B(
         V.PAY, "Charge now", "credit_card", Permission.PAY_INVOICE,
@@ -123,6 +137,8 @@ BUTTONS: Mapping[InvoiceVerb, Button] = {
 }  # fmt: skip
 
 ACTS: Mapping[InvoiceVerb, Callable[..., object]] = {
+    V.RESUME: pausing.resume,
+    V.PAUSE: pausing.pause,
     V.APPROVE: lifecycle.approve,
     V.PUSH: lifecycle.push,
     V.PAY: lifecycle.pay,

@@ -89,6 +89,7 @@ def invoice_page(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
         "next_step": next_step(invoice, policy_for(invoice.customer)),
         "interruption": interruption(request.vendor) if invoice.last_error else None,
         "primary": buttons[0] if buttons else None,
+        "cures": [button for button in buttons if button.verb in CURES],
         "more": buttons[1:],
         "buttons": buttons,
         "has_pdf": InvoiceDocument.objects.filter(invoice=invoice).exists(),
@@ -113,6 +114,10 @@ def _regeneration(request: OperatorRequest, invoice: Invoice) -> Regeneration | 
         return would_change(invoice, now=request.now, real_now=request.real_now)
     except Refused:
         return None
+
+
+# What is offered beside "What happens next": do it now, or hold it back.
+CURES = frozenset({InvoiceVerb.RESUME, InvoiceVerb.APPROVE, InvoiceVerb.PUSH, InvoiceVerb.PAY, InvoiceVerb.PAUSE})
 
 
 def amount_text(minor: int, currency: str) -> str:

@@ -38,6 +38,8 @@ class EventKind(models.TextChoices):
     INVOICE_REGENERATED = "invoice.regenerated", "Generated again"
     INVOICE_APPROVED = "invoice.approved", "Invoice approved"
     INVOICE_DUE_DATE_CHANGED = "invoice.due_date_changed", "Due date changed"
+    INVOICE_PAUSED = "invoice.paused", "Held back"
+    INVOICE_RESUMED = "invoice.resumed", "No longer held back"
     INVOICE_KEPT = "invoice.kept", "Kept here"
     INVOICE_ISSUED = "invoice.issued", "Invoice issued"
     INVOICE_ISSUING_FAILED = "invoice.issuing_failed", "Issuing failed"

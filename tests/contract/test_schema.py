@@ -320,6 +320,8 @@ def _invoices(api: Api) -> None:
     waiting = InvoiceFactory(customer=acme, is_approved=False)
     sent = InvoiceFactory(customer=acme, status="INVOICE_ISSUED", next_action="", next_action_at=None)
     api.post("/customers/acme/invoices", {"line_items": [{"name": "Workshop", "unit_price": 45000}]})
+    api.post(f"/invoices/{waiting.uuid}/pause", {"reason": "A question."})
+    api.post(f"/invoices/{waiting.uuid}/resume")
     api.post(f"/invoices/{waiting.uuid}/approve")
     ended = Subscription.objects.of(api.vendor).get(customer=acme, expired_at=None).cycles.get(index=0)
     BillingCycle.objects.filter(pk=ended.pk).update(next_action="", next_action_at=None, ended_at=timezone.now())

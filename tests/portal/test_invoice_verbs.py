@@ -27,6 +27,11 @@ def allowing(scene: Scene, verb: InvoiceVerb) -> Invoice:
         return collect(scene)
     if verb == InvoiceVerb.RECORD_PAYMENT:
         return scene.invoices["late"]
+    if verb == InvoiceVerb.RESUME:
+        held = scene.invoices["approval"]
+        held.paused_at = held.generated_at
+        held.save(update_fields=["paused_at"])
+        return held
     if verb == InvoiceVerb.REGENERATE:
         return with_cycle(scene.invoices["approval"])
     if verb in (InvoiceVerb.PAY, InvoiceVerb.MARK_UNCOLLECTIBLE):
@@ -39,7 +44,7 @@ def with_cycle(invoice: Invoice) -> Invoice:
     invoice.cycle = BillingCycle.objects.create(
         vendor=invoice.vendor,
         customer=invoice.customer,
-        subscription=SubscriptionFactory(customer=invoice.customer),
+        subscription=SubscriptionFactory(customer=invoice.customer, expired_at=invoice.period_end),
         index=0,
         start=invoice.period_start,
         end=invoice.period_end,
@@ -177,7 +182,14 @@ def test_only_buttons_that_would_work_are_shown(scene: Scene, signed_in: SignedI
     assert offered(Role.READ_ONLY, "approval") == set()
     assert offered(Role.OWNER, "acme-january") == {"send", "record_payment"}
     assert offered(Role.SUPPORT, "late") == {"send"}
-    assert offered(Role.OWNER, "issued") == {"pay", "mark_paid", "record_payment", "void", "mark_uncollectible"}
+    assert offered(Role.OWNER, "issued") == {
+        "pay",
+        "pause",
+        "mark_paid",
+        "record_payment",
+        "void",
+        "mark_uncollectible",
+    }
 
 
 def test_refunding_a_part(scene: Scene, signed_in: SignedIn) -> None:

@@ -16,7 +16,7 @@ from customers.api.paging import linked
 from customers.api.schema import documented
 from customers.errors import Conflict, Missing
 from customers.money import LARGEST_MINOR
-from invoicing.invoices import by_hand, due_dates, lifecycle, refunds, regeneration
+from invoicing.invoices import by_hand, due_dates, lifecycle, pausing, refunds, regeneration
 from invoicing.invoices.api.paging import LIMIT, InvoiceQuery, matching, page_of
 from invoicing.invoices.api.shapes import (
     InvoiceAnswer,
@@ -170,17 +170,35 @@ class SendView(InvoiceVendorView):
         return done(invoice_shape(lifecycle.send(invoice, **self.by)), status=202)
 
 
-class VoidInput(StrictSerializer):
+class ReasonInput(StrictSerializer):
     reason = serializers.CharField(default=BY_API, max_length=500, help_text="Kept in the invoice's timeline.")
 
 
 class VoidView(InvoiceVendorView):
-    @documented("void_invoice", body=VoidInput, answer=InvoiceAnswer)
+    @documented("void_invoice", body=ReasonInput, answer=InvoiceAnswer)
     def post(self, request: Request, uuid: str) -> Response:
         """Cancel an unpaid invoice for good, in Stripe too."""
         invoice = self.invoice(uuid)
-        reason = self.read(VoidInput)["reason"]
+        reason = self.read(ReasonInput)["reason"]
         return done(invoice_shape(lifecycle.void(invoice, reason=reason, **self.by)))
+
+
+class PauseView(InvoiceVendorView):
+    @documented("pause_invoice", body=ReasonInput, answer=InvoiceAnswer)
+    def post(self, request: Request, uuid: str) -> Response:
+        """Hold back its issue, our retries and reminders until it is resumed. What Stripe does by itself goes on."""
+        invoice = self.invoice(uuid)
+        reason = self.read(ReasonInput)["reason"]
+        return done(invoice_shape(pausing.pause(invoice, reason=reason, **self.by)))
+
+
+class ResumeView(InvoiceVendorView):
+    @documented("resume_invoice", answer=InvoiceAnswer)
+    def post(self, request: Request, uuid: str) -> Response:
+        """Let it go on where it was. What fell due meanwhile is done at once."""
+        invoice = self.invoice(uuid)
+        self.read(StrictSerializer)
+        return done(invoice_shape(pausing.resume(invoice, **self.by)))
 
 
 class StatusInput(StrictSerializer):

@@ -51,6 +51,8 @@ UNPAID = {*UNISSUED, *OUT, S.UNCOLLECTIBLE}
 ALLOWED: Mapping[InvoiceVerb, tuple[set[InvoiceStatus], set[InvoiceStatus]]] = {
     V.APPROVE: (UNISSUED, UNISSUED),
     V.PUSH: (UNISSUED, {*UNISSUED, S.PAYMENT_FAILED}),
+    V.PAUSE: ({*UNISSUED, *OUT}, {*UNISSUED, *OUT}),
+    V.RESUME: (set(), set()),
     V.PAY: (set(), {*OUT, S.UNCOLLECTIBLE}),
     V.CHANGE_DUE_DATE: (UNISSUED, UNISSUED),
     V.SEND: ({*OUT, S.PAID, S.UNCOLLECTIBLE}, OUT),
@@ -67,6 +69,8 @@ ALLOWED: Mapping[InvoiceVerb, tuple[set[InvoiceStatus], set[InvoiceStatus]]] = {
 BY_API: Mapping[InvoiceVerb, Callable[[Api, Invoice], Any]] = {
     V.APPROVE: lambda api, i: api.post(f"/invoices/{i.uuid}/approve"),
     V.PUSH: lambda api, i: api.post(f"/invoices/{i.uuid}/retries"),
+    V.PAUSE: lambda api, i: api.post(f"/invoices/{i.uuid}/pause"),
+    V.RESUME: lambda api, i: api.post(f"/invoices/{i.uuid}/resume"),
     V.PAY: lambda api, i: api.post(f"/invoices/{i.uuid}/pay"),
     V.CHANGE_DUE_DATE: lambda api, i: api.post(f"/invoices/{i.uuid}/due_date", {"due_date": "2026-03-31"}),
     V.REGENERATE: lambda api, i: api.post(f"/invoices/{i.uuid}/regenerate"),
@@ -84,6 +88,7 @@ REASON: dict[str, Any] = {"reason": "Set over the API."}
 ARGUMENTS: Mapping[InvoiceVerb, dict[str, Any]] = {
     V.CHANGE_DUE_DATE: {"day": date(2026, 3, 31)},
     V.RECORD_PAYMENT: {"amount": 1500, "means": "Wire"},
+    V.PAUSE: REASON,
     V.VOID: REASON,
     V.MARK_UNCOLLECTIBLE: REASON,
     V.REFUND: {"amount": 400, **REASON},
@@ -167,7 +172,7 @@ def desk(db: None) -> Iterator[Desk]:
 
 
 UNLIKE = frozenset(
-    "id uuid message_id transaction_id actor_id actor_kind actor_label refund refund_id invoice_id subject_id".split()
+    "id uuid message_id transaction_id actor_id actor_kind actor_label paused_by refund refund_id invoice_id subject_id".split()
 )
 
 
@@ -202,22 +207,28 @@ def test_every_verb_in_every_state(desk: Desk, state: InvoiceStatus, *, in_strip
     invoice = desk.invoice(state, in_stripe=in_stripe)
     assert set(ALLOWED) == set(BY_API) == set(V)
     assert set(available_actions(invoice)) == {verb for verb in V if state in ALLOWED[verb][in_stripe]}
-    before = traces()
     for verb in V:
-        ends = []
-        for way in (desk.by_api, desk.by_button, desk.by_schedule):
-            with taken_back():
-                ends.append((way(verb, Invoice.objects.get(pk=invoice.pk)), traces()))
-        refusals = {refusal for refusal, _ in ends}
-        assert len(refusals) == 1, (verb, refusals)
-        assert ends[0][1] == ends[1][1] == ends[2][1], verb
-        if state in ALLOWED[verb][in_stripe]:
-            assert refusals == {""}
-            assert ends[0][1] != before, verb
-        else:
-            [sentence] = refusals
-            assert sentence.startswith(("INV-1 ", "Invoice ", "The due date of ")), (verb, sentence)
-            assert ends[0][1] == before, verb
+        ask_everywhere(desk, verb, invoice, is_allowed=state in ALLOWED[verb][in_stripe])
+
+
+@pytest.mark.parametrize("state", sorted({*UNISSUED, *OUT}))
+def test_what_is_held_back_is_resumed_first(desk: Desk, state: InvoiceStatus) -> None:
+    invoice = desk.invoice(state, in_stripe=state == S.PAYMENT_FAILED, paused_at=NOW, pause_reason="A question.")
+    for verb, is_allowed in {V.RESUME: True, V.PAUSE: False, V.PUSH: False}.items():
+        ask_everywhere(desk, verb, invoice, is_allowed=is_allowed)
+
+
+def ask_everywhere(desk: Desk, verb: InvoiceVerb, invoice: Invoice, *, is_allowed: bool) -> None:
+    """All ways in come to the same end, or to the same refusal."""
+    before, ends = traces(), []
+    for way in (desk.by_api, desk.by_button, desk.by_schedule):
+        with taken_back():
+            ends.append((way(verb, Invoice.objects.get(pk=invoice.pk)), traces()))
+    [sentence] = {refusal for refusal, _ in ends}
+    assert ends[0][1] == ends[1][1] == ends[2][1], verb
+    assert (sentence == "") == is_allowed, (verb, sentence)
+    assert (ends[0][1] != before) == is_allowed, verb
+    assert is_allowed or sentence.startswith(("INV-1 ", "Invoice ", "The due date of ")), (verb, sentence)
 
 
 AT_STRIPE = {

@@ -123,7 +123,7 @@ def test_a_deleted_invoice_is_generated_from_the_customers_page(world: World) ->
     assert address not in browser.get(reverse("portal:customer_invoices", args=["acme"])).content.decode()
 
 
-def test_over_the_api_and_with_as_many_queries_for_many_lines(world: World) -> None:
+def test_over_the_api(world: World) -> None:
     use_late(world)
     invoice = world.invoice()
     with CaptureQueriesContext(
