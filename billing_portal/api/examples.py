@@ -83,6 +83,7 @@ BODIES: Mapping[str, Any] = {
     },
     "change_invoice_due_date": {"due_date": "2026-03-31"},
     "record_invoice_payment": {"amount": 25000, "received_on": "2026-03-03", "method": "Bank transfer"},
+    "act_on_invoices": {"action": "approve", "invoice_ids": [_UUID]},
     "pause_invoice": {"reason": "The customer asked about the third line."},
     "void_invoice": {"reason": "A duplicate."},
     "set_invoice_status": {"status": "INVOICE_PAID"},

@@ -53,6 +53,12 @@ def tabs(now: datetime) -> Sequence[Tab]:
     )
 
 
+def chosen(now: datetime, key: str) -> Tab:
+    """The tab of this key, or else the first."""
+    choices = tabs(now)
+    return next((tab for tab in choices if tab.key == key), choices[0])
+
+
 def matching(vendor: Vendor, text: str) -> QuerySet[Invoice]:
     """The vendor's invoices whose number, Stripe number or customer a person may have meant."""
     rows = Invoice.objects.of(vendor)

@@ -12,7 +12,8 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 
 from billing_portal.portal.access import OperatorRequest, View, screen, verb
-from billing_portal.portal.invoice_filters import Tab, counts, matching, tabs
+from billing_portal.portal.bulk import offered_in_bulk
+from billing_portal.portal.invoice_filters import chosen, counts, matching, tabs
 from billing_portal.portal.invoice_verbs import BUTTONS, offered, press
 from billing_portal.portal.keyset import newest_first
 from billing_portal.portal.navigation import show
@@ -24,6 +25,7 @@ from customers.errors import Refused
 from customers.events.models import SubjectKind
 from customers.money import to_major
 from customers.settings.policy import policies_for, policy_for
+from invoicing.invoices.bulk import MOST
 from invoicing.invoices.methods import methods_of
 from invoicing.invoices.models import Invoice, InvoiceDocument
 from invoicing.invoices.regeneration import Regeneration, would_change
@@ -46,7 +48,7 @@ class Row:
 def invoice_list(request: OperatorRequest) -> HttpResponse:
     search = request.GET.get("q", "").strip()
     choices = tabs(request.now)
-    tab = _chosen(choices, request.GET.get("status", ""))
+    tab = chosen(request.now, request.GET.get("status", ""))
     found = matching(request.vendor, search)
     page = newest_first(
         found.filter(tab.condition).select_related("customer"),
@@ -62,12 +64,10 @@ def invoice_list(request: OperatorRequest) -> HttpResponse:
         "page": page,
         "rows": rows_of(request, page.rows),
         "is_filtered": bool(search or tab.key),
+        "bulk_buttons": offered_in_bulk(request),
+        "most": MOST,
     }
     return show(request, "portal/invoices/list.html", context, title="Invoices", area="invoices")
-
-
-def _chosen(choices: Sequence[Tab], key: str) -> Tab:
-    return next((tab for tab in choices if tab.key == key), choices[0])
 
 
 def rows_of(request: OperatorRequest, invoices: Sequence[Invoice]) -> list[Row]:

@@ -6,6 +6,7 @@ from django.urls import path, register_converter
 from billing_portal.portal import (
     api_keys,
     billing_settings,
+    bulk,
     customer_changes,
     customer_payments,
     customers,
@@ -39,6 +40,7 @@ urlpatterns = [
     path("vendor/", session.choose_vendor, name="choose_vendor"),
     path("", dashboard.dashboard, name="dashboard"),
     path("invoices/", invoices.invoice_list, name="invoices"),
+    path("invoices/bulk/", bulk.bulk, name="bulk"),
     path("invoices/<uuid:uuid>/", invoices.invoice_page, name="invoice"),
     path("invoices/<uuid:uuid>/pdf/", invoices.invoice_pdf, name="invoice_pdf"),
     path("invoices/<uuid:uuid>/lines/<uuid:line>/", line_item.line_item_page, name="line_item"),

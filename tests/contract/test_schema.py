@@ -21,7 +21,7 @@ from customers.actors import STRIPE
 from customers.events.dispatch import dispatch
 from customers.models import Customer, Vendor
 from customers.settings.policy import SETTING_NAMES
-from invoicing.models import BillingCycle, Payment, Subscription
+from invoicing.models import BillingCycle, Invoice, Payment, Subscription
 from invoicing.usage.readings import FIELDS
 from payments.stripe.connect import attach
 from payments.stripe.methods import credential, refresh
@@ -320,6 +320,8 @@ def _invoices(api: Api) -> None:
     waiting = InvoiceFactory(customer=acme, is_approved=False)
     sent = InvoiceFactory(customer=acme, status="INVOICE_ISSUED", next_action="", next_action_at=None)
     api.post("/customers/acme/invoices", {"line_items": [{"name": "Workshop", "unit_price": 45000}]})
+    api.post("/invoices/bulk", {"action": "approve", "invoice_ids": [str(waiting.uuid), str(paid.uuid)]})
+    Invoice.objects.filter(pk=waiting.pk).update(is_approved=False)
     api.post(f"/invoices/{waiting.uuid}/pause", {"reason": "A question."})
     api.post(f"/invoices/{waiting.uuid}/resume")
     api.post(f"/invoices/{waiting.uuid}/approve")

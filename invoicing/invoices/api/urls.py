@@ -11,6 +11,7 @@ from invoicing.invoices.api.revenue import (
 )
 from invoicing.invoices.api.views import (
     ApproveView,
+    BulkView,
     CustomerInvoicesView,
     CustomerPdfView,
     DueDateView,
@@ -31,6 +32,7 @@ from invoicing.invoices.api.views import (
 
 urlpatterns = [
     path("invoices", InvoicesView.as_view(), name="invoices"),
+    path("invoices/bulk", BulkView.as_view(), name="invoices-bulk"),
     path("invoices/<str:uuid>", InvoiceView.as_view(), name="invoice"),
     path("invoices/<str:uuid>/retries", RetryView.as_view(), name="invoice-retries"),
     path("invoices/<str:uuid>/pay", PayView.as_view(), name="invoice-pay"),

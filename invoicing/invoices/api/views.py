@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
+from uuid import UUID
 
 from django.db.models import prefetch_related_objects
 from django.http import HttpResponse, HttpResponseBase
@@ -24,12 +25,14 @@ from invoicing.invoices.api.shapes import (
     invoice_shape,
     past_invoice_shape,
 )
+from invoicing.invoices.bulk import BULK_VERBS, MOST, act_on_many
 from invoicing.invoices.documents.model import DocumentError
 from invoicing.invoices.methods import checked_method
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.one_off import OneOff, OneOffLine, create_one_off
 from invoicing.invoices.pdf import pdf_of, read_token
 from invoicing.invoices.states import InvoiceStatus
+from invoicing.invoices.verbs import InvoiceVerb
 
 BY_API = "Set over the API."
 
@@ -58,6 +61,39 @@ class InvoicesView(InvoiceVendorView):
             **page.offsets,
         }
         return linked(self, done(answer), page.offsets)
+
+
+class BulkInput(StrictSerializer):
+    action = serializers.ChoiceField(choices=[verb.value for verb in BULK_VERBS])
+    invoice_ids = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=MOST)
+    reason = serializers.CharField(
+        required=False, default=BY_API, max_length=500, help_text="Kept in the timeline of each that is voided."
+    )
+
+
+class BulkAnswer(TypedDict):
+    invoice_id: str
+    success: bool
+    message: Annotated[str, "Why it was refused; empty where it was done."]
+
+
+class BulkView(InvoiceVendorView):
+    @documented("act_on_invoices", body=BulkInput, answer=list[BulkAnswer])
+    def post(self, request: Request) -> Response:
+        """Approve, push or void many. What is refused for one hinders none of the others; the answer has a result for
+        each, in the order they were given."""
+        given = self.read(BulkInput)
+        rows = Invoice.objects.of(self.vendor).select_related("customer", "vendor")
+        found = {invoice.uuid: invoice for invoice in rows.filter(uuid__in=given["invoice_ids"])}
+        wanted = dict.fromkeys(given["invoice_ids"])
+        known = [found[uuid] for uuid in wanted if uuid in found]
+        outcomes = act_on_many(known, InvoiceVerb(given["action"]), reason=given["reason"], **self.by)
+        refusals = {outcome.invoice.uuid: outcome.refusal for outcome in outcomes}
+        return done([_bulk_shape(uuid, refusals.get(uuid, f"There is no invoice {str(uuid)!r}.")) for uuid in wanted])
+
+
+def _bulk_shape(uuid: UUID, refusal: str) -> BulkAnswer:
+    return {"invoice_id": str(uuid), "success": not refusal, "message": refusal}
 
 
 class InvoiceView(InvoiceVendorView):

@@ -80,7 +80,7 @@ BY_API: Mapping[InvoiceVerb, Callable[[Api, Invoice], Any]] = {
     V.VOID: lambda api, i: api.post(f"/invoices/{i.uuid}/void", {"reason": "Set over the API."}),
     V.MARK_UNCOLLECTIBLE: lambda api, i: api.post(f"/invoices/{i.uuid}/status", {"status": "INVOICE_UNCOLLECTIBLE"}),
     V.DELETE: lambda api, i: api.delete(f"/invoices/{i.uuid}"),
-    V.REFUND: lambda api, i: api.post(
+    V.REFUND: lambda api, i: api.post("/refund", {"invoice_uuid": str(i.uuid), "amount": 400, **REASON}),
         "/refund", {"invoice_uuid": str(i.uuid), "amount": 400, "reason": "Set over the API."}
     ),
 }
@@ -171,9 +171,9 @@ def desk(db: None) -> Iterator[Desk]:
         yield Desk()
 
 
-UNLIKE = frozenset(
-    "id uuid message_id transaction_id actor_id actor_kind actor_label paused_by refund refund_id invoice_id subject_id".split()
-)
+UNLIKE = frozenset("id uuid message_id transaction_id refund refund_id invoice_id subject_id paused_by".split()) | {
+    f"actor_{part}" for part in ("id", "kind", "label")
+}
 
 
 def plain(value: Any) -> Any:
