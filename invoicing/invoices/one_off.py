@@ -20,13 +20,13 @@ from customers.events.models import EventKind
 from customers.money import LARGEST_MINOR, MoneyError, validate_currency
 from customers.settings.policy import BillingPolicy, policy_for
 from invoicing.invoices.due_dates import checked_day
+from invoicing.invoices.generation import decide_approval
 from invoicing.invoices.lifecycle import note_fact, push
 from invoicing.invoices.models import Invoice, LineItem, LineItemKind
-from invoicing.invoices.schedule import chosen_due_date, first_action, issue_time
+from invoicing.invoices.schedule import chosen_due_date, issue_time
 from invoicing.invoices.snapshot import snapshot_of
-from invoicing.invoices.taxing import flat_rate
+from invoicing.invoices.taxing import flat_tax
 from invoicing.rating.rounding import half_up
-from invoicing.rating.totals import totals
 
 MOST_LINES = 250
 ONE_DAY = timedelta(days=1)
@@ -108,17 +108,17 @@ def _amount(place: int, line: OneOffLine) -> int:
 def _invoice(
     customer: Customer, wanted: OneOff, amounts: Sequence[int], policy: BillingPolicy, currency: str, now: datetime
 ) -> Invoice:
-    sums = totals(amounts, flat_rate(policy))
-    issue_at = issue_time(now, policy)
+    tax = flat_tax(policy, customer.tax_exempt)
+    sums = tax.totals(amounts)
     day = now.astimezone(customer.vendor.zone).date()
     start, end = (datetime.combine(one, time(), customer.vendor.zone).astimezone(UTC) for one in (day, day + ONE_DAY))
-    action, action_at = first_action(policy, issue_at)
     invoice = Invoice(
         vendor=customer.vendor,
         customer=customer,
         currency=currency,
         sub_total=sums.sub_total,
-        tax_rate=flat_rate(policy),
+        tax_rate=tax.rate,
+        tax_inclusive=tax.inclusive,
         tax_amount=sums.tax_amount,
         amount_due=sums.amount_due,
         period_start=start,
@@ -126,17 +126,14 @@ def _invoice(
         min_item_start_time=start,
         max_item_end_time=end,
         generated_at=now,
-        issue_date=issue_at,
-        is_approved=policy.auto_approve_invoices,
-        approved_at=now if policy.auto_approve_invoices else None,
-        next_action=action,
-        next_action_at=action_at,
+        issue_date=issue_time(now, policy),
         memo=wanted.memo,
         chosen_due_date=wanted.due_date,
         customer_snapshot=snapshot_of(customer),
         policy_snapshot=policy.snapshot(),
     )
     invoice.due_date = chosen_due_date(invoice, now)
+    decide_approval([invoice], {customer.pk: policy})
     return invoice
 
 

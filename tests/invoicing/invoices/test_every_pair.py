@@ -81,8 +81,6 @@ BY_API: Mapping[InvoiceVerb, Callable[[Api, Invoice], Any]] = {
     V.MARK_UNCOLLECTIBLE: lambda api, i: api.post(f"/invoices/{i.uuid}/status", {"status": "INVOICE_UNCOLLECTIBLE"}),
     V.DELETE: lambda api, i: api.delete(f"/invoices/{i.uuid}"),
     V.REFUND: lambda api, i: api.post("/refund", {"invoice_uuid": str(i.uuid), "amount": 400, **REASON}),
-        "/refund", {"invoice_uuid": str(i.uuid), "amount": 400, "reason": "Set over the API."}
-    ),
 }
 REASON: dict[str, Any] = {"reason": "Set over the API."}
 ARGUMENTS: Mapping[InvoiceVerb, dict[str, Any]] = {
