@@ -165,7 +165,7 @@ def decide_approval(invoices: Sequence[Invoice], policies: Mapping[int, BillingP
         bills |= last_bills(vendor, (invoice.customer_id for invoice in invoices if invoice.vendor_id == vendor.pk))
     for invoice in invoices:
         policy = policies[invoice.customer_id]
-        invoice.hold_reason = reason_todecide_approval(invoice, policy, bills.get(invoice.customer_id))
+        invoice.hold_reason = reason_to_hold(invoice, policy, bills.get(invoice.customer_id))
         action, at = first_action(policy, invoice.issue_date, is_held=bool(invoice.hold_reason))
         invoice.next_action, invoice.next_action_at = action, at
         invoice.is_approved = action != InvoiceAction.APPROVE
