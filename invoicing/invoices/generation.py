@@ -16,7 +16,7 @@ from customers.events.models import Event, EventKind
 from customers.events.record import build_event
 from customers.settings.policy import BillingPolicy
 from invoicing.invoices.documents.memo import render_memo
-from invoicing.invoices.holding import Bill, last_bills
+from invoicing.invoices.holding import Bill, last_bills, reason_to_hold
 from invoicing.invoices.lifecycle import invoice_fact
 from invoicing.invoices.models import Invoice, LineItem
 from invoicing.invoices.rated import Draft, drafted
