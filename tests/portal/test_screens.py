@@ -65,6 +65,8 @@ def comparison(scene: Scene) -> str:
 PAGES = {
     "dashboard": lambda scene: reverse("portal:dashboard"),
     "invoices": lambda scene: reverse("portal:invoices"),
+    "dunning": lambda scene: reverse("portal:dunning"),
+    "new invoice": lambda scene: reverse("portal:new_invoice", args=["acme"]),
     "generated invoice": lambda scene: reverse("portal:invoice", args=[scene.invoices["generated"].uuid]),
     "failed invoice": lambda scene: reverse("portal:invoice", args=[scene.invoices["payment-failed"].uuid]),
     "paid invoice": lambda scene: reverse("portal:invoice", args=[scene.invoices["acme-january"].uuid]),
@@ -97,6 +99,7 @@ PAGES = {
 LISTS = {
     "dashboard",
     "invoices",
+    "dunning",
     "customers",
     "new customer",
     "meters",
