@@ -3,6 +3,7 @@
 from invoicing.catalog.models import AddOn, Meter, MeteredComponent, PricePlan, PriceScheme, PriceTier
 from invoicing.invoices.charge_attempts import ChargeAttempt
 from invoicing.invoices.ledger import Dispute, DisputeMovement, Payment, Refund
+from invoicing.invoices.logo_files import LogoFile
 from invoicing.invoices.models import (
     Invoice,
     InvoiceDocument,
@@ -38,6 +39,7 @@ __all__ = [
     "InvoiceDocument",
     "IssueAttempt",
     "LineItem",
+    "LogoFile",
     "Measurement",
     "Meter",
     "MeteredComponent",

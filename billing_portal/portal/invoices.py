@@ -26,6 +26,7 @@ from customers.events.models import SubjectKind
 from customers.money import to_major
 from customers.settings.policy import policies_for, policy_for
 from invoicing.invoices.bulk import MOST
+from invoicing.invoices.links import open_page_url
 from invoicing.invoices.methods import methods_of
 from invoicing.invoices.models import Invoice, InvoiceDocument
 from invoicing.invoices.regeneration import Regeneration, would_change
@@ -92,7 +93,8 @@ def invoice_page(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
         "cures": [button for button in buttons if button.verb in CURES],
         "more": buttons[1:],
         "buttons": buttons,
-        "has_pdf": InvoiceDocument.objects.filter(invoice=invoice).exists(),
+        "customer_page": open_page_url(invoice),
+        "document": InvoiceDocument.objects.filter(invoice=invoice).defer("pdf").first(),
         "attempts": list(invoice.issue_attempts.order_by("-number")),
         "payments": list(invoice.payments.all()),
         "refunds": list(invoice.refunds.all()),
