@@ -86,6 +86,12 @@ class Invoice(VendorOwned, QueuedWork):
         null=True, blank=True, help_text="Reminder days up to here are dealt with. Null: up to its issue."
     )
 
+    paused_at = models.DateTimeField(
+        null=True, blank=True, help_text="Held back by a person: nothing happens by itself."
+    )
+    paused_by = models.CharField(max_length=256, blank=True)
+    pause_reason = models.CharField(max_length=500, blank=True)
+
     invoicing_error = models.TextField(blank=True)
     payment_error = models.TextField(blank=True)
     status_error = models.TextField(blank=True)

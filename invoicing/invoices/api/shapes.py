@@ -111,6 +111,9 @@ class InvoiceAnswer(TypedDict):
     pdf_url: Annotated[str, "Opens the PDF without an API key."]
     next_action: Annotated[str | None, "What happens next by itself, or awaits a person."]
     next_action_at: datetime | None
+    paused_at: Annotated[datetime | None, "Since when a person holds it back."]
+    paused_by: str
+    pause_reason: str
     last_error: Annotated[str, "Why the next action did not succeed so far; empty where nothing went wrong."]
     available_actions: list[InvoiceVerb]
     payments: Annotated[list[PaymentAnswer], "Every attempt to collect it, newest first."]
@@ -193,6 +196,9 @@ def invoice_shape(invoice: Invoice) -> InvoiceAnswer:
         "pdf_url": pdf_url(invoice),
         "next_action": invoice.next_action or None,
         "next_action_at": invoice.next_action_at,
+        "paused_at": invoice.paused_at,
+        "paused_by": invoice.paused_by,
+        "pause_reason": invoice.pause_reason,
         "last_error": invoice.last_error,
         "available_actions": available_actions(invoice),
         "payments": [payment_shape(payment) for payment in payments],
