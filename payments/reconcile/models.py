@@ -43,7 +43,7 @@ class Watch(VendorOwned, Claimable):
     subject_id = models.BigIntegerField()
     state = models.CharField(max_length=24)
     external_id = models.CharField(max_length=255)
-    account = models.CharField(max_length=80, help_text="The connection it is reached through.")
+    account = models.CharField(max_length=100, help_text="The connection it is reached through.")
     since = models.DateTimeField()
     asked = models.PositiveSmallIntegerField(default=0)
     asked_at = models.DateTimeField(null=True, blank=True)

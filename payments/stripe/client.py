@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from functools import lru_cache, partial
 from typing import Any
 
@@ -21,12 +22,14 @@ from django.utils import timezone
 from invoicing.gateways import GatewayError, GatewayRejected, GatewayUnavailable
 from invoicing.invoices.waiting import NOT_CONNECTED
 from payments.stripe import limits, standing
-from payments.stripe.errors import Problem, explain
+from payments.stripe.errors import Problem, explain, is_shut_out
 from payments.stripe.models import StripeConnection
 
 # Seconds to connect and to wait for an answer. Three tries of the longest call fit into a task's soft time limit.
 TIMEOUT = (3.05, 20)
 RETRIES = 2
+# Stripe keeps idempotency keys for 24 hours; older ones are treated as new.
+KEYS_LAST = timedelta(hours=23)
 # As many objects as Stripe gives on one page.
 PAGE = 100
 MAX_PAGES = 100
@@ -97,6 +100,9 @@ class AccountClient:
     def retrieve_customer(self, customer: str, *, expand: Sequence[str] = ()) -> JSON:
         params = {"expand": list(expand)} if expand else {}
         return self._call(lambda v1, options: v1.customers.retrieve(customer, params, options))
+
+    def list_customers(self, params: Params) -> list[JSON]:
+        return self._all(lambda v1, page, options: v1.customers.list(page, options), params)
 
     def update_customer(self, customer: str, params: Params, *, key: str) -> JSON:
         return self._post(lambda v1, options: v1.customers.update(customer, _sent(params), options), key)
@@ -193,9 +199,6 @@ class AccountClient:
         page: JSON = {"limit": PAGE, **_sent(params)}
         return self._call(lambda v1, options: getattr(v1, what).list(page, options))
 
-    def list_invoice_lines(self, invoice: str) -> list[JSON]:
-        return self._all(lambda v1, page, options: v1.invoices.line_items.list(invoice, page, options), {})
-
     def retrieve_charge(self, charge: str) -> JSON:
         return self._call(lambda v1, options: v1.charges.retrieve(charge, {}, options))
 
@@ -231,12 +234,13 @@ class AccountClient:
         return problem.kind == "PermissionError" or (bool(self._own_key) and problem.kind == "AuthenticationError")
 
     def _is_shut_out(self) -> bool:
-        """Ask for nothing but the account. A restricted key may be refused one thing and allowed another."""
+        """Ask for nothing but the account. A restricted key may be refused one thing and allowed another; and where
+        the platform's own key is refused in that moment, the account is not to blame."""
         try:
             self._ask(self._ask_for_account, {})
         except stripe.StripeError as error:
             problem = _problem(error, self.account_id)
-            return problem.code == "account_invalid" or problem.kind == "AuthenticationError"
+            return is_shut_out(problem) or (bool(self._own_key) and problem.kind == "AuthenticationError")
         return False
 
     def _all(self, make: Callable[[Any, Any, Any], Any], params: Params) -> list[JSON]:

@@ -75,5 +75,11 @@ def _ask(secret_key: str, livemode: bool) -> JSON:
     except GatewayUnavailable as error:
         raise Busy(f"{error.message} Nothing was saved. Try again in a minute.") from error
     except GatewayRejected as error:
-        words = {"authentication_error": UNKNOWN_KEY, "permission_error": TOO_NARROW}
-        raise Invalid({"secret_key": words.get(error.code, error.message)}) from error
+        raise Invalid({"secret_key": _why_refused(error)}) from error
+
+
+def _why_refused(error: GatewayRejected) -> str:
+    if error.code == "authentication_error":
+        return UNKNOWN_KEY
+    is_too_narrow = error.code == "permission_error" or error.code.startswith("more_permissions_required")
+    return TOO_NARROW if is_too_narrow else error.message
