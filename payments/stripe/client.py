@@ -117,7 +117,7 @@ class AccountClient:
         return self._post(lambda v1, options: v1.payment_methods.detach(method, {}, options), key)
 
     def delete_source(self, customer: str, source: str) -> JSON:
-        return self._call(lambda v1, options: v1.customers.payment_sources.detach(customer, source, {}, options))
+        return self._call(lambda v1, options: v1.customers.payment_sources.delete(customer, source, {}, options))
 
     # What a customer is handed to save a payment method
 
@@ -198,6 +198,9 @@ class AccountClient:
         """One page of ``events``, ``invoices``, ``charges``, ``refunds`` or ``customers``."""
         page: JSON = {"limit": PAGE, **_sent(params)}
         return self._call(lambda v1, options: getattr(v1, what).list(page, options))
+
+    def list_invoice_lines(self, invoice: str) -> list[JSON]:
+        return self._all(lambda v1, page, options: v1.invoices.line_items.list(invoice, page, options), {})
 
     def retrieve_charge(self, charge: str) -> JSON:
         return self._call(lambda v1, options: v1.charges.retrieve(charge, {}, options))

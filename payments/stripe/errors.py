@@ -57,9 +57,7 @@ _REJECTED = {
 }
 
 
-SHUT_OUT = (
-    "Stripe does not let us act for account {account}. Connect it again under Settings -> Invoicing & Payments."
-)
+SHUT_OUT = "Stripe does not let us act for account {account}. Connect it again under Settings -> Invoicing & Payments."
 TOO_NARROW = (
     "What was granted to us for account {account} is too little for this. Connect it again for reading and writing, or "
     "give the restricted key that was entered for it the permission, under Settings -> Invoicing & Payments."

@@ -90,7 +90,13 @@ class StripeGateway:
             today=_today(vendor, timezone.now()),
             known_methods=_known_methods(counterpart),
         )
-        return charging.make(wanted, again=again, remember=remember)
+        try:
+            return charging.make(wanted, again=again, remember=remember)
+        except GatewayRejected:
+            # Nothing was charged, and no bank said why: perhaps the method is not there any more.
+            with suppress(GatewayError):
+                methods.refresh(counterpart, actor=SCHEDULE, real_now=timezone.now())
+            raise
 
     def collect(
         self, account: str, external_id: str, *, idempotency_key: str, known: int, method: str = ""

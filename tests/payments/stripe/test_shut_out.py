@@ -58,7 +58,11 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("first", "then", "own_key", "is_end"), REFUSALS)
 def test_only_the_account_itself_ends_a_connection(
-    monkeypatch: pytest.MonkeyPatch, first: stripe.StripeError, then: stripe.StripeError | None, own_key: str, is_end: bool
+    monkeypatch: pytest.MonkeyPatch,
+    first: stripe.StripeError,
+    then: stripe.StripeError | None,
+    own_key: str,
+    is_end: bool,
 ) -> None:
     keys = connect.Keys(own_key, "pk_test_1") if own_key else None
     made = connect.attach(VendorFactory.create(), "acct_1", livemode=False, real_now=timezone.now(), keys=keys)
