@@ -11,7 +11,15 @@ from invoicing.invoices.models import (
     NumberSeries,
     OutgoingEmail,
 )
-from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Coupon, CouponUse, Discount, Subscription
+from invoicing.subscriptions.models import (
+    AdhocCharge,
+    BillingCycle,
+    Coupon,
+    CouponUse,
+    Discount,
+    ProrationCredit,
+    Subscription,
+)
 from invoicing.usage.models import Measurement, UnattributedMeasurement
 
 __all__ = [
@@ -36,6 +44,7 @@ __all__ = [
     "PricePlan",
     "PriceScheme",
     "PriceTier",
+    "ProrationCredit",
     "Refund",
     "Subscription",
     "UnattributedMeasurement",

@@ -24,11 +24,11 @@ from customers.errors import Refused
 from customers.events.models import SubjectKind
 from customers.money import to_major
 from customers.settings.policy import policies_for, policy_for
-from invoicing.invoices.lifecycle import InvoiceVerb
 from invoicing.invoices.methods import methods_of
 from invoicing.invoices.models import Invoice, InvoiceDocument
 from invoicing.invoices.schedule import NextStep, next_step
 from invoicing.invoices.states import TERMINAL
+from invoicing.invoices.verbs import InvoiceVerb
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,7 @@ def invoice_page(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
         "refunds": list(invoice.refunds.all()),
         "disputes": list(invoice.disputes.prefetch_related("movements")),
         "methods": methods_of(invoice) if InvoiceVerb.PAY in {button.verb for button in buttons} else [],
+        "remaining": amount_text(invoice.amount_remaining, invoice.currency),
         "refundable": amount_text(invoice.amount_refundable, invoice.currency),
         "emails": list(invoice.emails.order_by("-created_at", "-id")),
         "timeline": timeline_of(request.vendor, SubjectKind.INVOICE, invoice.pk),

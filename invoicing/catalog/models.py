@@ -56,6 +56,14 @@ class TimeUnit(models.TextChoices):
     MONTH = "month", "month"
 
 
+class TrialUnit(models.TextChoices):
+    HOUR = "hour", "hour"
+    DAY = "day", "day"
+    WEEK = "week", "week"
+    MONTH = "month", "month"
+    YEAR = "year", "year"
+
+
 class SchemeType(models.TextChoices):
     FLAT = "FLAT", "Flat"
     TIERED = "TIERED", "Tiered"
@@ -114,6 +122,8 @@ class PricePlan(VendorOwned):
     tags = ArrayField(models.CharField(max_length=128), default=list, blank=True)
     features = models.JSONField(default=list, help_text="Named entitlements, with their texts.")
     limits = models.JSONField(default=list, help_text="How much of a feature.")
+    trial_length = models.PositiveIntegerField(default=0, help_text="Without charges, at a subscription's start.")
+    trial_unit = models.CharField(max_length=8, choices=TrialUnit.choices, blank=True)
     archived_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
 

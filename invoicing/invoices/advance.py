@@ -30,22 +30,28 @@ from invoicing.invoices.models import Channel, Invoice
 from invoicing.invoices.numbering import assign_numbers
 from invoicing.invoices.schedule import channel_for
 from invoicing.invoices.states import InvoiceAction
-from invoicing.invoices.waiting import NOT_CONNECTED, put_aside
+from invoicing.invoices.waiting import wait
 from invoicing.subscriptions.advance import end_due_cycles
 from invoicing.subscriptions.models import BillingCycle, CycleAction
 
 logger = logging.getLogger(__name__)
 
 CHUNK = 500
+# Until the gateway is asked again for what a person decided here: they wait for it.
+SHORTLY = timedelta(seconds=30)
 
 HandOver = Callable[[int, uuid.UUID], None]
 
 
 def advance(due: Q, *, real_now: datetime, hand_over: HandOver) -> None:
     """Everything that is due under this condition. ``hand_over`` gives one claimed invoice to a worker."""
-    while end_due_cycles(BillingCycle.objects.filter(due, next_action=CycleAction.END), limit=CHUNK, real_now=real_now):
+    cycles = BillingCycle.objects.filter(due)
+    # What is billed in advance comes before the end of its cycle, which may be over already.
+    while generate_due(cycles.filter(next_action=CycleAction.OPEN), limit=CHUNK, real_now=real_now):
         pass
-    while generate_due(BillingCycle.objects.filter(due), limit=CHUNK, real_now=real_now):
+    while end_due_cycles(cycles.filter(next_action=CycleAction.END), limit=CHUNK, real_now=real_now):
+        pass
+    while generate_due(cycles, limit=CHUNK, real_now=real_now):
         pass
     hand_out(due, real_now=real_now, hand_over=hand_over)
 
@@ -117,7 +123,7 @@ def _collect(invoice: Invoice, real_now: datetime) -> None:
 
 def _frozen(invoice: Invoice) -> dict[str, Any]:
     if "idempotency_key" not in invoice.action_request:
-        known = invoice.payments.exclude(state=Payment.State.ACTION_REQUIRED).count()
+        known = invoice.payments.filter(is_by_hand=False).exclude(state=Payment.State.ACTION_REQUIRED).count()
         key = f"invoice-{invoice.uuid}-collect-{known}-{uuid.uuid4().hex[:8]}"
         invoice.action_request = {**invoice.action_request, "idempotency_key": key, "known": known}
         Invoice.objects.filter(pk=invoice.pk).update(action_request=invoice.action_request)
@@ -153,7 +159,7 @@ def _refund(invoice: Invoice, real_now: datetime) -> None:
     try:
         refunds.carry_out(invoice, real_now=real_now)
     except GatewayUnavailable as error:
-        _ask_again(invoice, error, real_now)
+        wait(invoice, error, pause=SHORTLY, real_now=real_now)
 
 
 def _pass_on(invoice: Invoice, real_now: datetime, call: Callable[[], GatewayInvoice]) -> None:
@@ -162,7 +168,7 @@ def _pass_on(invoice: Invoice, real_now: datetime, call: Callable[[], GatewayInv
     try:
         state = call()
     except GatewayUnavailable as error:
-        _ask_again(invoice, error, real_now)
+        wait(invoice, error, pause=SHORTLY, real_now=real_now)
         return
     except GatewayError as error:
         problem = f"Stripe refused: {error.message}"
@@ -186,14 +192,6 @@ def _done(invoice: Invoice, problem: str) -> None:
 def _cannot_be_charged(invoice: Invoice, why: str) -> None:
     """No charge was even made: trying again by itself would end the same way."""
     Invoice.objects.filter(pk=invoice.pk).update(retry_advice=Retry.NEVER, payment_error=why)
-
-
-def _ask_again(invoice: Invoice, error: GatewayUnavailable, real_now: datetime) -> None:
-    if error.code == NOT_CONNECTED:
-        put_aside(invoice, error, gateway=invoice.gateway, real_now=real_now)
-        return
-    until = real_now + timedelta(seconds=30)
-    Invoice.objects.filter(pk=invoice.pk).update(last_error=error.message, claim_token=None, claimed_until=until)
 
 
 _STEPS: dict[InvoiceAction, Callable[[Invoice, datetime], None]] = {

@@ -16,7 +16,7 @@ from invoicing.invoices.ledger import DisputeState
 from invoicing.invoices.ledger import Payment as Payment
 from invoicing.invoices.ledger import Refund as Refund
 from invoicing.invoices.states import InvoiceStatus
-from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Subscription
+from invoicing.subscriptions.models import AdhocCharge, BillingCycle, ProrationCredit, Subscription
 
 
 class LineItemKind(models.TextChoices):
@@ -27,6 +27,7 @@ class LineItemKind(models.TextChoices):
     MINIMUM_CHARGE = "MINIMUM_CHARGE", "Minimum charge"
     METERED_COMPONENT_MINIMUM_CHARGE = "METERED_COMPONENT_MINIMUM_CHARGE", "Minimum charge of a component"
     ADHOC_CHARGE = "ADHOC_CHARGE", "Ad-hoc charge"
+    PRORATION_CREDIT = "PRORATION_CREDIT", "Credit for unused time"
 
 
 class Invoice(VendorOwned, QueuedWork):
@@ -39,6 +40,14 @@ class Invoice(VendorOwned, QueuedWork):
         Subscription, on_delete=models.PROTECT, related_name="invoices", null=True, blank=True
     )
     cycle = models.OneToOneField(BillingCycle, on_delete=models.PROTECT, related_name="invoice", null=True, blank=True)
+    opens = models.OneToOneField(
+        BillingCycle,
+        on_delete=models.PROTECT,
+        related_name="opening_invoice",
+        null=True,
+        blank=True,
+        help_text="The billing cycle whose fixed items it bills in advance.",
+    )
     status = models.CharField(max_length=24, choices=InvoiceStatus.choices, default=InvoiceStatus.GENERATED)
     number = models.CharField(max_length=40, blank=True, help_text="Given when it is issued.")
     currency = models.CharField(max_length=3)
@@ -52,7 +61,7 @@ class Invoice(VendorOwned, QueuedWork):
     amount_from_balance = models.BigIntegerField(
         default=0, help_text="Covered by the customer's balance at the gateway; negative: owed from before, added."
     )
-    amount_overpaid = models.BigIntegerField(default=0, help_text="Paid beyond what was due; the gateway keeps it.")
+    amount_overpaid = models.BigIntegerField(default=0, help_text="Paid beyond what was due.")
 
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()
@@ -60,6 +69,9 @@ class Invoice(VendorOwned, QueuedWork):
     max_item_end_time = models.DateTimeField()
     issue_date = models.DateTimeField(help_text="When it was issued, or is going to be.")
     due_date = models.DateTimeField(null=True, blank=True)
+    chosen_due_date = models.DateField(
+        null=True, blank=True, help_text="The day that a person chose; null: by the billing settings."
+    )
 
     memo = models.TextField(blank=True)
     is_approved = models.BooleanField(default=False)
@@ -184,7 +196,7 @@ class Invoice(VendorOwned, QueuedWork):
     @property
     def amount_refundable(self) -> int:
         """What the gateway collected and still has."""
-        collected = sum(payment.amount for payment in self.payments.all() if payment.state == Payment.State.SUCCEEDED)
+        collected = sum(payment.amount for payment in self.payments.all() if payment.is_collected)
         return max(collected - self.amount_refunded - self.amount_disputed, 0)
 
     @property
@@ -235,6 +247,10 @@ class LineItem(models.Model):
     )
     adhoc_charge = models.OneToOneField(
         AdhocCharge, on_delete=models.PROTECT, related_name="line_item", null=True, blank=True
+    )
+    in_advance = models.BooleanField(default=False, help_text="Bills the cycle that its invoice opens.")
+    proration_credit = models.ForeignKey(
+        ProrationCredit, on_delete=models.PROTECT, related_name="line_items", null=True, blank=True
     )
 
     objects = LineItems()

@@ -31,7 +31,7 @@ def rate_cycle(
 
     ``usage`` is by component key; a component that is not in it was not used.
     """
-    lines = [_base_line(terms, period_start, period_end)] if terms.base_price > 0 else []
+    lines = base_lines(terms, period_start, period_end)
     for component in terms.components:
         used = usage.get(component.key, NO_USAGE)
         for labels, part in price_parts(component, used):
@@ -40,25 +40,34 @@ def rate_cycle(
     return lines
 
 
-def _base_line(terms: PlanTerms, start: datetime, end: datetime) -> RatedLine:
-    whole = terms.proration == 1
-    return RatedLine(
+def base_lines(terms: PlanTerms, start: datetime, end: datetime) -> list[RatedLine]:
+    """None where there is no base price, or where another of the several cycles that it is for bears it."""
+    share = terms.proration if terms.base_share is None else terms.base_share
+    if terms.base_price <= 0 or terms.base_share == 0:
+        return []
+    whole = share == 1
+    line = RatedLine(
         kind=LineKind.BASE_PRICE,
         name=terms.base_price_name,
-        description="" if whole else _proration_text(terms),
+        description=_base_text(terms, share),
         quantity=Decimal(1) if whole else None,
         quantity_unit="",
         unit_price=Decimal(terms.base_price) if whole else None,
-        amount=half_up(terms.base_price * terms.proration),
+        amount=half_up(terms.base_price * share),
         start=start,
         end=end,
-        metadata={} if whole else {"proration": str(terms.proration), "whole": terms.base_price},
+        metadata={} if whole else {"proration": str(share), "whole": terms.base_price},
     )
+    return [line]
 
 
-def _proration_text(terms: PlanTerms) -> str:
-    percent = half_up(terms.proration * 10_000) / Decimal(100)
-    return f"{plain(percent)}% of {format_money(terms.base_price, terms.currency)}, for a shorter billing cycle"
+def _base_text(terms: PlanTerms, share: Fraction) -> str:
+    cycles = "" if terms.base_price_frequency == 1 else f"for {terms.base_price_frequency} billing cycles"
+    if share == 1:
+        return cycles
+    percent = half_up(share * 10_000) / Decimal(100)
+    why = f"{cycles}, of which not all of the time" if cycles else "for a shorter billing cycle"
+    return f"{plain(percent)}% of {format_money(terms.base_price, terms.currency)}, {why}"
 
 
 def _component_line(

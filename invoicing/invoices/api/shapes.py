@@ -7,10 +7,10 @@ from typing import Annotated, Any, TypedDict
 
 from customers.money import format_money
 from invoicing.invoices.ledger import Dispute, DisputeState, Payment, Refund
-from invoicing.invoices.lifecycle import InvoiceVerb, available_actions
 from invoicing.invoices.models import Invoice, LineItem, LineItemKind
 from invoicing.invoices.pdf import pdf_url
 from invoicing.invoices.states import InvoiceStatus
+from invoicing.invoices.verbs import InvoiceVerb, available_actions
 
 
 class LineItemAnswer(TypedDict):
@@ -43,6 +43,8 @@ class PaymentAnswer(TypedDict):
     status: Payment.State
     amount: Annotated[int, "Minor units."]
     method: Annotated[str, "For example: Visa ending in 4242."]
+    reference: Annotated[str, "Of a payment recorded by hand."]
+    is_by_hand: Annotated[bool, "Recorded by a person: the money came outside Stripe."]
     external_payment_id: str | None
     error_code: str
     error: str
@@ -87,7 +89,9 @@ class InvoiceAnswer(TypedDict):
     amount_remaining: int
     amount_credited: Annotated[int, "Taken off by Stripe's credit notes before it was paid."]
     amount_from_balance: Annotated[int, "Covered by the customer's balance in Stripe; negative: added to it."]
-    amount_overpaid: Annotated[int, "Paid beyond what was due; Stripe keeps it as the customer's credit."]
+    amount_overpaid: Annotated[
+        int, "Paid beyond what was due. What Stripe collected of it is the customer's credit there."
+    ]
     amount_disputed: Annotated[int, "What a bank holds or took for good, because of disputes."]
     amount_refunded: Annotated[int, "What went back to the customer, or is on its way there."]
     currency: str
@@ -229,6 +233,8 @@ def payment_shape(payment: Payment) -> PaymentAnswer:
         "status": Payment.State(payment.state),
         "amount": payment.amount,
         "method": payment.method,
+        "reference": payment.reference,
+        "is_by_hand": payment.is_by_hand,
         "external_payment_id": payment.external_id,
         "error_code": payment.error_code,
         "error": payment.error,
