@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -60,7 +60,8 @@ class StripeGateway:
             order=order,
             customer=counterpart.external_id,
             key=idempotency_key,
-            today=_today(vendor, real_now),
+            today=vendor.today(real_now),
+            zone=vendor.zone,
             real_now=real_now,
             known_methods=_known_methods(counterpart),
         )
@@ -87,7 +88,7 @@ class StripeGateway:
             order=order,
             customer=counterpart.external_id,
             key=idempotency_key,
-            today=_today(vendor, timezone.now()),
+            today=vendor.today(timezone.now()),
             known_methods=_known_methods(counterpart),
         )
         try:
@@ -130,10 +131,6 @@ class StripeGateway:
         )
         kept = rows.order_by("-is_default", "pk")
         return [GatewayMethod(row.external_id, str(row), row.is_default) for row in kept]
-
-
-def _today(vendor: Vendor, real_now: datetime) -> date:
-    return vendor.now(real_now).astimezone(vendor.zone).date()
 
 
 def _known_methods(counterpart: StripeCustomer) -> list[StripePaymentMethod]:
