@@ -195,7 +195,7 @@ class AccountClient:
     # Whole accounts, page by page
 
     def list_page(self, what: str, params: Params) -> JSON:
-        """One page of ``events``, ``invoices``, ``charges``, ``refunds`` or ``customers``."""
+        """One page of ``events``, ``invoices``, ``charges``, ``refunds``, ``disputes`` or ``customers``."""
         page: JSON = {"limit": PAGE, **_sent(params)}
         return self._call(lambda v1, options: getattr(v1, what).list(page, options))
 
