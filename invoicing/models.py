@@ -1,6 +1,6 @@
 """Gathers the models of the rooms below, where Django looks for them."""
 
-from invoicing.catalog.models import Meter, MeteredComponent, PricePlan, PriceScheme, PriceTier
+from invoicing.catalog.models import AddOn, Meter, MeteredComponent, PricePlan, PriceScheme, PriceTier
 from invoicing.invoices.charge_attempts import ChargeAttempt
 from invoicing.invoices.ledger import Dispute, DisputeMovement, Payment, Refund
 from invoicing.invoices.models import (
@@ -12,6 +12,7 @@ from invoicing.invoices.models import (
     OutgoingEmail,
 )
 from invoicing.subscriptions.models import (
+    AddOnChange,
     AdhocCharge,
     BillingCycle,
     Coupon,
@@ -23,6 +24,8 @@ from invoicing.subscriptions.models import (
 from invoicing.usage.models import Measurement, UnattributedMeasurement
 
 __all__ = [
+    "AddOn",
+    "AddOnChange",
     "AdhocCharge",
     "BillingCycle",
     "ChargeAttempt",

@@ -40,6 +40,9 @@ BODIES: Mapping[str, Any] = {
             {"meter_name": "seats", "price_scheme": {"scheme_type": "FLAT", "prices": [{"price": 1000}]}}
         ]
     },
+    "add_add_ons": {
+        "add_ons": [{"feature": {"name": "seats"}, "prices": [{"price": 1000}], "quantity_enabled": True, "limit": 50}]
+    },
     "create_customer": {
         "name": "acme",
         "display_name": "Acme Inc.",
@@ -54,6 +57,7 @@ BODIES: Mapping[str, Any] = {
     "update_subscription": {"price_plan_name": "standard", "at_cycle_end": True},
     "add_discounts": [{"discount_type": "PERCENT", "amount": 10, "scope": "INVOICE_TOTAL"}],
     "update_subscription_in_place": {"discounts": [{"discount_type": "FLAT", "amount": 500}]},
+    "change_add_ons": [{"feature_name": "seats", "quantity": 2}],
     "create_coupon": {
         "name": "spring",
         "display_name": "Spring sale",

@@ -66,7 +66,7 @@ def opening_lines(
 ) -> dict[int, list[RatedLine]]:
     """By cycle; none where the settings say that nothing is billed in advance. ``at``: the levels of that moment, where
     the cycle has not begun."""
-    terms = {pk: _without_usage(one) for pk, one in terms_for(cycles).items()} if cycles else {}
+    terms = {pk: _without_usage(one) for pk, one in terms_for(cycles, in_advance=True).items()} if cycles else {}
     shares = {cycle.pk: opening_share(terms[cycle.pk], cycle) for cycle in cycles}
     levels = _levels(cycles, terms, policies, at)
     discounts = discounts_of(cycles) if cycles else {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 
 from customers.money import format_money
@@ -29,12 +30,34 @@ def with_component_minimum(
     """The component's lines, and beside them or in their place that of its minimum where one applies. ``billed`` is
     what was billed of it in advance."""
     least = half_up(component.minimum_charge * terms.proration)
-    if sum(line.amount for line in lines) + billed >= least:
-        return list(lines)
+    if (above := sum(line.amount for line in lines) + billed - least) >= 0:
+        return [*lines, *_change(above, component, least, terms, start, end)]
     text = _text(component.minimum_charge, least, billed, terms)
     kind, name = LineKind.METERED_COMPONENT_MINIMUM_CHARGE, f"{component.name} Minimum Charge"
     evidence = {"metered_component_uuid": component.uuid, "meter_name": component.meter_name}
     return _applied(kind, name, text, lines, least, billed, start, end, evidence, replaces)
+
+
+def _change(
+    above: int, component: ComponentTerms, least: int, terms: PlanTerms, start: datetime, end: datetime
+) -> list[RatedLine]:
+    percent = component.change_after_minimum
+    if not percent or not above:
+        return []
+    text = f"{plain(percent)}% of {format_money(above, terms.currency)} above the minimum charge of"
+    line = RatedLine(
+        kind=LineKind.METERED_COMPONENT,
+        name=f"{component.name}: above the minimum charge",
+        description=f"{text} {format_money(least, terms.currency)}",
+        quantity=None,
+        quantity_unit="",
+        unit_price=None,
+        amount=half_up(Fraction(above) * Fraction(percent) / 100),
+        start=start,
+        end=end,
+        metadata={"metered_component_uuid": component.uuid, "meter_name": component.meter_name, "above": above},
+    )
+    return [line]
 
 
 def with_plan_minimum(

@@ -11,6 +11,7 @@ from typing import Any
 
 from customers.money import format_money
 from invoicing.rating import schemes
+from invoicing.rating.add_ons import add_on_lines
 from invoicing.rating.price_lists import Labels, price_parts, scheme_for
 from invoicing.rating.rounding import half_up
 from invoicing.rating.terms import ComponentTerms, LineKind, PlanTerms, RatedLine, Scheme
@@ -26,12 +27,12 @@ _UNIT_PRICE_STEP = Decimal("1e-12")
 def rate_cycle(
     terms: PlanTerms, usage: Mapping[int, Usage], period_start: datetime, period_end: datetime
 ) -> list[RatedLine]:
-    """The base price first, where there is one, then one line for each metered component in the plan's order (under a
-    price list, one for each combination of labels that was used).
+    """The base price first, where there is one, then the add-ons that the customer has, then one line for each metered
+    component in the plan's order (under a price list, one for each combination of labels that was used).
 
     ``usage`` is by component key; a component that is not in it was not used.
     """
-    lines = base_lines(terms, period_start, period_end)
+    lines = [*base_lines(terms, period_start, period_end), *add_on_lines(terms, period_start, period_end)]
     for component in terms.components:
         used = usage.get(component.key, NO_USAGE)
         for labels, part in price_parts(component, used):

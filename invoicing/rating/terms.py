@@ -19,6 +19,7 @@ class Scheme(StrEnum):
 
 class LineKind(StrEnum):
     BASE_PRICE = "BASE_PRICE"
+    ADD_ON = "ADD_ON"
     METERED_COMPONENT = "METERED_COMPONENT"
     MINIMUM_CHARGE = "MINIMUM_CHARGE"
     METERED_COMPONENT_MINIMUM_CHARGE = "METERED_COMPONENT_MINIMUM_CHARGE"
@@ -57,7 +58,8 @@ class ComponentTerms:
     ``aggregation`` is the meter's, for the record. ``time_unit`` is what a level's price is for, and ``watermark`` what
     of the level costs nothing. Under a ``price_list`` the scheme's own tiers, if any, are for what no row fits;
     ``label_keys`` are the meter's primary labels, in the order of a stream's values. ``is_level``: a gauge, which can
-    be billed in advance by its level at the start.
+    be billed in advance by its level at the start. ``change_after_minimum`` is the percentage by which what is above
+    the minimum charge costs more, or less.
     """
 
     key: int
@@ -74,12 +76,36 @@ class ComponentTerms:
     price_list: tuple[PriceRow, ...] = ()
     label_keys: tuple[str, ...] = ()
     is_level: bool = False
+    change_after_minimum: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the billing cycle in which the number of an add-on did not change: ``share`` of a whole cycle."""
+
+    quantity: Decimal
+    share: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class AddOnTerms:
+    """A fixed item. Of a ``single_use`` one, ``before`` and ``reached`` are the largest numbers that there had been
+    before the cycle, and by its end."""
+
+    uuid: str
+    name: str
+    scheme: SchemeTerms
+    single_use: bool = False
+    stretches: tuple[Stretch, ...] = ()
+    before: Decimal = Decimal(0)
+    reached: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
 class PlanTerms:
     """``proration`` is the share of the minimum charges, and of the base price, that this cycle bears; ``base_share``
-    that of a base price for several cycles (``base_price_frequency``): nothing of it makes no line."""
+    that of a base price for several cycles (``base_price_frequency``): nothing of it makes no line.
+    ``add_ons`` are those of the customer, where the plan ``has_add_ons``."""
 
     currency: str
     base_price: int
@@ -90,6 +116,8 @@ class PlanTerms:
     label: str = ""
     base_price_frequency: int = 1
     base_share: Fraction | None = None
+    add_ons: tuple[AddOnTerms, ...] = ()
+    has_add_ons: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from customers.claims import QueuedWork
 from customers.customer import Customer
 from customers.scoping import VendorOwned
-from invoicing.catalog.models import MeteredComponent, PricePlan
+from invoicing.catalog.models import AddOn, MeteredComponent, PricePlan
 
 
 class Subscription(VendorOwned):
@@ -47,6 +47,25 @@ class Subscription(VendorOwned):
 
     def __str__(self) -> str:
         return f"{self.customer} on {self.price_plan}"
+
+
+class AddOnChange(VendorOwned):
+    """From ``effective_at`` on, so many more (or fewer) of an add-on. ``price`` stands in place of the plan's from then
+    on; in minor units, for each."""
+
+    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="add_on_changes")
+    add_on = models.ForeignKey(AddOn, on_delete=models.PROTECT, related_name="changes")
+    quantity = models.DecimalField(max_digits=30, decimal_places=12)
+    price = models.DecimalField(max_digits=30, decimal_places=12, null=True, blank=True)
+    effective_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["effective_at", "pk"]
+        indexes = [models.Index(fields=["subscription", "effective_at", "id"], name="add_on_change_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.quantity:+f} {self.add_on} for {self.subscription}"
 
 
 class Discount(VendorOwned):

@@ -9,7 +9,10 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from django.db.models import Exists, OuterRef
+
 from invoicing.catalog.models import (
+    AddOn,
     Aggregation,
     DataType,
     Meter,
@@ -21,6 +24,7 @@ from invoicing.catalog.models import (
 )
 from invoicing.rating.rounding import twelve_decimals
 from invoicing.rating.terms import ComponentTerms, PlanTerms, PriceRow, Scheme, SchemeTerms, Tier
+from invoicing.subscriptions.add_ons import add_ons_of
 from invoicing.subscriptions.cycles import CycleRule
 from invoicing.subscriptions.models import BillingCycle
 from invoicing.subscriptions.rules import cut, cycle_rule
@@ -33,10 +37,12 @@ def load_terms(plan_ids: Collection[int]) -> dict[int, PlanTerms]:
     by_plan: dict[int, list[ComponentTerms]] = {pk: [] for pk in plan_ids}
     for component in components.select_related("meter", "price_scheme").prefetch_related("price_scheme__tiers"):
         by_plan[component.price_plan_id].append(_component(component))
-    return {plan.pk: _plan(plan, by_plan[plan.pk]) for plan in PricePlan.objects.filter(pk__in=plan_ids)}
+    plans = PricePlan.objects.filter(pk__in=plan_ids)
+    some = plans.annotate(has_add_ons=Exists(AddOn.objects.filter(price_plan=OuterRef("pk"))))
+    return {plan.pk: _plan(plan, by_plan[plan.pk], has_add_ons=plan.has_add_ons) for plan in some}
 
 
-def _plan(plan: PricePlan, components: Iterable[ComponentTerms]) -> PlanTerms:
+def _plan(plan: PricePlan, components: Iterable[ComponentTerms], *, has_add_ons: bool) -> PlanTerms:
     return PlanTerms(
         currency=plan.currency,
         base_price=plan.base_price,
@@ -45,6 +51,7 @@ def _plan(plan: PricePlan, components: Iterable[ComponentTerms]) -> PlanTerms:
         minimum_charge=plan.minimum_charge or 0,
         label=plan.label,
         base_price_frequency=plan.base_price_frequency,
+        has_add_ons=has_add_ons,
     )
 
 
@@ -53,6 +60,7 @@ def _component(component: MeteredComponent) -> ComponentTerms:
     tiers = tuple(Tier(tier.price, tier.cap, tier.description) for tier in scheme.tiers.all())
     return ComponentTerms(
         key=component.pk,
+        change_after_minimum=scheme.post_minimum_charge_percentage_change,
         is_level=meter.data_type == DataType.CONTINUOUS and meter.aggregation != Aggregation.COUNT,
         uuid=str(component.external_uuid),
         meter_id=meter.pk,
@@ -90,19 +98,25 @@ def _aggregation(scheme: PriceScheme, meter: Meter) -> str:
     return meter.aggregation
 
 
-def terms_for(cycles: Collection[BillingCycle]) -> dict[int, PlanTerms]:
-    """The terms of each cycle by its id, with the share of the base price that it bears.
+def terms_for(cycles: Collection[BillingCycle], *, in_advance: bool = False) -> dict[int, PlanTerms]:
+    """The terms of each cycle by its id, with the share of the base price that it bears, and its add-ons
+    (``in_advance``: as they are at its start).
 
     ``cycles`` come with ``vendor`` and ``subscription__price_plan`` loaded.
     """
     plans = load_terms({cycle.subscription.price_plan_id for cycle in cycles})
-    return {cycle.pk: _of_cycle(plans[cycle.subscription.price_plan_id], cycle) for cycle in cycles}
+    having = [cycle for cycle in cycles if plans[cycle.subscription.price_plan_id].has_add_ons]
+    add_ons = add_ons_of(having, in_advance=in_advance) if having else {}
+    return {
+        cycle.pk: _of_cycle(replace(plans[cycle.subscription.price_plan_id], add_ons=add_ons.get(cycle.pk, ())), cycle)
+        for cycle in cycles
+    }
 
 
 def _of_cycle(plan: PlanTerms, cycle: BillingCycle) -> PlanTerms:
     rule = cycle_rule(cycle.subscription, cycle.vendor.zone)
     if rule.is_trial(cycle.index) or cycle.start >= cycle.end:
-        return replace(plan, base_price=0, components=(), minimum_charge=0)
+        return replace(plan, base_price=0, components=(), add_ons=(), minimum_charge=0)
     share = rule.proration(cycle.index, cycle.start, cycle.end)
     return replace(plan, proration=share, base_share=_base_share(plan, cycle, rule, share))
 

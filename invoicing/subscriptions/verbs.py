@@ -16,11 +16,13 @@ from customers.events.models import EventKind, SubjectKind
 from customers.events.record import Fact, record
 from customers.settings.policy import policy_for
 from invoicing.catalog.models import PricePlan
+from invoicing.catalog.trials import Trial
+from invoicing.subscriptions.add_ons import AddOnOrder, order_add_ons
 from invoicing.subscriptions.coupons import apply_coupon
 from invoicing.subscriptions.discounts import DiscountDraft, add_discounts
 from invoicing.subscriptions.models import BillingCycle, Coupon, CycleAction, Subscription
 from invoicing.subscriptions.rules import current_bounds, cut, cycle_rule, planned_cycle
-from invoicing.subscriptions.trials import Trial, trial_end
+from invoicing.subscriptions.trials import trial_end
 
 # Outside these a date is a slip of the keyboard, and its cycles would be thousands.
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -44,6 +46,7 @@ def subscribe(
     discounts: Sequence[DiscountDraft] = (),
     coupon: Coupon | None = None,
     trial: Trial | None = None,
+    add_ons: Sequence[AddOnOrder] = (),
     follows: Subscription | None = None,
     actor: Actor,
     now: datetime,
@@ -75,6 +78,7 @@ def subscribe(
         opens = not first and _opens_by_itself(customer, follows)
         planned_cycle(subscription, customer.vendor.zone, 0, opens=opens).save(force_insert=True)
         add_discounts(subscription, discounts, from_cycle=first, now=now, at="discounts.")
+        order_add_ons(subscription, add_ons, now=now, at="add_ons.")
         if coupon:
             apply_coupon(subscription, coupon, now=now)
         _tell(subscription, EventKind.SUBSCRIPTION_NEW, actor=actor, now=now, real_now=real_now)
@@ -241,6 +245,7 @@ def change_plan(
     discounts: Sequence[DiscountDraft] = (),
     coupon: Coupon | None = None,
     trial: Trial | None = None,
+    add_ons: Sequence[AddOnOrder] = (),
     actor: Actor,
     now: datetime,
     real_now: datetime,
@@ -264,6 +269,7 @@ def change_plan(
             discounts=discounts,
             coupon=coupon,
             trial=trial,
+            add_ons=add_ons,
             follows=ended,
             actor=actor,
             now=now,
