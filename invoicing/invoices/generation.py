@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -15,14 +16,15 @@ from customers.events.models import Event, EventKind
 from customers.events.record import build_event
 from customers.settings.policy import BillingPolicy
 from invoicing.invoices.documents.memo import render_memo
+from invoicing.invoices.holding import Bill, last_bills, reason_to_hold
 from invoicing.invoices.lifecycle import invoice_fact
 from invoicing.invoices.models import Invoice, LineItem
 from invoicing.invoices.rated import Draft, drafted
 from invoicing.invoices.schedule import first_action, issue_time
 from invoicing.invoices.snapshot import snapshot_of
-from invoicing.invoices.taxing import flat_rate
+from invoicing.invoices.states import InvoiceAction
+from invoicing.invoices.taxing import flat_tax
 from invoicing.rating.terms import RatedLine
-from invoicing.rating.totals import totals
 from invoicing.subscriptions.advance import policies_of
 from invoicing.subscriptions.models import BillingCycle, CycleAction, ProrationCredit
 
@@ -79,6 +81,7 @@ def _write(cycles: Sequence[BillingCycle], real_now: datetime) -> None:
     due = [(cycle, drafts[cycle.pk]) for cycle in cycles]
     made = [(cycle, draft) for cycle, draft in due if draft.closes or draft.opens]
     pairs = [(_invoice(cycle, draft, policies[cycle.customer_id], real_now), draft) for cycle, draft in made]
+    _hold([invoice for invoice, _ in pairs], policies)
     Invoice.objects.bulk_create([invoice for invoice, _ in pairs])
     credits = _new_credits(made, real_now)
     LineItem.objects.bulk_create(
@@ -119,9 +122,8 @@ def _mark(due: Sequence[tuple[BillingCycle, Draft]]) -> None:
 
 def _invoice(cycle: BillingCycle, draft: Draft, policy: BillingPolicy, real_now: datetime) -> Invoice:
     now, lines = cycle.vendor.now(real_now), draft.lines
-    sums = totals([line.amount for line in lines], flat_rate(policy))
-    issue_at = issue_time(now, policy)
-    action, action_at = first_action(policy, issue_at)
+    tax = flat_tax(policy, cycle.customer.tax_exempt)
+    sums = tax.totals(line.amount for line in lines)
     invoice = Invoice(
         vendor=cycle.vendor,
         customer=cycle.customer,
@@ -130,7 +132,8 @@ def _invoice(cycle: BillingCycle, draft: Draft, policy: BillingPolicy, real_now:
         opens=draft.opens,
         currency=cycle.subscription.price_plan.currency,
         sub_total=sums.sub_total,
-        tax_rate=flat_rate(policy),
+        tax_rate=tax.rate,
+        tax_inclusive=tax.inclusive,
         tax_amount=sums.tax_amount,
         amount_due=sums.amount_due,
         period_start=cycle.start,
@@ -138,16 +141,27 @@ def _invoice(cycle: BillingCycle, draft: Draft, policy: BillingPolicy, real_now:
         min_item_start_time=min((line.start for line in lines), default=cycle.start),
         max_item_end_time=max((line.end for line in lines), default=cycle.end),
         generated_at=now,
-        issue_date=issue_at,
-        is_approved=policy.auto_approve_invoices,
-        approved_at=now if policy.auto_approve_invoices else None,
-        next_action=action,
-        next_action_at=action_at,
+        issue_date=issue_time(now, policy),
         customer_snapshot=snapshot_of(cycle.customer),
         policy_snapshot=policy.snapshot(),
     )
     invoice.memo = render_memo(policy.invoice_memo, memo_variables(invoice))
     return invoice
+
+
+def _hold(invoices: Sequence[Invoice], policies: Mapping[int, BillingPolicy]) -> None:
+    """Which of them a person has to approve; the others are. One query a vendor."""
+    bills: dict[int, Bill] = {}
+    for vendor in {invoice.vendor for invoice in invoices}:
+        bills |= last_bills(vendor, (invoice.customer_id for invoice in invoices if invoice.vendor_id == vendor.pk))
+    for invoice in invoices:
+        policy = policies[invoice.customer_id]
+        invoice.hold_reason = reason_to_hold(invoice, policy, bills.get(invoice.customer_id))
+        action, at = first_action(policy, invoice.issue_date, is_held=bool(invoice.hold_reason))
+        invoice.next_action, invoice.next_action_at = action, at
+        invoice.is_approved = action != InvoiceAction.APPROVE
+        invoice.approved_at = invoice.generated_at if invoice.is_approved else None
+        bills[invoice.customer_id] = Bill(invoice.sub_total, invoice.currency)
 
 
 def memo_variables(invoice: Invoice) -> dict[str, str]:
@@ -195,6 +209,7 @@ def _line(invoice: Invoice, position: int, line: RatedLine, credits: Mapping[int
 
 
 def _event(invoice: Invoice, real_now: datetime) -> Event:
-    details = {"amount_due": invoice.amount_due, "currency": invoice.currency}
+    details = {"amount_due": invoice.amount_due, "currency": invoice.currency, "note": invoice.approval_reason}
     fact = invoice_fact(invoice, EventKind.INVOICE_GENERATED, details)
+    fact = replace(fact, payload={**fact.payload, "approval_reason": invoice.approval_reason})
     return build_event(invoice.vendor, fact, actor=SCHEDULE, now=invoice.generated_at, real_now=real_now)

@@ -15,7 +15,7 @@ from invoicing.gateways import Retry
 from invoicing.invoices.ledger import DisputeState
 from invoicing.invoices.ledger import Payment as Payment
 from invoicing.invoices.ledger import Refund as Refund
-from invoicing.invoices.states import InvoiceStatus
+from invoicing.invoices.states import BEFORE_ISSUE, InvoiceStatus
 from invoicing.subscriptions.models import AdhocCharge, BillingCycle, ProrationCredit, Subscription
 
 
@@ -54,6 +54,7 @@ class Invoice(VendorOwned, QueuedWork):
     sub_total = models.BigIntegerField()
     discount_credit = models.BigIntegerField(default=0, help_text="Credits applied.")
     tax_rate = models.DecimalField(max_digits=7, decimal_places=4, default=0, help_text="Percent.")
+    tax_inclusive = models.BooleanField(default=False, help_text="The prices contain the flat tax.")
     tax_amount = models.BigIntegerField(default=0)
     amount_due = models.BigIntegerField()
     amount_paid = models.BigIntegerField(default=0)
@@ -75,6 +76,7 @@ class Invoice(VendorOwned, QueuedWork):
 
     memo = models.TextField(blank=True)
     is_approved = models.BooleanField(default=False)
+    hold_reason = models.TextField(blank=True, help_text="Why it was held for a person when it was generated.")
     generated_at = models.DateTimeField()
     approved_at = models.DateTimeField(null=True, blank=True)
     issued_at = models.DateTimeField(null=True, blank=True)
@@ -208,6 +210,13 @@ class Invoice(VendorOwned, QueuedWork):
     def was_tried(self) -> bool:
         """Whether there are attempts to collect it to show."""
         return bool(self.amount_paid) or self.latest_payment_attempt_at is not None
+
+    @property
+    def approval_reason(self) -> str:
+        """Why it waits for approval; empty where it does not."""
+        if self.is_approved or self.state not in BEFORE_ISSUE:
+            return ""
+        return f"Held: {self.hold_reason}." if self.hold_reason else "Automatic approval is off."
 
     @property
     def is_charged_by_us(self) -> bool:

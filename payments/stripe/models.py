@@ -118,6 +118,7 @@ class StripeCustomer(VendorOwned, Claimable):
     idempotency_key = models.CharField(max_length=128, blank=True)
     request = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     requested_at = models.DateTimeField(null=True, blank=True, help_text="Real time: how old the key is.")
+    tax_id = models.JSONField(default=dict, blank=True, help_text="The VAT id that Stripe was last told.")
     attempts = models.PositiveIntegerField(default=0)
     last_error = models.TextField(blank=True)
     linked_at = models.DateTimeField(null=True, blank=True)

@@ -166,7 +166,7 @@ def test_camel_case_is_understood(api: Api) -> None:
             {
                 "name": "acme",
                 "displayName": "Acme",
-                "contactInfo": {"addressLine1": "1 Main Street", "vatId": "DE1"},
+                "contactInfo": {"addressLine1": "1 Main Street", "vatId": "DE123456789"},
                 "measurementMappings": [{"label": "accountId", "valueRegex": "a.*"}],
             },
         )

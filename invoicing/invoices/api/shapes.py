@@ -73,6 +73,7 @@ class InvoiceAnswer(TypedDict):
     status_description: str
     status_error: str
     is_approved: bool
+    approval_reason: Annotated[str, "Why it waits for a person's approval; empty where it does not."]
     is_invoiced: bool
     is_paid: bool
     invoicing_error: str
@@ -84,6 +85,7 @@ class InvoiceAnswer(TypedDict):
     sub_total: int
     discount_credit: Annotated[int, "Credits applied."]
     tax_amount: int
+    tax_inclusive: Annotated[bool, "Whether the prices contain the tax: then `amount_due` is not raised by it."]
     amount_due: Annotated[int, "The total after credits. Payments do not lower it."]
     amount_paid: int
     amount_remaining: int
@@ -155,6 +157,7 @@ def invoice_shape(invoice: Invoice) -> InvoiceAnswer:
         "status_description": invoice.state.label,
         "status_error": invoice.status_error,
         "is_approved": invoice.is_approved,
+        "approval_reason": invoice.approval_reason,
         "is_invoiced": invoice.issued_at is not None,
         "is_paid": invoice.state == InvoiceStatus.PAID,
         "invoicing_error": invoice.invoicing_error,
@@ -166,6 +169,7 @@ def invoice_shape(invoice: Invoice) -> InvoiceAnswer:
         "sub_total": invoice.sub_total,
         "discount_credit": invoice.discount_credit,
         "tax_amount": invoice.tax_amount,
+        "tax_inclusive": invoice.tax_inclusive,
         "amount_due": invoice.amount_due,
         "amount_paid": invoice.amount_paid,
         "amount_remaining": invoice.amount_remaining,
