@@ -96,6 +96,11 @@ BODIES: Mapping[str, Any] = {
     "refund_invoice": {"amount": 2500, "reason": "An outage on the 3rd"},
     "create_refund": {"invoice_uuid": _UUID, "amount": 2500, "reason": "An outage on the 3rd"},
     "link_customer_payment_gateway_credential": {"payment_gateway": "STRIPE", "account_id": "cus_Q1w2E3r4T5"},
+    "set_payment_gateway_credential": {
+        "payment_gateway": "STRIPE",
+        "auth_token": "rk_test_Q1w2E3r4T5",
+        "publishable_key": "pk_test_Q1w2E3r4T5",
+    },
     "create_webhook": {"url": "https://example.com/webhooks", "event_types": ["invoice.paid"]},
     "update_webhook": {"description": "Our books"},
     "move_test_clock": {"now": _TIME},

@@ -23,6 +23,7 @@ from customers.models import Customer, Vendor
 from customers.settings.policy import SETTING_NAMES
 from invoicing.models import BillingCycle, Invoice, Payment, Subscription
 from invoicing.usage.readings import FIELDS
+from payments.sandbox.models import ApiKey
 from payments.stripe.connect import attach
 from payments.stripe.methods import credential, refresh
 from tests.api.client import Api, answer
@@ -248,6 +249,9 @@ def _payment_methods(api: Api, stripe_sandbox: StripeSandbox) -> None:
     api.post("/customers/acme/setup_intent")
     api.post("/customers/acme/payment_method_link")
     api.post("/customers/acme/billing_portal_link")
+    ApiKey.objects.create(secret="sk_test_the_vendors_own", account_id=stripe_sandbox.account)
+    own = {"auth_token": "sk_test_the_vendors_own", "publishable_key": "pk_test_the_vendors_own"}
+    api.post("/payment_gateway_credentials", own)
     api.post("/customers/acme/payment_gateway_credentials/sync")
     api.get("/customers/acme/payment_gateway_credentials/sync")
     api.get("/ecp/payment_method", {"customer_name": "acme"})
