@@ -54,6 +54,18 @@ def test_every_setting_is_stored_and_answered_alone(api: Api, path: str) -> None
     assert {name: body[name] for name in SETTING_NAMES} == expected
 
 
+def test_the_next_invoice_number(api: Api) -> None:
+    api.put("/billing_settings", {"invoice_number_pattern": "NW-{number:06}"})
+    assert answer(api.get("/next_invoice_number")) == {"next_number": 1, "next_invoice_number": "NW-000001"}
+    body = answer(api.put("/next_invoice_number", {"next_number": 418}))
+    assert body == {"next_number": 418, "next_invoice_number": "NW-000418"}
+    assert answer(api.put("/next_invoice_number", body)) == body
+    given = refusal(api.put("/next_invoice_number", {"next_number": 7}), 422)
+    assert "NW-000418 is the next one" in given["next_number"][0]
+    wrong = refusal(api.put("/billing_settings", {"invoice_number_pattern": "NW-{year}"}), 422)
+    assert "exactly once" in wrong["invoice_number_pattern"][0]
+
+
 def test_an_override_leaves_the_vendors_settings_alone(api: Api) -> None:
     api.put("/customers/acme/billing_settings", {setting.name: other(setting) for setting in SETTINGS})
     body = answer(api.get("/billing_settings"))
