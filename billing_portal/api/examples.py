@@ -76,6 +76,7 @@ BODIES: Mapping[str, Any] = {
     "usage_by_time": {"meter_name": "requests", "start_time": _TIME, "time_bucket": "day"},
     "spend_by_time": {"start_time": _TIME, "time_bucket": "day"},
     "save_billing_settings": _SETTINGS,
+    "set_next_invoice_number": {"next_number": 418},
     "update_billing_settings": _SETTINGS,
     "save_customer_billing_settings": _SETTINGS,
     "update_customer_billing_settings": _SETTINGS,

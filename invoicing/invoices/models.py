@@ -283,13 +283,16 @@ class LineItem(models.Model):
 class NumberSeries(models.Model):
     """The counter invoice numbers are taken from, one row a series, without gaps."""
 
-    vendor = models.OneToOneField("customers.Vendor", on_delete=models.CASCADE, related_name="number_series")
-    prefix = models.CharField(max_length=16, default="INV-")
-    digits = models.PositiveSmallIntegerField(default=5)
+    vendor = models.ForeignKey("customers.Vendor", on_delete=models.CASCADE, related_name="number_series")
+    series = models.CharField(max_length=80, help_text="What a number says beside its counter, as INV-2026-{number}.")
     next_value = models.PositiveBigIntegerField(default=1)
 
+    class Meta:
+        verbose_name_plural = "number series"
+        constraints = [models.UniqueConstraint(fields=["vendor", "series"], name="number_series_unique")]
+
     def __str__(self) -> str:
-        return f"{self.prefix}{self.next_value}"
+        return f"{self.series}: {self.next_value}"
 
 
 class Channel(models.TextChoices):

@@ -264,6 +264,8 @@ def _settings(api: Api) -> None:
     api.put("/billing_settings", {"upcoming_reminder_days_array": [7, 1]})
     api.get("/billing_settings")
     api.delete("/billing_settings")
+    api.get("/next_invoice_number")
+    api.put("/next_invoice_number", {"next_number": 42})
     api.post("/customers/acme/billing_settings", {"charges_enabled": True, "customer_invoice_detail_level": "SUMMARY"})
     api.put("/customers/acme/billing_settings", {"charges_enabled": None, "days_until_due": 14})
     api.get("/customers/acme/billing_settings")
