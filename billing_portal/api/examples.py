@@ -85,6 +85,7 @@ BODIES: Mapping[str, Any] = {
     "set_invoice_status": {"status": "INVOICE_PAID"},
     "pay_invoice": {"payment_method": "pm_1Q2w3E4r5T"},
     "create_customer_portal_setup_intent": {"customer_name": "acme"},
+    "refund_invoice": {"amount": 2500, "reason": "An outage on the 3rd"},
     "create_refund": {"invoice_uuid": _UUID, "amount": 2500, "reason": "An outage on the 3rd"},
     "link_customer_payment_gateway_credential": {"payment_gateway": "STRIPE", "account_id": "cus_Q1w2E3r4T5"},
     "create_webhook": {"url": "https://example.com/webhooks", "event_types": ["invoice.paid"]},

@@ -49,6 +49,7 @@ GROUPS: Sequence[tuple[str, Sequence[Item]]] = (
         [
             Item("Incoming Stripe events", "move_to_inbox", "stripe_events"),
             Item("Reconciliation", "balance", "reconciliation"),
+            Item("Webhooks", "webhook", "webhooks"),
             Item("API keys", "key", "api_keys"),
         ],
     ),

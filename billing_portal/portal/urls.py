@@ -22,6 +22,7 @@ from billing_portal.portal import (
     stripe_oauth,
     test_clock,
     unattributed,
+    webhooks,
 )
 from billing_portal.portal.converters import CodeName, StripeMode
 
@@ -92,6 +93,15 @@ urlpatterns = [
     path("stripe-events/<int:pk>/", stripe_events.event_page, name="stripe_event"),
     path("stripe-events/<int:pk>/replay/", stripe_events.replay, name="replay_stripe_event"),
     path("stripe-events/<int:pk>/set-aside/", stripe_events.set_aside, name="set_aside_stripe_event"),
+    path("webhooks/", webhooks.endpoint_list, name="webhooks"),
+    path("webhooks/deliveries/<int:pk>/", webhooks.delivery_page, name="webhook_delivery"),
+    path("webhooks/deliveries/<int:pk>/send-again/", webhooks.again, name="send_delivery_again"),
+    path("webhooks/<uuid:uuid>/", webhooks.endpoint_page, name="webhook"),
+    path("webhooks/<uuid:uuid>/test/", webhooks.test, name="test_webhook"),
+    path("webhooks/<uuid:uuid>/roll-secret/", webhooks.roll, name="roll_webhook_secret"),
+    path("webhooks/<uuid:uuid>/enable/", webhooks.enable, name="enable_webhook"),
+    path("webhooks/<uuid:uuid>/disable/", webhooks.disable, name="disable_webhook"),
+    path("webhooks/<uuid:uuid>/delete/", webhooks.delete, name="delete_webhook"),
     path("settings/invoicing-payments/test-connection/", stripe_connection.try_connection, name="test_connection"),
     path(f"{STRIPE}<stripe_mode:mode>/test/", stripe_connection.try_connection, name="test_stripe_connection"),
     path(f"{STRIPE}<stripe_mode:mode>/connect/", stripe_oauth.start, name="stripe_connect"),

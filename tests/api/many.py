@@ -50,7 +50,7 @@ def fill(vendor: Vendor, count: int) -> dict[str, str]:
         ApiKey.issue(vendor, f"key {n}", now=START + n * DAY)
     _charges(acme, count)
     _coupons(vendor, count)
-    return {"name": "acme", "uuid": str(_webhooks(vendor, count).uuid)}
+    return {"name": "acme", "token": "acme", "uuid": str(_webhooks(vendor, count).uuid)}
 
 
 def _components(vendor: Vendor, count: int) -> list[MeteredComponent]:
@@ -64,8 +64,8 @@ def _use(customer: Customer, component: MeteredComponent) -> None:
 
 
 def _subscriptions(customer: Customer, count: int) -> None:
-    """One after the other, half of them in the past, each with a discount on its component."""
-    begin = timezone.now() - count * DAY
+    """One after the other, half of them to come and one running, each with a discount on its component."""
+    begin = timezone.now() - count * DAY + DAY / 2
     for n, plan in enumerate(PricePlan.objects.of(customer.vendor).order_by("pk")):
         for start in (begin + n * DAY, timezone.now() + (n + 1) * DAY):
             _subscription(customer, plan, start)

@@ -294,6 +294,9 @@ def _subscription(api: Api) -> None:
     api.delete(f"/customers/acme/adhoc_charges/{made['uuid']}")
     api.put("/customers/acme/subscription", {"price_plan_name": "basic", "at_cycle_end": True})
     api.get("/customers/acme/scheduled_subscriptions")
+    api.get("/customers/acme/usage_across_meters/acme")
+    api.get("/customers/acme/sample_invoice/acme")
+    api.get(f"/customers/acme/sample_invoice/{answer(api.get('/test_clock'))['now']}/acme")
 
 
 def _usage(api: Api) -> None:
@@ -335,6 +338,7 @@ def _invoices(api: Api) -> None:
     )  # fmt: skip
     Payment.objects.create(invoice=refunded, state="succeeded", amount=500, occurred_at=timezone.now())
     api.post("/refund", {"invoice_uuid": str(refunded.uuid), "amount": 200, "reason": "Too much"})
+    api.post(f"/invoices/{refunded.uuid}/refund", {"amount": 100})
     api.get(f"/invoices/{refunded.uuid}")
     unpaid = InvoiceFactory.create(
         customer=acme, status="INVOICE_ISSUED", gateway="stripe", external_invoice_id="in_2", next_action=""

@@ -2,6 +2,7 @@ from django.urls import path
 
 from invoicing.invoices.api.charges import AdhocChargesView, AdhocChargeView
 from invoicing.invoices.api.explanation import ExplanationView
+from invoicing.invoices.api.refunds import InvoiceRefundView
 from invoicing.invoices.api.revenue import (
     AccruedRevenueView,
     DailyAccruedRevenueView,
@@ -9,6 +10,7 @@ from invoicing.invoices.api.revenue import (
     SpendByTimeView,
     TotalAccruedRevenueView,
 )
+from invoicing.invoices.api.sample import SampleInvoiceAsOfView, SampleInvoiceView
 from invoicing.invoices.api.views import (
     ApproveView,
     CustomerInvoicesView,
@@ -39,8 +41,15 @@ urlpatterns = [
     path("invoices/<str:uuid>/status", StatusView.as_view(), name="invoice-status"),
     path("invoices/<str:uuid>/line_items/<str:line>/explanation", ExplanationView.as_view(), name="explain-line-item"),
     path("invoices/<str:token>/pdf", PdfView.as_view(), name="invoice-pdf"),
+    path("invoices/<str:uuid>/refund", InvoiceRefundView.as_view(), name="invoice-refund"),
     path("refund", RefundView.as_view(), name="refund"),
     path("customers/<str:name>/invoice/<str:invoice_id>/<str:token>", CustomerPdfView.as_view(), name="customer-pdf"),
+    path("customers/<str:name>/sample_invoice/<str:token>", SampleInvoiceView.as_view(), name="sample-invoice"),
+    path(
+        "customers/<str:name>/sample_invoice/<str:as_of_str>/<str:token>",
+        SampleInvoiceAsOfView.as_view(),
+        name="sample-invoice-as-of",
+    ),
     path("customers/<str:name>/invoices", CustomerInvoicesView.as_view(), name="customer-invoices"),
     path("customers/<str:name>/revenue", RevenueView.as_view(), name="revenue"),
     path("customers/<str:name>/accrued_revenue", AccruedRevenueView.as_view(), name="accrued-revenue"),
