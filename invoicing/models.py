@@ -12,7 +12,7 @@ from invoicing.invoices.models import (
     OutgoingEmail,
 )
 from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Coupon, CouponUse, Discount, Subscription
-from invoicing.usage.models import Measurement, UnattributedMeasurement
+from invoicing.usage.models import DroppedMonth, Measurement, StaleUsage, UnattributedMeasurement, UsageDay
 
 __all__ = [
     "AdhocCharge",
@@ -23,6 +23,7 @@ __all__ = [
     "Discount",
     "Dispute",
     "DisputeMovement",
+    "DroppedMonth",
     "Invoice",
     "InvoiceDocument",
     "IssueAttempt",
@@ -37,6 +38,8 @@ __all__ = [
     "PriceScheme",
     "PriceTier",
     "Refund",
+    "StaleUsage",
     "Subscription",
     "UnattributedMeasurement",
+    "UsageDay",
 ]
