@@ -19,6 +19,8 @@ BEAT_SCHEDULE = {
     "write e-mails": _each_tick("invoicing.tasks.write_emails"),
     "deliver events": _each_tick("customers.tasks.deliver_events"),
     "drive moving clocks": _each_tick("customers.tasks.drive_clocks"),
+    "fold usage": {"task": "invoicing.tasks.fold_usage", "schedule": 60.0, "options": {"expires": 120.0}},
+    "make the coming months": {"task": "invoicing.tasks.make_months", "schedule": crontab(hour=1, minute=10)},
     "sweep Stripe's news": _each_tick("payments.tasks.sweep"),
     "look for missed events": {"task": "payments.tasks.poll_events", "schedule": 300.0, "options": {"expires": 600.0}},
     "ask for what is stuck": {"task": "payments.tasks.ask_for_stuck", "schedule": 60.0, "options": {"expires": 120.0}},

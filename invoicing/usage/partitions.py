@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from django.db import connection, transaction
 
 PARENT = "invoicing_measurement"
+MONTHS_AHEAD = 3
 
 _MONTHS = """
     SELECT substring(part.relname FROM '[0-9]{4}_[0-9]{2}$')
@@ -43,6 +44,14 @@ def ensure_months(wanted: Iterable[date]) -> int:
         for month in missing:
             _make(month)
     return len(missing)
+
+
+def make_ahead(real_now: datetime) -> int:
+    """This month and the next few."""
+    months = [month_of(real_now)]
+    while len(months) <= MONTHS_AHEAD:
+        months.append(following(months[-1]))
+    return ensure_months(months)
 
 
 def table_of(month: date) -> str:

@@ -35,7 +35,8 @@ _WINDOWS = """
         FROM meant
     ),
     asked AS MATERIALIZED (
-        SELECT *, CASE WHEN hi IS NULL THEN "end" ELSE least(lo::timestamp AT TIME ZONE kept_zone, "end") END AS lo_time,
+        SELECT *,
+            CASE WHEN hi IS NULL THEN "end" ELSE least(lo::timestamp AT TIME ZONE kept_zone, "end") END AS lo_time,
             CASE WHEN hi IS NULL THEN "end"
                 ELSE greatest(hi::timestamp AT TIME ZONE kept_zone, least(lo::timestamp AT TIME ZONE kept_zone, "end"))
             END AS hi_time

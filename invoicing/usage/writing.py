@@ -1,4 +1,4 @@
-"""Attributed measurements go into the table: by COPY beside it, and from there with one INSERT, however many they are."""
+"""Attributed measurements go into the table: by COPY beside it, and from there with one INSERT, however many."""
 
 from __future__ import annotations
 

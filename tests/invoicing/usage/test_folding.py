@@ -28,11 +28,11 @@ KINDS = [
 
 # Few moments, so that many collide, and some near midnight in one of the zones.
 moments = st.one_of(
-    st.integers(0, MINUTES), st.builds(lambda day, minute: day * 1440 + minute, st.integers(0, 7), st.integers(295, 305))
+    st.integers(0, MINUTES),
+    st.builds(lambda day, minute: day * 1440 + minute, st.integers(0, 7), st.integers(295, 305)),
 )
-rows = st.tuples(
-    moments, st.integers(-50, 50), st.sampled_from("ab"), st.sampled_from([None, "1", "2"]), st.sampled_from([False, False, True])
-)  # fmt: skip
+resets = st.sampled_from([False, False, True])
+rows = st.tuples(moments, st.integers(-50, 50), st.sampled_from("ab"), st.sampled_from([None, "1", "2"]), resets)
 batches = st.lists(rows, min_size=1, max_size=10)
 
 
@@ -105,8 +105,7 @@ class TestFolded(TestCase):
             assert not StaleUsage.objects.exists()
             plainly = from_measurements(windows)
             for window in windows:
-                key, kind = window.key, Measurement.objects.model._meta.model_name
-                assert partly[key] == plainly[key] == wholly[key], (kind, window)
+                assert partly[window.key] == plainly[window.key] == wholly[window.key], window
 
 
 @pytest.fixture
@@ -175,7 +174,9 @@ def test_what_arrives_while_a_day_is_folded_is_not_lost(customer, meter):
 def test_two_batches_with_the_same_measurements_wait_for_each_other(customer, meter):
     """The one that commits last has replaced the other; folded in between or not."""
     batch = [(minute, 1, "a", None, False) for minute in range(50)]
-    again = Thread(target=lambda: in_this_thread(lambda: send(customer.vendor, [(m, 2, *rest) for m, _, *rest in batch])))
+    again = Thread(
+        target=lambda: in_this_thread(lambda: send(customer.vendor, [(m, 2, *rest) for m, _, *rest in batch]))
+    )
     with transaction.atomic():
         send(customer.vendor, batch)
         again.start()
