@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from functools import cache
 from typing import Any, Protocol
@@ -60,7 +60,9 @@ class InvoiceOrder:
     """An invoice to be made at the gateway. JSON types only (times are ISO 8601), because it is stored
     before the call and replayed word for word. ``total`` is in minor units and contains ``tax``; where
     ``tax_by_gateway`` the gateway computes tax and adds it. ``account`` is the account that acted for the
-    vendor when the order was written: it is not made anywhere else, whatever acts later."""
+    vendor when the order was written: it is not made anywhere else, whatever acts later. ``due_date``: a day that a
+    person chose; the customer has to its end, in the vendor's zone (``schedule.end_of_day``). None: it is due
+    ``days_until_due`` days after it is issued."""
 
     invoice_uuid: str
     vendor_id: int
@@ -77,14 +79,17 @@ class InvoiceOrder:
     footer: str = ""
     tax: OrderTax | None = None
     tax_by_gateway: bool = False
+    due_date: date | None = None
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "due_date": self.due_date and self.due_date.isoformat()}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> InvoiceOrder:
         tax = OrderTax(**data["tax"]) if data.get("tax") else None
-        return cls(**{**data, "lines": tuple(OrderLine(**line) for line in data["lines"]), "tax": tax})
+        due = date.fromisoformat(data["due_date"]) if data.get("due_date") else None
+        lines = tuple(OrderLine(**line) for line in data["lines"])
+        return cls(**{**data, "lines": lines, "tax": tax, "due_date": due})
 
 
 class GatewayStatus(StrEnum):

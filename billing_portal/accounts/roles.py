@@ -12,6 +12,7 @@ class Permission(StrEnum):
     APPROVE_INVOICE = "approve_invoice"
     PUSH_INVOICE = "push_invoice"
     PAY_INVOICE = "pay_invoice"
+    CHANGE_DUE_DATE = "change_due_date"
     SEND_INVOICE = "send_invoice"
     MARK_INVOICE_PAID = "mark_invoice_paid"
     VOID_INVOICE = "void_invoice"
@@ -38,6 +39,7 @@ _BILLING = _SUPPORT | {
     P.APPROVE_INVOICE,
     P.MARK_INVOICE_PAID,
     P.PAY_INVOICE,
+    P.CHANGE_DUE_DATE,
     P.VOID_INVOICE,
     P.GIVE_UP_INVOICE,
     P.DELETE_INVOICE,

@@ -75,6 +75,7 @@ BODIES: Mapping[str, Any] = {
     "update_billing_settings": _SETTINGS,
     "save_customer_billing_settings": _SETTINGS,
     "update_customer_billing_settings": _SETTINGS,
+    "change_invoice_due_date": {"due_date": "2026-03-31"},
     "void_invoice": {"reason": "A duplicate."},
     "set_invoice_status": {"status": "INVOICE_PAID"},
     "pay_invoice": {"payment_method": "pm_1Q2w3E4r5T"},

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from billing_portal.accounts.roles import Permission
 from billing_portal.portal.access import OperatorRequest, may
 from customers.errors import Invalid
 from customers.money import MoneyError, parse_money
-from invoicing.invoices import lifecycle, refunds
-from invoicing.invoices.lifecycle import InvoiceVerb
+from invoicing.invoices import due_dates, lifecycle, refunds
 from invoicing.invoices.methods import checked_method
 from invoicing.invoices.models import Invoice
+from invoicing.invoices.verbs import InvoiceVerb, available_actions
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,8 @@ class Button:
     question: str
     consequence: str
     done: str
+    asks: tuple[str, ...] = ()
     dangerous: bool = False
-    asks_reason: bool = False
-    asks_amount: bool = False
-    asks_method: bool = False
 
 
 B, V = Button, InvoiceVerb
@@ -55,13 +54,21 @@ BUTTONS: Mapping[InvoiceVerb, Button] = {
         "Charge what is still due now?",
         "Stripe charges the payment method below at once. Nothing is charged where it was paid meanwhile.",
         "{invoice} is being charged.",
-        asks_method=True,
+        asks=("method",),
     ),
     V.MARK_PAID: B(
         V.MARK_PAID, "Mark as paid", "payments", Permission.MARK_INVOICE_PAID,
         "Mark this invoice as paid?",
         "Use this when the money arrived outside Stripe. The invoice is closed, in Stripe too, and nothing is charged.",
         "{invoice} is marked as paid.",
+    ),
+    V.CHANGE_DUE_DATE: B(
+        V.CHANGE_DUE_DATE, "Change due date", "event", Permission.CHANGE_DUE_DATE,
+        "Change the due date of this invoice?",
+        "It is printed on the invoice, and Stripe is told. Leave it empty for the days until due of the billing "
+        "settings. An invoice that is charged automatically has no due date.",
+        "The due date of {invoice} is changed.",
+        asks=("day",),
     ),
     V.SEND: B(
         V.SEND, "Resend e-mail", "forward_to_inbox", Permission.SEND_INVOICE,
@@ -75,14 +82,14 @@ BUTTONS: Mapping[InvoiceVerb, Button] = {
         "Void this invoice?",
         "It is cancelled for good, in Stripe too: nothing will be collected for it. This cannot be undone.",
         "{invoice} is voided.",
-        dangerous=True, asks_reason=True,
+        dangerous=True, asks=("reason",),
     ),
     V.MARK_UNCOLLECTIBLE: B(
         V.MARK_UNCOLLECTIBLE, "Mark as uncollectible", "money_off", Permission.GIVE_UP_INVOICE,
         "Give this invoice up as a bad debt?",
         "Nobody chases it any more, in Stripe neither. It may still be paid, or voided.",
         "{invoice} is marked as uncollectible.",
-        dangerous=True, asks_reason=True,
+        dangerous=True, asks=("reason",),
     ),
     V.DELETE: B(
         V.DELETE, "Delete", "delete", Permission.DELETE_INVOICE,
@@ -96,7 +103,7 @@ BUTTONS: Mapping[InvoiceVerb, Button] = {
         "Refund this invoice?",
         "Stripe gives the money back to the card or account it came from. This cannot be undone.",
         "{invoice} is being refunded.",
-        dangerous=True, asks_reason=True, asks_amount=True,
+        dangerous=True, asks=("amount", "reason"),
     ),
 }  # fmt: skip
 
@@ -104,6 +111,7 @@ ACTS: Mapping[InvoiceVerb, Callable[..., object]] = {
     V.APPROVE: lifecycle.approve,
     V.PUSH: lifecycle.push,
     V.PAY: lifecycle.pay,
+    V.CHANGE_DUE_DATE: due_dates.change_due_date,
     V.SEND: lifecycle.send,
     V.MARK_PAID: lifecycle.mark_paid,
     V.VOID: lifecycle.void,
@@ -115,7 +123,7 @@ ACTS: Mapping[InvoiceVerb, Callable[..., object]] = {
 
 def offered(request: OperatorRequest, invoice: Invoice) -> Sequence[Button]:
     """What this person may do to this invoice now, the primary button first."""
-    possible = set(lifecycle.available_actions(invoice))
+    possible = set(available_actions(invoice))
     return [b for b in BUTTONS.values() if b.verb in possible and may(request, b.permission)]
 
 
@@ -123,12 +131,7 @@ def press(request: OperatorRequest, invoice: Invoice, button: Button) -> str:
     """Carry it out. Returns the sentence to show; raises ``Refused`` with another."""
     name = f"Invoice {invoice}" if invoice.number else str(invoice)
     arguments: dict[str, Any] = {"actor": request.actor, "now": request.now, "real_now": request.real_now}
-    if button.asks_reason:
-        arguments["reason"] = _reason(request)
-    if button.asks_amount:
-        arguments["amount"] = _amount(request, invoice)
-    if button.asks_method:
-        arguments["method"] = checked_method(invoice, request.POST.get("method", ""))
+    arguments |= {name: READERS[name](request, invoice) for name in button.asks}
     ACTS[button.verb](invoice, **arguments)
     return button.done.format(invoice=name)
 
@@ -140,8 +143,32 @@ def _amount(request: OperatorRequest, invoice: Invoice) -> int:
         raise Invalid({"amount": str(error)}) from error
 
 
-def _reason(request: OperatorRequest) -> str:
+def _reason(request: OperatorRequest, invoice: Invoice) -> str:
     reason = request.POST.get("reason", "").strip()
     if not reason:
         raise Invalid({"reason": "Say why: it is kept in the invoice's timeline."})
     return reason
+
+
+def _method(request: OperatorRequest, invoice: Invoice) -> str:
+    return checked_method(invoice, request.POST.get("method", ""))
+
+
+def _day(request: OperatorRequest, invoice: Invoice) -> date | None:
+    return read_day(request.POST.get("due_date", ""), "due_date")
+
+
+def read_day(text: str, field: str) -> date | None:
+    """As a browser's date field sends it; None where it was left empty."""
+    try:
+        return date.fromisoformat(text.strip()) if text.strip() else None
+    except ValueError:
+        raise Invalid({field: "Give a day as YYYY-MM-DD."}) from None
+
+
+READERS: Mapping[str, Callable[[OperatorRequest, Invoice], object]] = {
+    "amount": _amount,
+    "reason": _reason,
+    "method": _method,
+    "day": _day,
+}

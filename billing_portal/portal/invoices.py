@@ -24,11 +24,11 @@ from customers.errors import Refused
 from customers.events.models import SubjectKind
 from customers.money import to_major
 from customers.settings.policy import policies_for, policy_for
-from invoicing.invoices.lifecycle import InvoiceVerb
 from invoicing.invoices.methods import methods_of
 from invoicing.invoices.models import Invoice, InvoiceDocument
 from invoicing.invoices.schedule import NextStep, next_step
 from invoicing.invoices.states import TERMINAL
+from invoicing.invoices.verbs import InvoiceVerb
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ K = EventKind
 LOOKS: Mapping[str, tuple[str, str]] = {
     K.INVOICE_GENERATED: ("note_add", "info"),
     K.INVOICE_APPROVED: ("check_circle", "primary"),
+    K.INVOICE_DUE_DATE_CHANGED: ("event", "default"),
     K.INVOICE_ISSUED: ("send", "primary"),
     K.INVOICE_ISSUING_FAILED: ("error", "danger"),
     K.INVOICE_PAID: ("paid", "success"),

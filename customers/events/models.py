@@ -36,6 +36,7 @@ class EventKind(models.TextChoices):
     SUBSCRIPTION_ENDED = "subscription.ended", "Subscription ended"
     INVOICE_GENERATED = "invoice.generated", "Invoice generated"
     INVOICE_APPROVED = "invoice.approved", "Invoice approved"
+    INVOICE_DUE_DATE_CHANGED = "invoice.due_date_changed", "Due date changed"
     INVOICE_KEPT = "invoice.kept", "Kept here"
     INVOICE_ISSUED = "invoice.issued", "Invoice issued"
     INVOICE_ISSUING_FAILED = "invoice.issuing_failed", "Issuing failed"

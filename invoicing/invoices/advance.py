@@ -30,13 +30,15 @@ from invoicing.invoices.models import Channel, Invoice
 from invoicing.invoices.numbering import assign_numbers
 from invoicing.invoices.schedule import channel_for
 from invoicing.invoices.states import InvoiceAction
-from invoicing.invoices.waiting import NOT_CONNECTED, put_aside
+from invoicing.invoices.waiting import wait
 from invoicing.subscriptions.advance import end_due_cycles
 from invoicing.subscriptions.models import BillingCycle, CycleAction
 
 logger = logging.getLogger(__name__)
 
 CHUNK = 500
+# Until the gateway is asked again for what a person decided here: they wait for it.
+SHORTLY = timedelta(seconds=30)
 
 HandOver = Callable[[int, uuid.UUID], None]
 
@@ -153,7 +155,7 @@ def _refund(invoice: Invoice, real_now: datetime) -> None:
     try:
         refunds.carry_out(invoice, real_now=real_now)
     except GatewayUnavailable as error:
-        _ask_again(invoice, error, real_now)
+        wait(invoice, error, pause=SHORTLY, real_now=real_now)
 
 
 def _pass_on(invoice: Invoice, real_now: datetime, call: Callable[[], GatewayInvoice]) -> None:
@@ -162,7 +164,7 @@ def _pass_on(invoice: Invoice, real_now: datetime, call: Callable[[], GatewayInv
     try:
         state = call()
     except GatewayUnavailable as error:
-        _ask_again(invoice, error, real_now)
+        wait(invoice, error, pause=SHORTLY, real_now=real_now)
         return
     except GatewayError as error:
         problem = f"Stripe refused: {error.message}"
@@ -186,14 +188,6 @@ def _done(invoice: Invoice, problem: str) -> None:
 def _cannot_be_charged(invoice: Invoice, why: str) -> None:
     """No charge was even made: trying again by itself would end the same way."""
     Invoice.objects.filter(pk=invoice.pk).update(retry_advice=Retry.NEVER, payment_error=why)
-
-
-def _ask_again(invoice: Invoice, error: GatewayUnavailable, real_now: datetime) -> None:
-    if error.code == NOT_CONNECTED:
-        put_aside(invoice, error, gateway=invoice.gateway, real_now=real_now)
-        return
-    until = real_now + timedelta(seconds=30)
-    Invoice.objects.filter(pk=invoice.pk).update(last_error=error.message, claim_token=None, claimed_until=until)
 
 
 _STEPS: dict[InvoiceAction, Callable[[Invoice, datetime], None]] = {

@@ -25,7 +25,7 @@ from invoicing.invoices.models import (
 )
 from invoicing.invoices.outbox import new_email, recipients
 from invoicing.invoices.papers import keep_document
-from invoicing.invoices.schedule import channel_for, due_date
+from invoicing.invoices.schedule import channel_for, chosen_day, chosen_due_date, due_date
 from invoicing.invoices.states import BEFORE_ISSUE, InvoiceAction
 from invoicing.invoices.taxing import is_by_gateway, tax_for_issue
 
@@ -76,7 +76,7 @@ def _follow_account(attempt: IssueAttempt) -> None:
 
 def _date(invoice: Invoice, policy: BillingPolicy, now: datetime) -> None:
     """The settings and dates this attempt is made under, kept with the invoice."""
-    invoice.issue_date, invoice.due_date = now, due_date(now, policy)
+    invoice.issue_date, invoice.due_date = now, due_date(now, policy, chosen_due_date(invoice, now))
     invoice.policy_snapshot = policy.snapshot()
     invoice.latest_invoice_attempt_at = now
     invoice.save(update_fields=["issue_date", "due_date", "policy_snapshot", "latest_invoice_attempt_at"])
@@ -132,6 +132,7 @@ def order_for(invoice: Invoice, policy: BillingPolicy) -> InvoiceOrder:
         footer=_footer(policy),
         tax=_tax(invoice),
         tax_by_gateway=is_by_gateway(policy),
+        due_date=chosen_day(invoice, invoice.issue_date),
     )
 
 

@@ -34,7 +34,7 @@ from invoicing.invoices.models import Invoice
 from invoicing.invoices.payments import record_payment
 from invoicing.invoices.schedule import retry_at
 from invoicing.invoices.states import OPEN, TRANSITIONS, InvoiceAction, InvoiceStatus
-from invoicing.invoices.waiting import wait
+from invoicing.invoices.waiting import growing_pause, wait
 
 SWITCHED_OFF = "The payment was not tried again: Auto-Charge is off now."
 
@@ -207,7 +207,7 @@ def collect(invoice: Invoice, *, real_now: datetime) -> None:
     try:
         outcome = ask(attempt, again=not is_new)
     except GatewayUnavailable as error:
-        wait(attempt.invoice, error, asked_at=attempt.real_started_at, real_now=real_now)
+        wait(attempt.invoice, error, pause=growing_pause(attempt.real_started_at, real_now), real_now=real_now)
         return
     with transaction.atomic():
         invoice = locked(invoice)

@@ -43,8 +43,9 @@ from invoicing.invoices.models import AttemptState, Channel, EmailKind, EmailSta
 from invoicing.invoices.outbox import queue
 from invoicing.invoices.papers import keep_document, payment_note
 from invoicing.invoices.recording import at_rest, close, fail, issued
+from invoicing.invoices.schedule import chosen_due_date
 from invoicing.invoices.states import InvoiceStatus
-from invoicing.invoices.waiting import wait
+from invoicing.invoices.waiting import growing_pause, wait
 
 NO_ADDRESS = "The customer has no e-mail address. Add one to the customer, then issue the invoice again."
 UNKNOWN_EMAIL = (
@@ -142,7 +143,7 @@ def _by_charge(claimed: Claimed, *, now: datetime, real_now: datetime) -> None:
     try:
         outcome = charging.ask(charge, again=not claimed.is_new)
     except GatewayUnavailable as error:
-        wait(attempt.invoice, error, asked_at=attempt.real_started_at, real_now=real_now)
+        wait(attempt.invoice, error, pause=growing_pause(attempt.real_started_at, real_now), real_now=real_now)
     else:
         _record_charge(attempt, charge, outcome, now=now, real_now=real_now)
 
@@ -184,7 +185,7 @@ def _by_gateway(attempt: IssueAttempt, *, now: datetime, real_now: datetime) -> 
             order, idempotency_key=attempt.idempotency_key, remember=lambda found: _remember(attempt, found)
         )
     except GatewayUnavailable as error:
-        wait(attempt.invoice, error, asked_at=attempt.real_started_at, real_now=real_now)
+        wait(attempt.invoice, error, pause=growing_pause(attempt.real_started_at, real_now), real_now=real_now)
     except GatewayError as error:
         fail(attempt, error.message, now=now, real_now=real_now)
     else:
@@ -221,4 +222,4 @@ def _gateway_due_date(invoice: Invoice, made: GatewayInvoice, now: datetime) -> 
     if made.collection == "charge_automatically":
         return None
     days = int(invoice.policy_snapshot["days_until_due"]["value"])
-    return made.due_date or now + timedelta(days=days)
+    return made.due_date or chosen_due_date(invoice, now) or now + timedelta(days=days)

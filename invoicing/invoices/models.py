@@ -57,6 +57,9 @@ class Invoice(VendorOwned, QueuedWork):
     max_item_end_time = models.DateTimeField()
     issue_date = models.DateTimeField(help_text="When it was issued, or is going to be.")
     due_date = models.DateTimeField(null=True, blank=True)
+    chosen_due_date = models.DateField(
+        null=True, blank=True, help_text="The day that a person chose; null: by the billing settings."
+    )
 
     memo = models.TextField(blank=True)
     is_approved = models.BooleanField(default=False)

@@ -22,9 +22,10 @@ from customers.money import format_money
 from invoicing.gateways import GatewayRefund, GatewayRejected, PaymentGateway, RefundStatus, get_gateway
 from invoicing.invoices.charge_attempts import ChargeAttempt
 from invoicing.invoices.ledger import Refund
-from invoicing.invoices.lifecycle import InvoiceVerb, check, invoice_fact, locked
+from invoicing.invoices.lifecycle import invoice_fact, locked
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.states import InvoiceAction
+from invoicing.invoices.verbs import InvoiceVerb, check
 
 State = Refund.State
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from customers.money import format_money
 from customers.settings.policy import BillingPolicy, Source
@@ -30,11 +31,28 @@ def channel_for(policy: BillingPolicy) -> Channel:
     return Channel.EMAIL if policy.invoice_via_octane else Channel.GATEWAY
 
 
-def due_date(issued_at: datetime, policy: BillingPolicy) -> datetime | None:
+def due_date(issued_at: datetime, policy: BillingPolicy, chosen: datetime | None = None) -> datetime | None:
     """Null where the gateway charges by itself: there is no day by which somebody has to pay."""
     if channel_for(policy) == Channel.GATEWAY and policy.charges_enabled:
         return None
-    return issued_at + timedelta(days=policy.days_until_due)
+    return chosen or issued_at + timedelta(days=policy.days_until_due)
+
+
+def chosen_day(invoice: Invoice, issued_at: datetime) -> date | None:
+    """The due date that a person chose; the day of issue, if it is issued later than that."""
+    if invoice.chosen_due_date is None:
+        return None
+    return max(invoice.chosen_due_date, issued_at.astimezone(invoice.vendor.zone).date())
+
+
+def chosen_due_date(invoice: Invoice, issued_at: datetime) -> datetime | None:
+    day = chosen_day(invoice, issued_at)
+    return end_of_day(day, invoice.vendor.zone) if day else None
+
+
+def end_of_day(day: date, zone: ZoneInfo) -> datetime:
+    """Its last second: who has to pay by a day has all of it."""
+    return datetime.combine(day, time(23, 59, 59), zone).astimezone(UTC)
 
 
 def retry_at(failures: int, failed_at: datetime, policy: BillingPolicy) -> datetime | None:

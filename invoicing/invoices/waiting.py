@@ -33,26 +33,30 @@ def waiting(vendor: Vendor) -> QuerySet[Invoice]:
     return Invoice.objects.of(vendor).filter(_PUT_ASIDE)
 
 
-def wait(invoice: Invoice, error: GatewayUnavailable, *, asked_at: datetime, real_now: datetime) -> None:
-    """No answer: what was asked for stays under way and is asked for again, ever less often, in real time; where no
+def wait(invoice: Invoice, error: GatewayUnavailable, *, pause: timedelta, real_now: datetime) -> None:
+    """No answer: what was asked for stays under way and is asked for again after a pause of real time; where no
     account is connected, when one is. It counts as no try."""
     if error.code == NOT_CONNECTED:
-        put_aside(invoice, error, gateway=GATEWAY, real_now=real_now)
+        put_aside(invoice, error, real_now=real_now)
         return
-    pause = min(max(real_now - asked_at, timedelta(seconds=5)), timedelta(minutes=15))
     Invoice.objects.filter(pk=invoice.pk).update(last_error=error.message)
     hold(Invoice, invoice.pk, until=real_now + pause)
 
 
-def put_aside(invoice: Invoice, error: GatewayUnavailable, *, gateway: str, real_now: datetime) -> None:
+def growing_pause(asked_at: datetime, real_now: datetime) -> timedelta:
+    """Ever longer, the longer ago it was first asked for."""
+    return min(max(real_now - asked_at, timedelta(seconds=5)), timedelta(minutes=15))
+
+
+def put_aside(invoice: Invoice, error: GatewayUnavailable, *, real_now: datetime) -> None:
     Invoice.objects.filter(pk=invoice.pk).update(
         next_action_at=None, last_error=error.message, claim_token=None, claimed_until=None
     )
     # An account that was connected between the refusal and this moment has not seen the invoice waiting. One that
     # is held by an account which is still gone waits for that one, whatever acts now.
-    asked = get_gateway(gateway)
-    account = invoice.gateway_account or asked.acting_account(invoice.vendor_id)
-    if account and asked.can_act(account):
+    gateway = get_gateway(GATEWAY)
+    account = invoice.gateway_account or gateway.acting_account(invoice.vendor_id)
+    if account and gateway.can_act(account):
         aside = Invoice.objects.filter(_PUT_ASIDE, pk=invoice.pk)
         aside.update(next_action_at=invoice.vendor.now(real_now))
 

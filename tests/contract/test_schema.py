@@ -320,6 +320,7 @@ def _invoices(api: Api) -> None:
     waiting = InvoiceFactory(customer=acme, is_approved=False)
     sent = InvoiceFactory(customer=acme, status="INVOICE_ISSUED", next_action="", next_action_at=None)
     api.post(f"/invoices/{waiting.uuid}/approve")
+    api.post(f"/invoices/{waiting.uuid}/due_date", {"due_date": None})
     api.post(f"/invoices/{waiting.uuid}/void", {"reason": "A duplicate."})
     api.post(f"/invoices/{sent.uuid}/send")
     api.delete(f"/invoices/{deleted.uuid}")

@@ -11,14 +11,14 @@ from billing_portal.accounts.models import Role
 from billing_portal.accounts.roles import allows
 from billing_portal.portal.invoice_verbs import ACTS, BUTTONS
 from customers.events.models import Event
-from invoicing.invoices.lifecycle import InvoiceVerb
+from invoicing.invoices.verbs import InvoiceVerb
 from invoicing.models import Invoice
 from tests.factories import VendorFactory
 from tests.portal.scene import Scene, collect, make_operator
 
 SignedIn = Callable[..., Client]
 VERBS = list(InvoiceVerb)
-REASON = {"reason": "Sent to the wrong company.", "amount": "10.00"}
+REASON = {"reason": "Sent to the wrong company.", "amount": "10.00", "due_date": "2026-03-31"}
 
 
 def allowing(scene: Scene, verb: InvoiceVerb) -> Invoice:
@@ -140,7 +140,7 @@ def test_only_buttons_that_would_work_are_shown(scene: Scene, signed_in: SignedI
         page = signed_in(role).get(reverse("portal:invoice", args=[scene.invoices[key].uuid])).content.decode()
         return {verb for verb in VERBS if f'id="ask-{verb}"' in page}
 
-    assert offered(Role.OWNER, "approval") == {"approve", "push", "mark_paid", "void", "delete"}
+    assert offered(Role.OWNER, "approval") == {"approve", "push", "change_due_date", "mark_paid", "void", "delete"}
     collect(scene)
     assert offered(Role.BILLING, "collected") == {"refund"}
     assert offered(Role.SUPPORT, "collected") == set()

@@ -13,8 +13,9 @@ from customers.errors import Busy
 from customers.models import Event
 from invoicing.invoices import refunds
 from invoicing.invoices.issue import issue
-from invoicing.invoices.lifecycle import available_actions, mark_paid, push
+from invoicing.invoices.lifecycle import mark_paid, push
 from invoicing.invoices.states import InvoiceStatus
+from invoicing.invoices.verbs import available_actions
 from invoicing.models import Invoice, Payment
 from payments.models import StripeEvent
 from payments.sandbox.models import Fault

@@ -7,10 +7,10 @@ from typing import Annotated, Any, TypedDict
 
 from customers.money import format_money
 from invoicing.invoices.ledger import Dispute, DisputeState, Payment, Refund
-from invoicing.invoices.lifecycle import InvoiceVerb, available_actions
 from invoicing.invoices.models import Invoice, LineItem, LineItemKind
 from invoicing.invoices.pdf import pdf_url
 from invoicing.invoices.states import InvoiceStatus
+from invoicing.invoices.verbs import InvoiceVerb, available_actions
 
 
 class LineItemAnswer(TypedDict):

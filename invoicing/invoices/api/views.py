@@ -15,7 +15,7 @@ from customers.api.base import StrictSerializer, VendorView, done
 from customers.api.paging import linked
 from customers.api.schema import documented
 from customers.errors import Conflict, Missing
-from invoicing.invoices import lifecycle, refunds
+from invoicing.invoices import due_dates, lifecycle, refunds
 from invoicing.invoices.api.paging import LIMIT, InvoiceQuery, matching, page_of
 from invoicing.invoices.api.shapes import (
     InvoiceAnswer,
@@ -107,6 +107,21 @@ class ApproveView(InvoiceVendorView):
         invoice = self.invoice(uuid)
         self.read(StrictSerializer)
         return done(invoice_shape(lifecycle.approve(invoice, **self.by)))
+
+
+class DueDateInput(StrictSerializer):
+    due_date = serializers.DateField(
+        allow_null=True, help_text="The last day to pay, in the vendor's zone; null: by the billing settings."
+    )
+
+
+class DueDateView(InvoiceVendorView):
+    @documented("change_invoice_due_date", body=DueDateInput, answer=InvoiceAnswer)
+    def post(self, request: Request, uuid: str) -> Response:
+        """Choose the due date of an invoice that is not issued yet."""
+        invoice = self.invoice(uuid)
+        day = self.read(DueDateInput)["due_date"]
+        return done(invoice_shape(due_dates.change_due_date(invoice, day=day, **self.by)))
 
 
 class SendView(InvoiceVendorView):

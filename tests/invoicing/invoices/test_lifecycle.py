@@ -9,8 +9,9 @@ from customers.actors import SCHEDULE, Actor, ActorKind
 from customers.errors import Conflict
 from customers.models import Event
 from invoicing.invoices import lifecycle
-from invoicing.invoices.lifecycle import InvoiceVerb, StaleInvoice, available_actions, transition
+from invoicing.invoices.lifecycle import StaleInvoice, transition
 from invoicing.invoices.states import TRANSITIONS, InvoiceStatus
+from invoicing.invoices.verbs import InvoiceVerb, available_actions, check
 from invoicing.models import Invoice
 from tests.factories import InvoiceFactory
 
@@ -111,8 +112,8 @@ def test_delete_only_before_there_is_a_number():
 @pytest.mark.parametrize(
     ("state", "verbs"),
     [
-        (S.GENERATED, {"push", "mark_paid", "void"}),
-        (S.INVOICING_FAILED, {"push", "mark_paid", "void"}),
+        (S.GENERATED, {"push", "change_due_date", "mark_paid", "void"}),
+        (S.INVOICING_FAILED, {"push", "change_due_date", "mark_paid", "void"}),
         (S.ISSUED, {"send", "mark_paid", "void", "mark_uncollectible"}),
         (S.PAYMENT_FAILED, {"send", "mark_paid", "void", "mark_uncollectible"}),
         (S.UNCOLLECTIBLE, {"send", "mark_paid", "void"}),
@@ -126,4 +127,4 @@ def test_available_actions_are_those_that_would_not_be_refused(state, verbs):
     for verb in InvoiceVerb:
         if verb not in verbs:
             with pytest.raises(Conflict):
-                lifecycle.check(invoice, verb)
+                check(invoice, verb)

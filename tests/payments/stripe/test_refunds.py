@@ -14,7 +14,7 @@ from customers.models import Event
 from invoicing.gateways import Advance
 from invoicing.invoices import refunds
 from invoicing.invoices.advance import hand_out, perform
-from invoicing.invoices.lifecycle import InvoiceVerb, available_actions
+from invoicing.invoices.verbs import InvoiceVerb, available_actions
 from invoicing.models import Invoice, Refund
 from tests.payments.stripe.conftest import OPERATOR, Shop, issued, stored
 
