@@ -10,7 +10,7 @@ import json
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -23,7 +23,9 @@ from invoicing.usage.values import NO_USAGE, DayUsage, Usage, Window, added_up
 
 __all__ = ["NO_USAGE", "Usage", "Window", "usage_of"]
 
-_FINEST = 10**12
+_FINEST = Decimal("1e-12")
+# More digits than any quotient needs to be told from the half between two steps.
+_EXACT = Context(prec=120, rounding=ROUND_HALF_UP)
 
 
 def usage_of(windows: Sequence[Window]) -> dict[Hashable, Usage]:
@@ -125,6 +127,8 @@ def _usage(row: _Row, unit: Fraction) -> Usage:
 
 def _in_units(quantity: Decimal, unit: Fraction) -> Decimal:
     """With 12 decimals, half up."""
-    scaled = Fraction(quantity) * _FINEST / unit
-    whole = int(abs(scaled) + Fraction(1, 2))
-    return Decimal(f"{whole if scaled >= 0 else -whole}e-12")
+    if unit != 1:
+        quantity = _EXACT.divide(_EXACT.multiply(quantity, unit.denominator), unit.numerator)
+    elif quantity.as_tuple().exponent >= -12:  # type: ignore[operator]
+        return quantity
+    return quantity.quantize(_FINEST, context=_EXACT)

@@ -55,7 +55,7 @@ _WINDOWS = """
         FROM asked
         JOIN invoicing_usageday AS kept ON kept.meter_id = asked.meter_id AND kept.customer_id = asked.customer_id
             AND kept.day >= asked.lo AND kept.day < asked.hi
-        WHERE kept.low < asked.watermark AND kept.high > asked.watermark
+        WHERE asked.watermark IS NOT NULL AND kept.low < asked.watermark AND kept.high > asked.watermark
     ),
     spans AS MATERIALIZED (
         SELECT number, meter_id, customer_id, CASE WHEN has_history THEN midnight ELSE start END AS since,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -48,7 +49,7 @@ def web(database_url: str, broker_url: str, log: Path) -> Iterator[tuple[str, in
         wait_for(lambda: _answers(f"{addresses.url}/healthz"))
         yield addresses.url, process.pid
     finally:
-        signal_group(process, processes.signal.SIGTERM)
+        signal_group(process, signal.SIGTERM)
         process.wait(20)
 
 
