@@ -16,5 +16,6 @@ urlpatterns = [
     path("api/<path:rest>", unknown_path),
 ]
 
+handler400 = "billing_portal.api.errors.bad_request"
 handler404 = "billing_portal.api.paths.not_found"
 handler500 = "billing_portal.api.errors.server_error"

@@ -7,6 +7,7 @@ from django.db import models
 
 from customers.contact import ContactFields
 from customers.scoping import VendorOwned
+from customers.vat import problem_with
 
 
 def validate_regex(pattern: str) -> None:
@@ -19,10 +20,32 @@ def validate_regex(pattern: str) -> None:
         raise ValidationError(f"{pattern!r} is not a valid regular expression (RE2 syntax): {error}") from error
 
 
+class TaxExempt(models.TextChoices):
+    """The words are Stripe's."""
+
+    NONE = "none", "Taxed"
+    EXEMPT = "exempt", "Exempt from tax"
+    REVERSE = "reverse", "Reverse charge"
+
+
 class Customer(VendorOwned, ContactFields):
     name = models.CharField(max_length=128, help_text="Unique code name, for example your own customer id.")
     display_name = models.CharField(max_length=256)
     tags = models.JSONField(default=list, blank=True)
+    tax_exempt = models.CharField(
+        "tax status",
+        max_length=8,
+        choices=TaxExempt.choices,
+        default=TaxExempt.NONE,
+        help_text="Exempt and reverse charge: invoices carry no tax; with reverse charge they say that the customer "
+        "accounts for it, and show its VAT id.",
+    )
+    review_reason = models.CharField(
+        "hold invoices for review",
+        max_length=256,
+        blank=True,
+        help_text="Why a person should look at each invoice before it goes out; empty: nobody has to.",
+    )
     currency = models.CharField(
         max_length=3, blank=True, help_text="Fixed by the first subscription; empty until then."
     )
@@ -39,6 +62,12 @@ class Customer(VendorOwned, ContactFields):
 
     def __str__(self) -> str:
         return self.display_name
+
+    def clean(self) -> None:
+        if self.vat_id and (problem := problem_with(self.vat_id, self.country)):
+            raise ValidationError({"vat_id": problem})
+        if self.tax_exempt == TaxExempt.REVERSE and not self.vat_id:
+            raise ValidationError({"vat_id": "Give the VAT id: an invoice with reverse charge has to show it."})
 
 
 class CustomerMetadata(models.Model):

@@ -12,7 +12,7 @@ from django.db import IntegrityError, models, transaction
 
 from customers import hooks
 from customers.actors import Actor
-from customers.customer import Customer, CustomerMetadata, MeasurementMapping
+from customers.customer import Customer, CustomerMetadata, MeasurementMapping, TaxExempt
 from customers.errors import Conflict, Invalid, Missing
 from customers.events.models import EventKind, SubjectKind
 from customers.events.record import Fact, record
@@ -41,6 +41,8 @@ class NewCustomer:
     mappings: Sequence[Rule] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     created_at: datetime | None = None
+    tax_exempt: str = TaxExempt.NONE
+    review_reason: str = ""
 
 
 def create_customer(vendor: Vendor, new: NewCustomer, *, actor: Actor, now: datetime, real_now: datetime) -> Customer:
@@ -51,6 +53,8 @@ def create_customer(vendor: Vendor, new: NewCustomer, *, actor: Actor, now: date
         display_name=new.display_name or new.name,
         tags=_unique(new.tags),
         created_at=new.created_at or now,
+        tax_exempt=new.tax_exempt,
+        review_reason=new.review_reason,
         **new.contact,
     )
     _check(customer)

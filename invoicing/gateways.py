@@ -48,11 +48,12 @@ class OrderLine:
 
 @dataclass(frozen=True, slots=True)
 class OrderTax:
-    """Flat tax on top of the lines: the rate, and what it comes to."""
+    """Flat tax: the rate, and what it comes to, on top of the lines or contained in them."""
 
     percentage: str
     amount: int
     name: str = "Tax"
+    inclusive: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Gathers the models of the rooms below, where Django looks for them."""
 
-from invoicing.catalog.models import Meter, MeteredComponent, PricePlan, PriceScheme, PriceTier
+from invoicing.catalog.models import AddOn, Meter, MeteredComponent, PricePlan, PriceScheme, PriceTier
 from invoicing.invoices.charge_attempts import ChargeAttempt
 from invoicing.invoices.ledger import Dispute, DisputeMovement, Payment, Refund
 from invoicing.invoices.models import (
@@ -11,10 +11,21 @@ from invoicing.invoices.models import (
     NumberSeries,
     OutgoingEmail,
 )
-from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Coupon, CouponUse, Discount, Subscription
+from invoicing.subscriptions.models import (
+    AddOnChange,
+    AdhocCharge,
+    BillingCycle,
+    Coupon,
+    CouponUse,
+    Discount,
+    ProrationCredit,
+    Subscription,
+)
 from invoicing.usage.models import DroppedMonth, Measurement, StaleUsage, UnattributedMeasurement, UsageDay
 
 __all__ = [
+    "AddOn",
+    "AddOnChange",
     "AdhocCharge",
     "BillingCycle",
     "ChargeAttempt",
@@ -37,6 +48,7 @@ __all__ = [
     "PricePlan",
     "PriceScheme",
     "PriceTier",
+    "ProrationCredit",
     "Refund",
     "StaleUsage",
     "Subscription",

@@ -20,7 +20,7 @@ from customers.api.serializers import (
     customer_shape,
     metadata_values,
 )
-from customers.customer import Customer
+from customers.customer import Customer, TaxExempt
 from customers.directory import NewCustomer, create_customer
 from customers.errors import Invalid, Missing
 from invoicing.catalog.verbs import find_plan
@@ -128,6 +128,8 @@ def _new_customer(given: dict[str, Any]) -> NewCustomer:
         mappings=given.get("measurement_mappings", ()),
         metadata=metadata_values(given.get("customer_metadata", [])),
         created_at=given.get("created_at"),
+        tax_exempt=given.get("tax_exempt", TaxExempt.NONE),
+        review_reason=given.get("review_reason", ""),
     )
 
 

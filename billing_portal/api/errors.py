@@ -11,9 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
+from django.conf import settings
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, SuspiciousOperation, TooManyFieldsSent
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views.defaults import bad_request as bad_request_page
 from django.views.defaults import server_error as server_error_page
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -65,6 +67,8 @@ def _answer(exception: Exception) -> tuple[int, str, Errors] | None:
             return 403, str(exception) or "Not allowed.", {"kind": "permission_denied"}
         case exceptions.NotAuthenticated():
             return 401, "Send your API key in the header 'Authorization: Bearer <key>'.", {"kind": "not_authenticated"}
+        case SuspiciousOperation():
+            return 400, _suspicion(exception), {"kind": "parse_error"}
         case exceptions.APIException():
             return exception.status_code, str(exception.detail), {"kind": str(exception.get_codes())}
     return None
@@ -74,6 +78,13 @@ def _refused(refusal: Refused) -> tuple[int, str, Errors]:
     codes: dict[type[Refused], int] = {Missing: 404, Conflict: 409}
     code = next((code for kind, code in codes.items() if isinstance(refusal, kind)), 422)
     return code, refusal.message, {"kind": refusal.code}
+
+
+def _suspicion(exception: Exception) -> str:
+    """Django logs the reason of the others; callers are not told it."""
+    if isinstance(exception, TooManyFieldsSent):
+        return f"The query has more than {settings.DATA_UPLOAD_MAX_NUMBER_FIELDS} parameters."
+    return "The request cannot be read."
 
 
 def _invalid(errors: Mapping[str, Sequence[str]]) -> tuple[int, str, Errors]:
@@ -123,6 +134,13 @@ def retry_header(code: int, *, passes: bool = False) -> dict[str, str]:
 
 def unknown_path(request: HttpRequest, **kwargs: Any) -> HttpResponse:
     return JsonResponse(body(404, f"There is nothing at {request.path}.", {"kind": "not_found"}), status=404)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The handler of requests that Django itself refuses: JSON for the API, the usual page for people."""
+    if not request.path.startswith("/api/"):
+        return bad_request_page(request, exception)
+    return JsonResponse(body(400, _suspicion(exception), {"kind": "parse_error"}), status=400)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

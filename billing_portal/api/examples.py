@@ -40,6 +40,9 @@ BODIES: Mapping[str, Any] = {
             {"meter_name": "seats", "price_scheme": {"scheme_type": "FLAT", "prices": [{"price": 1000}]}}
         ]
     },
+    "add_add_ons": {
+        "add_ons": [{"feature": {"name": "seats"}, "prices": [{"price": 1000}], "quantity_enabled": True, "limit": 50}]
+    },
     "create_customer": {
         "name": "acme",
         "display_name": "Acme Inc.",
@@ -54,6 +57,7 @@ BODIES: Mapping[str, Any] = {
     "update_subscription": {"price_plan_name": "standard", "at_cycle_end": True},
     "add_discounts": [{"discount_type": "PERCENT", "amount": 10, "scope": "INVOICE_TOTAL"}],
     "update_subscription_in_place": {"discounts": [{"discount_type": "FLAT", "amount": 500}]},
+    "change_add_ons": [{"feature_name": "seats", "quantity": 2}],
     "create_coupon": {
         "name": "spring",
         "display_name": "Spring sale",
@@ -76,6 +80,7 @@ BODIES: Mapping[str, Any] = {
     "save_customer_billing_settings": _SETTINGS,
     "update_customer_billing_settings": _SETTINGS,
     "change_invoice_due_date": {"due_date": "2026-03-31"},
+    "record_invoice_payment": {"amount": 25000, "received_on": "2026-03-03", "method": "Bank transfer"},
     "void_invoice": {"reason": "A duplicate."},
     "set_invoice_status": {"status": "INVOICE_PAID"},
     "pay_invoice": {"payment_method": "pm_1Q2w3E4r5T"},

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import IO, Any, NoReturn
 
+from django.conf import settings
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
@@ -25,7 +26,7 @@ class CamelOrSnakeJSONParser(BaseParser):
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
         try:
-            data = json.loads(stream.read(), parse_float=Decimal, parse_constant=_refuse_constant)
+            data = json.loads(_bounded(stream), parse_float=Decimal, parse_constant=_refuse_constant)
             return _readable(data)
         except RecursionError:
             raise ParseError("The body is nested too deeply.") from None
@@ -33,6 +34,15 @@ class CamelOrSnakeJSONParser(BaseParser):
             raise ParseError("The body is not valid UTF-8.") from None
         except ValueError as error:
             raise ParseError(f"The body is not valid JSON: {error}") from None
+
+
+def _bounded(stream: IO[Any]) -> Any:
+    """Django holds its limit against forms and ``request.body``, neither of which is read here."""
+    limit: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    content = stream.read(limit + 1)
+    if len(content) > limit:
+        raise ParseError(f"The body is larger than {limit // 2**20} MB. Send it in parts.")
+    return content
 
 
 def _refuse_constant(name: str) -> NoReturn:

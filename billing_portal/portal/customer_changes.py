@@ -18,7 +18,7 @@ from billing_portal.portal.forms import CODE, TEXT, WordsField, refuse
 from billing_portal.portal.navigation import show
 from customers import directory
 from customers.contact import CONTACT_FIELDS
-from customers.customer import Customer
+from customers.customer import Customer, TaxExempt
 from customers.directory import NewCustomer, Rule
 from customers.errors import Invalid, Refused
 from invoicing.catalog.verbs import find_plan
@@ -46,6 +46,14 @@ def _line(**attributes: Any) -> dict[str, Any]:
     return {"required": False, "widget": forms.TextInput({**TEXT, **attributes})}
 
 
+TERMS = ("tax_exempt", "review_reason")
+
+
+def _help(name: str) -> str:
+    """As the model says it."""
+    return str(getattr(Customer._meta.get_field(name), "help_text", ""))
+
+
 class CustomerForm(forms.Form):
     display_name = forms.CharField(max_length=256, help_text="As people read it, also on invoices.", **_line())
     email = forms.EmailField(
@@ -59,8 +67,16 @@ class CustomerForm(forms.Form):
     state = forms.CharField(max_length=128, **_line())
     zipcode = forms.CharField(label="Postal code", max_length=32, **_line())
     country = forms.CharField(max_length=64, **_line())
-    vat_id = forms.CharField(label="VAT id", max_length=64, **_line())
+    vat_id = forms.CharField(
+        label="VAT id", max_length=64, help_text="Printed on invoices. Begin with the country: DE123456789.", **_line()
+    )
+    tax_exempt = forms.ChoiceField(
+        label="Tax", required=False, choices=TaxExempt.choices, help_text=_help("tax_exempt")
+    )
     phone = forms.CharField(max_length=40, **_line())
+    review_reason = forms.CharField(
+        label="Hold invoices for review", max_length=256, help_text=_help("review_reason"), **_line()
+    )
     tags = WordsField(help_text="With commas between them.", **_line())
     measurement_mappings = RulesField(
         required=False,
@@ -71,6 +87,10 @@ class CustomerForm(forms.Form):
 
     def contact(self) -> dict[str, Any]:
         return {name: value for name, value in self.cleaned_data.items() if name in CONTACT_FIELDS}
+
+    def terms(self) -> dict[str, Any]:
+        """What was left out of the form stays as it is."""
+        return {name: self.cleaned_data[name] for name in TERMS if name in self.data}
 
 
 class NewCustomerForm(CustomerForm):
@@ -100,7 +120,12 @@ def new_customer(request: OperatorRequest) -> HttpResponse:
 def _new(form: NewCustomerForm) -> NewCustomer:
     given = form.cleaned_data
     return NewCustomer(
-        given["name"], given["display_name"], form.contact(), given["tags"], given["measurement_mappings"]
+        given["name"],
+        given["display_name"],
+        form.contact(),
+        given["tags"],
+        given["measurement_mappings"],
+        **form.terms(),
     )
 
 
@@ -112,7 +137,8 @@ def edit_customer(request: OperatorRequest, name: str) -> HttpResponse:
         changes = {"display_name": form.cleaned_data["display_name"], "tags": list(form.cleaned_data["tags"])}
         rules: Sequence[Rule] = form.cleaned_data["measurement_mappings"]
         try:
-            directory.update_customer(customer, changes | form.contact(), mappings=rules, **_moment(request))
+            changes |= form.contact() | form.terms()
+            directory.update_customer(customer, changes, mappings=rules, **_moment(request))
         except Invalid as refusal:
             refuse(form, refusal)
         else:
@@ -124,7 +150,7 @@ def edit_customer(request: OperatorRequest, name: str) -> HttpResponse:
 def _initial(customer: Customer) -> dict[str, Any]:
     rules = customer.measurement_mappings.order_by("pk")
     return {
-        **{name: getattr(customer, name) for name in CONTACT_FIELDS},
+        **{name: getattr(customer, name) for name in (*CONTACT_FIELDS, *TERMS)},
         "display_name": customer.display_name,
         "secondary_emails": ", ".join(customer.secondary_emails),
         "tags": ", ".join(customer.tags),

@@ -14,7 +14,7 @@ from billing_portal.accounts.roles import Permission
 from billing_portal.portal.access import OperatorRequest, may
 from customers.errors import Invalid
 from customers.money import MoneyError, parse_money
-from invoicing.invoices import due_dates, lifecycle, refunds
+from invoicing.invoices import by_hand, due_dates, lifecycle, refunds
 from invoicing.invoices.methods import checked_method
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.verbs import InvoiceVerb, available_actions
@@ -77,6 +77,13 @@ BUTTONS: Mapping[InvoiceVerb, Button] = {
         "Stripe sent it.",
         "{invoice} is being e-mailed again.",
     ),
+    V.RECORD_PAYMENT: B(
+        V.RECORD_PAYMENT, "Record a payment", "account_balance", Permission.MARK_INVOICE_PAID,
+        "Record a payment that arrived outside Stripe?",
+        "All that remains pays the invoice, in Stripe too; less is a part payment, more is shown as overpaid.",
+        "The payment of {invoice} is recorded.",
+        asks=("amount", "received_on", "means", "reference"),
+    ),
     V.VOID: B(
         V.VOID, "Void", "block", Permission.VOID_INVOICE,
         "Void this invoice?",
@@ -114,6 +121,7 @@ ACTS: Mapping[InvoiceVerb, Callable[..., object]] = {
     V.CHANGE_DUE_DATE: due_dates.change_due_date,
     V.SEND: lifecycle.send,
     V.MARK_PAID: lifecycle.mark_paid,
+    V.RECORD_PAYMENT: by_hand.record_payment,
     V.VOID: lifecycle.void,
     V.MARK_UNCOLLECTIBLE: lifecycle.mark_uncollectible,
     V.DELETE: lifecycle.delete,
@@ -166,9 +174,20 @@ def read_day(text: str, field: str) -> date | None:
         raise Invalid({field: "Give a day as YYYY-MM-DD."}) from None
 
 
+def _received_on(request: OperatorRequest, invoice: Invoice) -> date | None:
+    return read_day(request.POST.get("received_on", ""), "received_on")
+
+
+def _words(name: str) -> Callable[[OperatorRequest, Invoice], str]:
+    return lambda request, invoice: request.POST.get(name, "").strip()[:128]
+
+
 READERS: Mapping[str, Callable[[OperatorRequest, Invoice], object]] = {
     "amount": _amount,
     "reason": _reason,
     "method": _method,
     "day": _day,
+    "received_on": _received_on,
+    "means": _words("means"),
+    "reference": _words("reference"),
 }

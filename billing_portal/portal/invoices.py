@@ -95,6 +95,7 @@ def invoice_page(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
         "refunds": list(invoice.refunds.all()),
         "disputes": list(invoice.disputes.prefetch_related("movements")),
         "methods": methods_of(invoice) if InvoiceVerb.PAY in {button.verb for button in buttons} else [],
+        "remaining": amount_text(invoice.amount_remaining, invoice.currency),
         "refundable": amount_text(invoice.amount_refundable, invoice.currency),
         "emails": list(invoice.emails.order_by("-created_at", "-id")),
         "timeline": timeline_of(request.vendor, SubjectKind.INVOICE, invoice.pk),

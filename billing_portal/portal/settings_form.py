@@ -25,6 +25,7 @@ UNIT_SUFFIX = "_unit"
 INTRODUCTIONS: Mapping[Section, str] = {
     Section.DELIVERY: "Whether invoices leave the building, and on which way.",
     Section.TIMING: "How long to wait before an invoice is generated, and before it is issued and charged.",
+    Section.APPROVAL: "Which invoices wait for a person before they are issued. Decided when they are generated.",
     Section.PAYMENTS: "How the money is collected, and what happens when that fails.",
     Section.TAX: "What is added to the total of an invoice.",
     Section.ADVANCE: "What is billed at the start of a billing cycle instead of after its end.",

@@ -176,6 +176,8 @@ PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000")
 
 # Measurements arrive in batches of a thousand and more.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
+# A list may be asked for by a thousand names, and by filters beside them.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 
 LOGGING = {
     "version": 1,

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from customers.api.base import StrictSerializer
 from customers.api.paging import CursorQuery
-from customers.customer import Customer, CustomerMetadata, MeasurementMapping
+from customers.customer import Customer, CustomerMetadata, MeasurementMapping, TaxExempt
 from customers.directory import ANY_VALUE, Rule
 
 
@@ -103,6 +103,18 @@ class CustomerInput(StrictSerializer):
     contact_info = ContactInput(required=False, allow_null=True)
     tags = serializers.ListField(child=TagField(max_length=128), required=False, allow_null=True)
     created_at = serializers.DateTimeField(required=False)
+    tax_exempt = serializers.ChoiceField(
+        choices=TaxExempt.choices,
+        required=False,
+        help_text="`exempt` and `reverse`: invoices carry no tax of ours. `reverse`: the customer accounts for it, "
+        "which the invoice says; it takes a `vat_id`.",
+    )
+    review_reason = serializers.CharField(
+        max_length=256,
+        required=False,
+        allow_blank=True,
+        help_text="Flags the customer: why a person should look at each invoice before it goes out. Empty: no flag.",
+    )
     measurement_mappings = MappingInput(many=True, required=False)
 
 
@@ -163,6 +175,8 @@ class CustomerAnswer(TypedDict):
     contact_info: ContactAnswer
     created_at: datetime
     tags: list[TagAnswer]
+    tax_exempt: TaxExempt
+    review_reason: str
     measurement_mappings: list[MappingAnswer]
 
 
@@ -174,6 +188,8 @@ def customer_shape(customer: Customer) -> CustomerAnswer:
         "contact_info": contact_shape(customer),
         "created_at": customer.created_at,
         "tags": [{"tag": tag} for tag in customer.tags],
+        "tax_exempt": TaxExempt(customer.tax_exempt),
+        "review_reason": customer.review_reason,
         "measurement_mappings": [mapping_shape(mapping) for mapping in customer.measurement_mappings.all()],
     }
 

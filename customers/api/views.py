@@ -55,9 +55,12 @@ class CustomerView(VendorView):
         return done()
 
 
+_PLAIN = ("name", "display_name", "created_at", "tax_exempt", "review_reason")
+
+
 def _changes(given: dict[str, Any]) -> dict[str, Any]:
     """Columns to write. An emptied display name is made the name again."""
-    changes: dict[str, Any] = {name: given[name] for name in ("name", "display_name", "created_at") if name in given}
+    changes: dict[str, Any] = {name: given[name] for name in _PLAIN if name in given}
     if "tags" in given:
         changes["tags"] = given["tags"] or []
     return {**changes, **(given.get("contact_info") or {})}

@@ -19,6 +19,7 @@ from django.db import models
 class Section(models.TextChoices):
     DELIVERY = "delivery", "Delivery"
     TIMING = "timing", "Timing"
+    APPROVAL = "approval", "Approval"
     PAYMENTS = "payments", "Payments"
     TAX = "tax", "Tax"
     ADVANCE = "advance", "Billing in advance"

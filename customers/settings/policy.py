@@ -29,7 +29,7 @@ class Source(StrEnum):
     CUSTOMER = "customer"
 
 
-DELIVERY, TIMING, PAYMENTS = Section.DELIVERY, Section.TIMING, Section.PAYMENTS
+DELIVERY, TIMING, APPROVAL, PAYMENTS = Section.DELIVERY, Section.TIMING, Section.APPROVAL, Section.PAYMENTS
 TAX, ADVANCE, REMINDERS, BANK = Section.TAX, Section.ADVANCE, Section.REMINDERS, Section.BANK
 
 
@@ -70,10 +70,6 @@ class BillingPolicy:
         False, "Send receipts", DELIVERY, "E-mail a receipt when an invoice is paid.",
     )  # fmt: skip
 
-    auto_approve_invoices: bool = setting(
-        True, "Approve automatically", TIMING,
-        "Off: a generated invoice waits for a person after its payment grace period.",
-    )  # fmt: skip
     invoice_grace_period_length: int = setting(
         0, "Invoice grace period", TIMING,
         "From the end of a billing cycle to the generation of its invoice, so that late usage still counts.",
@@ -101,6 +97,27 @@ class BillingPolicy:
         "New subscriptions are billed from the first of the month, quarter or year unless they say otherwise.",
     )  # fmt: skip
 
+    auto_approve_invoices: bool = setting(
+        True, "Approve automatically", APPROVAL,
+        "Off: every generated invoice waits for a person after its payment grace period.",
+    )  # fmt: skip
+    hold_amount_above: int = setting(
+        0, "Hold above an amount", APPROVAL,
+        "An invoice of more waits for a person. In the smallest unit of its currency: 100000 is $1,000.00. 0: never.",
+    )  # fmt: skip
+    hold_change_above: int = setting(
+        0, "Hold when the amount changed", APPROVAL,
+        "An invoice that differs from the customer's last one by more than so many percent, up or down, before tax, "
+        "waits for a person. 0: never.", maximum=100_000,
+    )  # fmt: skip
+    hold_first_invoice: bool = setting(
+        False, "Hold a customer's first invoice", APPROVAL, "It waits for a person.",
+    )  # fmt: skip
+    hold_flagged_customers: bool = setting(
+        True, "Hold invoices of flagged customers", APPROVAL,
+        "A customer is flagged by giving a reason for review on its page. Off: the flag has no effect.",
+    )  # fmt: skip
+
     charges_enabled: bool = setting(
         False, "Auto-Charge", PAYMENTS, "Charge the customer's payment method for the invoice.",
     )  # fmt: skip
@@ -116,8 +133,9 @@ class BillingPolicy:
     )  # fmt: skip
     sync_customer_data_to_payment_gateway: bool = setting(
         False, "Sync customer data to Stripe", PAYMENTS,
-        "A customer's name, e-mail, phone and address replace Stripe's each time they are edited here. Turning this on "
-        "sends nothing by itself: for what differs already, use Send to Stripe on the customer's page.",
+        "A customer's name, e-mail, phone, address, tax status and VAT id replace Stripe's each time they are edited "
+        "here. Turning this on sends nothing by itself: for what differs already, use Send to Stripe on the "
+        "customer's page.",
     )  # fmt: skip
     auto_update_stripe_default_payment_method: bool = setting(
         False, "Newest payment method becomes the default", PAYMENTS,
@@ -126,6 +144,10 @@ class BillingPolicy:
 
     tax_rate: Decimal = setting(
         Decimal(0), "Tax rate", TAX, "Flat tax in percent: 5 turns $100 into $105.", minimum=0, maximum=100,
+    )  # fmt: skip
+    tax_inclusive: bool = setting(
+        False, "Prices contain the tax", TAX,
+        "On: the total stays what the prices say and the invoice shows how much of it is tax. Off: tax is added.",
     )  # fmt: skip
     tax_via_payment_provider: bool = setting(
         False, "Tax by the payment provider", TAX, "Stripe Tax computes the tax; we copy its amount.",

@@ -12,9 +12,6 @@ NOT_YET = frozenset(
     {
         "customer_invoice_detail_level",
         "invoice_logo_url",
-        "invoice_fixed_components_at_start",
-        "invoice_metered_components_at_start",
-        "invoice_overages",
     }
 )
 
@@ -31,6 +28,13 @@ NO_DUE_DATE = (
 )
 TAXED_BY_US = "Has no effect on invoices that we e-mail: they are taxed at tax_rate."
 TAXED_BY_STRIPE = "Has no effect on Stripe invoices while tax_via_payment_provider is on: Stripe computes their tax."
+NOT_APPROVED = "Has no effect while auto_approve_invoices is off: every invoice waits for a person."
+NO_TAX_RATE = "Has no effect while tax_rate is 0: there is no tax that prices could contain."
+NOT_IN_ADVANCE = "Has no effect while invoice_fixed_components_at_start is off: nothing is billed in advance."
+NO_LEVELS_IN_ADVANCE = (
+    "Has no effect while invoice_metered_components_at_start is off: usage is billed when its cycle has ended, and "
+    "fixed items are always compared with what they came to."
+)
 NO_BANK_DETAILS = "There is nothing to print: no account number is given."
 
 
@@ -85,8 +89,38 @@ def _tax_rate(policy: BillingPolicy) -> str:
     return TAXED_BY_STRIPE if policy.tax_rate and by_stripe else ""
 
 
+def _tax_inclusive(policy: BillingPolicy) -> str:
+    if not policy.tax_inclusive:
+        return ""
+    return _tax_rate(policy) if policy.tax_rate else NO_TAX_RATE
+
+
 def _bank_details(policy: BillingPolicy) -> str:
     return NO_BANK_DETAILS if policy.include_ach_instructions and not policy.ach_account_number else ""
+
+
+def _hold(name: str) -> Callable[[BillingPolicy], str]:
+    """The one rule that is on by default needs no explanation."""
+
+    def check(policy: BillingPolicy) -> str:
+        is_wanted = getattr(policy, name) and name in policy.sources
+        return NOT_APPROVED if is_wanted and not policy.auto_approve_invoices else ""
+
+    return check
+
+
+def _levels_in_advance(policy: BillingPolicy) -> str:
+    if not policy.invoice_metered_components_at_start or policy.invoice_fixed_components_at_start:
+        return ""
+    return NOT_IN_ADVANCE
+
+
+def _overages(policy: BillingPolicy) -> str:
+    if not policy.invoice_overages:
+        return ""
+    if not policy.invoice_fixed_components_at_start:
+        return NOT_IN_ADVANCE
+    return "" if policy.invoice_metered_components_at_start else NO_LEVELS_IN_ADVANCE
 
 
 def _email_to_customer(name: str) -> Callable[[BillingPolicy], str]:
@@ -117,7 +151,14 @@ _CHECKS: dict[str, Callable[[BillingPolicy], str]] = {
     "charges_enabled": _auto_charge,
     "tax_via_payment_provider": _tax_by_provider,
     "tax_rate": _tax_rate,
+    "tax_inclusive": _tax_inclusive,
+    "hold_amount_above": _hold("hold_amount_above"),
+    "hold_change_above": _hold("hold_change_above"),
+    "hold_first_invoice": _hold("hold_first_invoice"),
+    "hold_flagged_customers": _hold("hold_flagged_customers"),
     "include_ach_instructions": _bank_details,
+    "invoice_metered_components_at_start": _levels_in_advance,
+    "invoice_overages": _overages,
     "send_receipts": _email_to_customer("send_receipts"),
     "communicate_payment_failures": _email_to_customer("communicate_payment_failures"),
     "upcoming_reminder_days_array": _reminders("upcoming_reminder_days_array"),

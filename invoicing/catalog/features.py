@@ -78,12 +78,12 @@ def features_of(vendor: Vendor) -> list[Mapping[str, str]]:
 
 
 def _features(given: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, str], ...]:
-    found = tuple(_feature(values, f"features.{place}") for place, values in enumerate(given))
+    found = tuple(read_feature(values, f"features.{place}") for place, values in enumerate(given))
     _check_once([feature["name"] for feature in found], "features")
     return found
 
 
-def _feature(values: Mapping[str, Any], at: str) -> dict[str, str]:
+def read_feature(values: Mapping[str, Any], at: str) -> dict[str, str]:
     name = values.get("name")
     if not isinstance(name, str) or not name.strip() or len(name) > _NAME_LENGTH or "/" in name:
         raise Invalid({f"{at}.name": f"Give a name of at most {_NAME_LENGTH} characters, without '/'."})
@@ -91,7 +91,7 @@ def _feature(values: Mapping[str, Any], at: str) -> dict[str, str]:
 
 
 def _limit(values: Mapping[str, Any], at: str) -> tuple[dict[str, str], str]:
-    feature = _feature(values.get("feature") or {}, f"{at}.feature")
+    feature = read_feature(values.get("feature") or {}, f"{at}.feature")
     limit = values.get("limit")
     if limit is None or not 0 <= limit < _TOO_LARGE:
         raise Invalid({f"{at}.limit": "Give a number from 0 on."})

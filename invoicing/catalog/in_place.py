@@ -9,7 +9,7 @@ from django.db import transaction
 
 from customers.errors import Invalid
 from invoicing.catalog import features
-from invoicing.catalog.checks import refuse_unsupported
+from invoicing.catalog.add_ons import check_once, read_add_ons, write_add_ons
 from invoicing.catalog.models import PricePlan
 from invoicing.catalog.plans import components_of, write_components
 
@@ -17,8 +17,7 @@ _TEXTS = ("display_name", "description", "base_price_description")
 
 
 def update_in_place(plan: PricePlan, values: Mapping[str, Any]) -> PricePlan:
-    """Texts are replaced; features, limits and metered components are added. Raises ``Invalid``."""
-    refuse_unsupported(values, {"add_ons": ""})
+    """Texts are replaced; features, limits, metered components and add-ons are added. Raises ``Invalid``."""
     with transaction.atomic():
         plan = _lock(plan)
         for field in _TEXTS:
@@ -28,6 +27,11 @@ def update_in_place(plan: PricePlan, values: Mapping[str, Any]) -> PricePlan:
         plan.save(update_fields=_TEXTS)
         if values.get("metered_components"):
             _add_components(plan, values["metered_components"])
+        if values.get("add_ons"):
+            drafts = read_add_ons(values["add_ons"])
+            present = set(plan.add_ons.values_list("name", flat=True))
+            check_once([draft.feature["name"] for draft in drafts], "add_ons", present=present)
+            write_add_ons(plan, drafts)
     return plan
 
 

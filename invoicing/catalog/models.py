@@ -56,6 +56,14 @@ class TimeUnit(models.TextChoices):
     MONTH = "month", "month"
 
 
+class TrialUnit(models.TextChoices):
+    HOUR = "hour", "hour"
+    DAY = "day", "day"
+    WEEK = "week", "week"
+    MONTH = "month", "month"
+    YEAR = "year", "year"
+
+
 class SchemeType(models.TextChoices):
     FLAT = "FLAT", "Flat"
     TIERED = "TIERED", "Tiered"
@@ -114,6 +122,8 @@ class PricePlan(VendorOwned):
     tags = ArrayField(models.CharField(max_length=128), default=list, blank=True)
     features = models.JSONField(default=list, help_text="Named entitlements, with their texts.")
     limits = models.JSONField(default=list, help_text="How much of a feature.")
+    trial_length = models.PositiveIntegerField(default=0, help_text="Without charges, at a subscription's start.")
+    trial_unit = models.CharField(max_length=8, choices=TrialUnit.choices, blank=True)
     archived_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
 
@@ -135,6 +145,37 @@ class PricePlan(VendorOwned):
     def base_price_label(self) -> str:
         """The base price's line: its description, else the plan's display name, else its name."""
         return self.base_price_description or self.label
+
+
+class AddOn(models.Model):
+    """A fixed item that customers on the plan may have, a number of times where ``quantity_enabled``. ``prices`` are
+    tiers of the quantity, exact decimals as text. ``single_use``: each is billed once, not in every billing cycle."""
+
+    external_uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    price_plan = models.ForeignKey(PricePlan, on_delete=models.CASCADE, related_name="add_ons")
+    position = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=128, help_text="The code name of the feature that it is.")
+    display_name = models.CharField(max_length=256, blank=True)
+    description = models.TextField(blank=True)
+    scheme_type = models.CharField(max_length=12, choices=SchemeType.choices, default=SchemeType.FLAT)
+    prices = models.JSONField(default=list)
+    single_use = models.BooleanField(default=False)
+    quantity_enabled = models.BooleanField(default=False)
+    limit = models.DecimalField(max_digits=30, decimal_places=12, null=True, blank=True, help_text="The most of it.")
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["price_plan", "position"], name="add_on_position_unique"),
+            models.UniqueConstraint(fields=["price_plan", "name"], name="add_on_name_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+    @property
+    def label(self) -> str:
+        return self.display_name or self.name
 
 
 class MeteredComponent(models.Model):
@@ -175,6 +216,9 @@ class PriceScheme(models.Model):
     unit_name = models.CharField(max_length=64, blank=True)
     time_unit_name = models.CharField(max_length=16, blank=True)
     batch_size = models.PositiveIntegerField(default=1)
+    post_minimum_charge_percentage_change = models.DecimalField(
+        max_digits=12, decimal_places=4, null=True, blank=True, help_text="Of what is above the minimum charge."
+    )
     price_list = models.JSONField(
         default=list, help_text="Rows of labels and prices; usage that none of them fits costs what the tiers say."
     )

@@ -13,7 +13,8 @@ from customers.errors import Invalid
 from customers.money import MoneyError, validate_currency
 from customers.vendor import Vendor
 from invoicing.catalog import features
-from invoicing.catalog.checks import every_cycle, minor_units, one_of, refuse_unsupported
+from invoicing.catalog.add_ons import AddOnDraft, draft_of_add_on, read_add_ons, write_add_ons
+from invoicing.catalog.checks import every_cycle, frequency, minor_units, one_of
 from invoicing.catalog.features import Features
 from invoicing.catalog.models import (
     Meter,
@@ -24,13 +25,10 @@ from invoicing.catalog.models import (
     PriceTier,
     SchemeType,
     TimeUnit,
+    TrialUnit,
 )
 from invoicing.catalog.prices import ComponentDraft, RowDraft, SchemeDraft, TierDraft, read_components
-
-_NOT_YET = {
-    "add_ons": "",
-    "trial": "",
-}
+from invoicing.catalog.trials import Trial, read_trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +43,22 @@ class PlanDraft:
     tags: tuple[str, ...] = ()
     components: tuple[ComponentDraft, ...] = ()
     features: Features = Features()
+    base_price_frequency: int = 1
+    trial: Trial = Trial(0)
+    add_ons: tuple[AddOnDraft, ...] = ()
 
 
 def read_plan(vendor: Vendor, values: Mapping[str, Any], before: PlanDraft) -> PlanDraft:
     """``before`` with the fields given. Raises ``Invalid`` naming the first field that is wrong."""
-    refuse_unsupported(values, _NOT_YET)
-    every_cycle(values, "base_price_frequency", "the base price is billed")
     every_cycle(values, "minimum_charge_frequency", "the minimum charge applies to")
     changes = {name: read(values[name]) for name, read in _READERS.items() if values.get(name) is not None}
     if values.get("metered_components") is not None:
         changes["components"] = components_of(vendor, values["metered_components"])
     changes["features"] = features.read(values, before.features)
+    if values.get("add_ons") is not None:
+        changes["add_ons"] = read_add_ons(values["add_ons"])
+    if values.get("trial") is not None:
+        changes["trial"] = read_trial("trial", values["trial"])
     return replace(before, **changes)
 
 
@@ -79,6 +82,7 @@ _READERS: dict[str, Any] = {
     "minimum_charge": partial(minor_units, "minimum_charge"),
     "base_price_description": str,
     "tags": _tags,
+    "base_price_frequency": lambda value: frequency("base_price_frequency", value),
 }
 
 
@@ -101,6 +105,9 @@ def draft_of(plan: PricePlan) -> PlanDraft:
         minimum_charge=plan.minimum_charge,
         components=tuple(_component_draft(component) for component in components),
         features=features.of_plan(plan),
+        base_price_frequency=plan.base_price_frequency,
+        add_ons=tuple(draft_of_add_on(add_on) for add_on in plan.add_ons.all()),
+        trial=Trial(plan.trial_length, TrialUnit(plan.trial_unit or TrialUnit.DAY)),
     )
 
 
@@ -109,7 +116,9 @@ def _component_draft(component: MeteredComponent) -> ComponentDraft:
     tiers = tuple(TierDraft(tier.price, tier.cap, tier.description) for tier in scheme.tiers.all())
     time_unit = TimeUnit(scheme.time_unit_name) if scheme.time_unit_name else None
     rows = tuple(_row_draft(row) for row in scheme.price_list)
-    draft = SchemeDraft(SchemeType(scheme.scheme_type), tiers, scheme.unit_name, scheme.batch_size, time_unit, rows)
+    change = scheme.post_minimum_charge_percentage_change
+    kind = SchemeType(scheme.scheme_type)
+    draft = SchemeDraft(kind, tiers, scheme.unit_name, scheme.batch_size, time_unit, rows, change)
     return ComponentDraft(component.meter, component.display_name, draft, component.minimum_charge, component.watermark)
 
 
@@ -146,6 +155,9 @@ def write_plan(vendor: Vendor, name: str, version: int, draft: PlanDraft, *, now
         currency=draft.currency or vendor.currency,
         base_price=draft.base_price,
         base_price_description=draft.base_price_description,
+        base_price_frequency=draft.base_price_frequency,
+        trial_length=draft.trial.length,
+        trial_unit=draft.trial.unit if draft.trial.length else "",
         minimum_charge=draft.minimum_charge,
         minimum_charge_frequency=None if draft.minimum_charge is None else 1,
         tags=list(draft.tags),
@@ -154,6 +166,7 @@ def write_plan(vendor: Vendor, name: str, version: int, draft: PlanDraft, *, now
         created_at=now,
     )
     write_components(plan, draft.components)
+    write_add_ons(plan, draft.add_ons)
     _take_tags(plan)
     return plan
 
@@ -181,6 +194,7 @@ def write_components(plan: PricePlan, drafts: Sequence[ComponentDraft]) -> None:
             time_unit_name=draft.scheme.time_unit or "",
             batch_size=draft.scheme.batch_size,
             price_list=[_row_json(row) for row in draft.scheme.rows],
+            post_minimum_charge_percentage_change=draft.scheme.change_after_minimum,
         )
         for component, draft in zip(components, drafts, strict=True)
     )

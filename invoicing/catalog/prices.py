@@ -12,9 +12,6 @@ from invoicing.catalog.checks import every_cycle, minor_units, one_of, refuse_un
 from invoicing.catalog.models import Aggregation, Meter, SchemeType, TimeUnit
 from invoicing.catalog.price_lists import read_rows
 
-_NOT_YET_IN_SCHEME = {
-    "post_minimum_charge_percentage_change": "",
-}
 _NOT_YET_IN_COMPONENT = {
     "limit": "",
     "label_limits": "",
@@ -52,6 +49,7 @@ class SchemeDraft:
     batch_size: int
     time_unit: TimeUnit | None = None
     rows: tuple[RowDraft, ...] = ()
+    change_after_minimum: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ def _read_component(values: Mapping[str, Any], meters: Mapping[str, Meter], at: 
     return ComponentDraft(
         meter=meter,
         display_name=values.get("display_name") or "",
-        scheme=_read_scheme(values.get("price_scheme"), meter, f"{at}price_scheme"),
+        scheme=_read_scheme(values.get("price_scheme"), meter, least, f"{at}price_scheme"),
         minimum_charge=None if least is None else minor_units(f"{at}minimum_charge", least),
         watermark=_watermark(values.get("watermark"), meter, f"{at}watermark"),
     )
@@ -94,13 +92,12 @@ def _watermark(value: Any, meter: Meter, at: str) -> Decimal | None:
         return None
     if meter.aggregation != Aggregation.TIME_WEIGHTED_SUM:
         raise Invalid({at: f"Only for meters with TIME_WEIGHTED_SUM; that of {meter.name!r} is {meter.aggregation}."})
-    return _number(value, at)
+    return read_number(value, at)
 
 
-def _read_scheme(values: Mapping[str, Any] | None, meter: Meter, at: str) -> SchemeDraft:
+def _read_scheme(values: Mapping[str, Any] | None, meter: Meter, least: int | None, at: str) -> SchemeDraft:
     if not values:
         raise Invalid({at: "Give a price scheme: {'scheme_type': 'FLAT', 'prices': [{'price': 7}]}."})
-    refuse_unsupported(values, _NOT_YET_IN_SCHEME, f"{at}.")
     if values.get("frequency") not in (None, 1):
         raise Invalid({f"{at}.frequency": "Not supported yet: tiers are computed for each billing cycle."})
     kind: SchemeType = one_of(f"{at}.scheme_type", values.get("scheme_type"), SchemeType)
@@ -108,12 +105,24 @@ def _read_scheme(values: Mapping[str, Any] | None, meter: Meter, at: str) -> Sch
     prices = values.get("prices") or []
     return SchemeDraft(
         scheme_type=kind,
-        tiers=_read_tiers(prices, kind, f"{at}.prices") if prices or not rows else (),
+        tiers=read_tiers(prices, kind, f"{at}.prices") if prices or not rows else (),
         rows=rows,
         unit_name=values.get("unit_name") or "",
         batch_size=_batch_size(values, kind, f"{at}.batch_size"),
         time_unit=_time_unit(values.get("time_unit_name"), meter, kind, f"{at}.time_unit_name"),
+        change_after_minimum=_change(values, least, f"{at}.post_minimum_charge_percentage_change"),
     )
+
+
+def _change(values: Mapping[str, Any], least: int | None, at: str) -> Decimal | None:
+    value = values.get("post_minimum_charge_percentage_change")
+    if not value:
+        return None
+    if not least:
+        raise Invalid({at: "Only for a component with a minimum_charge: it changes the price of what is above that."})
+    if not -100 <= value <= 10_000 or value != round(Decimal(str(value)), 4):
+        raise Invalid({at: "Give a percentage from -100 to 10,000, with four decimals at most."})
+    return Decimal(str(value))
 
 
 def _time_unit(value: str | None, meter: Meter, kind: SchemeType, at: str) -> TimeUnit | None:
@@ -134,7 +143,7 @@ def _read_price_list(given: Any, meter: Meter, kind: SchemeType, at: str) -> tup
     if not given:
         return ()
     rows = read_rows(given, meter.primary_labels, at)
-    return tuple(RowDraft(row.labels, _read_tiers(row.prices, kind, f"{row.at}.prices")) for row in rows)
+    return tuple(RowDraft(row.labels, read_tiers(row.prices, kind, f"{row.at}.prices")) for row in rows)
 
 
 def _batch_size(values: Mapping[str, Any], kind: SchemeType, at: str) -> int:
@@ -146,7 +155,7 @@ def _batch_size(values: Mapping[str, Any], kind: SchemeType, at: str) -> int:
     return size
 
 
-def _read_tiers(given: Sequence[Mapping[str, Any]], kind: SchemeType, at: str) -> tuple[TierDraft, ...]:
+def read_tiers(given: Sequence[Mapping[str, Any]], kind: SchemeType, at: str) -> tuple[TierDraft, ...]:
     if not given:
         raise Invalid({at: "Give at least one price: [{'price': 7}] is 7 cents (minor units) a unit."})
     if kind is SchemeType.FLAT and len(given) > 1:
@@ -163,13 +172,13 @@ def _read_tier(values: Mapping[str, Any], at: str) -> TierDraft:
     if price is None:
         raise Invalid({f"{at}.price": "Give a price in cents (minor units); it may have decimals."})
     return TierDraft(
-        price=_number(price, f"{at}.price"),
-        cap=None if cap is None else _number(cap, f"{at}.cap"),
+        price=read_number(price, f"{at}.price"),
+        cap=None if cap is None else read_number(cap, f"{at}.cap"),
         description=values.get("description") or "",
     )
 
 
-def _number(value: Any, at: str) -> Decimal:
+def read_number(value: Any, at: str) -> Decimal:
     try:
         number = Decimal(str(value))
     except InvalidOperation:

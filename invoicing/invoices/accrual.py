@@ -17,6 +17,7 @@ from itertools import pairwise
 from django.db.models import QuerySet
 
 from customers.customer import Customer
+from invoicing.catalog.models import PricePlan
 from invoicing.rating.discounts import DiscountTerms, discount_lines
 from invoicing.rating.rate import rate_cycle
 from invoicing.rating.terms import LineKind, PlanTerms, RatedLine
@@ -140,14 +141,23 @@ def _item(line: RatedLine, cycle: BillingCycle) -> AccruedItem:
     plan = cycle.subscription.price_plan
     return AccruedItem(
         kind=line.kind,
-        id=line.metadata.get("discount_uuid") or line.metadata.get("metered_component_uuid") or str(plan.external_uuid),
-        identifier=line.metadata.get("scope") or line.metadata.get("meter_name") or plan.name,
+        id=_id(line) or str(plan.external_uuid),
+        identifier=line.metadata.get("scope") or line.metadata.get("meter_name") or _named(line, plan),
         display_name=line.name,
         unit=line.quantity_unit,
         usage=line.quantity or Decimal(0),
         amount=line.amount,
         labels=tuple(line.metadata.get("labels", {}).items()),
     )
+
+
+def _id(line: RatedLine) -> str:
+    said = line.metadata
+    return str(said.get("discount_uuid") or said.get("add_on_uuid") or said.get("metered_component_uuid") or "")
+
+
+def _named(line: RatedLine, plan: PricePlan) -> str:
+    return line.name if line.kind == LineKind.ADD_ON else plan.name
 
 
 def _add_growth(

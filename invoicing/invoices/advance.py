@@ -45,9 +45,13 @@ HandOver = Callable[[int, uuid.UUID], None]
 
 def advance(due: Q, *, real_now: datetime, hand_over: HandOver) -> None:
     """Everything that is due under this condition. ``hand_over`` gives one claimed invoice to a worker."""
-    while end_due_cycles(BillingCycle.objects.filter(due, next_action=CycleAction.END), limit=CHUNK, real_now=real_now):
+    cycles = BillingCycle.objects.filter(due)
+    # What is billed in advance comes before the end of its cycle, which may be over already.
+    while generate_due(cycles.filter(next_action=CycleAction.OPEN), limit=CHUNK, real_now=real_now):
         pass
-    while generate_due(BillingCycle.objects.filter(due), limit=CHUNK, real_now=real_now):
+    while end_due_cycles(cycles.filter(next_action=CycleAction.END), limit=CHUNK, real_now=real_now):
+        pass
+    while generate_due(cycles, limit=CHUNK, real_now=real_now):
         pass
     hand_out(due, real_now=real_now, hand_over=hand_over)
 
@@ -119,7 +123,7 @@ def _collect(invoice: Invoice, real_now: datetime) -> None:
 
 def _frozen(invoice: Invoice) -> dict[str, Any]:
     if "idempotency_key" not in invoice.action_request:
-        known = invoice.payments.exclude(state=Payment.State.ACTION_REQUIRED).count()
+        known = invoice.payments.filter(is_by_hand=False).exclude(state=Payment.State.ACTION_REQUIRED).count()
         key = f"invoice-{invoice.uuid}-collect-{known}-{uuid.uuid4().hex[:8]}"
         invoice.action_request = {**invoice.action_request, "idempotency_key": key, "known": known}
         Invoice.objects.filter(pk=invoice.pk).update(action_request=invoice.action_request)

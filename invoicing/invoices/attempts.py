@@ -27,7 +27,7 @@ from invoicing.invoices.outbox import new_email, recipients
 from invoicing.invoices.papers import keep_document
 from invoicing.invoices.schedule import channel_for, chosen_day, chosen_due_date, due_date
 from invoicing.invoices.states import BEFORE_ISSUE, InvoiceAction
-from invoicing.invoices.taxing import is_by_gateway, tax_for_issue
+from invoicing.invoices.taxing import is_by_gateway, tax_for_issue, tax_note
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def order_for(invoice: Invoice, policy: BillingPolicy) -> InvoiceOrder:
         days_until_due=policy.days_until_due,
         advance=_advance(policy),
         lines=tuple(lines),
-        footer=_footer(policy),
+        footer=_footer(invoice, policy),
         tax=_tax(invoice),
         tax_by_gateway=is_by_gateway(policy),
         due_date=chosen_day(invoice, invoice.issue_date),
@@ -137,12 +137,15 @@ def order_for(invoice: Invoice, policy: BillingPolicy) -> InvoiceOrder:
 
 
 def _tax(invoice: Invoice) -> OrderTax | None:
-    return OrderTax(f"{invoice.tax_rate.normalize():f}", invoice.tax_amount) if invoice.tax_rate else None
+    if not invoice.tax_rate:
+        return None
+    return OrderTax(f"{invoice.tax_rate.normalize():f}", invoice.tax_amount, inclusive=invoice.tax_inclusive)
 
 
-def _footer(policy: BillingPolicy) -> str:
-    """Where to pay by wire, as our own document prints it."""
-    return "\n".join(f"{label}: {text}" for label, text in bank_rows(bank_details(policy)))
+def _footer(invoice: Invoice, policy: BillingPolicy) -> str:
+    """What the law wants said of its tax, and where to pay by wire, as our own document prints it."""
+    note = [said] if (said := tax_note(invoice)) else []
+    return "\n".join([*note, *(f"{label}: {text}" for label, text in bank_rows(bank_details(policy)))])
 
 
 def _advance(policy: BillingPolicy) -> Advance:

@@ -93,12 +93,15 @@ def charges_of(cycles: Collection[BillingCycle], *, lock: bool = False) -> dict[
     return {pk: tuple(joined) for pk, joined in found.items()}
 
 
+_COMING = (CycleAction.OPEN, CycleAction.END, CycleAction.GENERATE)
+
+
 def _waiting(customers: Collection[int]) -> dict[int, list[tuple[int, datetime]]]:
     """By customer, the cycles that still get an invoice and their ends, oldest first."""
     found: dict[int, list[tuple[int, datetime]]] = {pk: [] for pk in customers}
     if not customers:
         return found
-    rows = BillingCycle.objects.filter(customer__in=customers, next_action__in=(CycleAction.END, CycleAction.GENERATE))
+    rows = BillingCycle.objects.filter(customer__in=customers, next_action__in=_COMING)
     for customer, pk, end in rows.order_by("end", "pk").values_list("customer_id", "pk", "end"):
         found[customer].append((pk, end))
     return found

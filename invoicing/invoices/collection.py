@@ -21,7 +21,7 @@ from invoicing.invoices.ledger import Payment
 from invoicing.invoices.lifecycle import invoice_fact, mirror, note_fact, transition
 from invoicing.invoices.models import AttemptState, Invoice
 from invoicing.invoices.papers import keep_document
-from invoicing.invoices.payments import record_payments, tried
+from invoicing.invoices.payments import excess_by_hand, record_payments, tried
 from invoicing.invoices.states import MIRRORED, OPEN, TRANSITIONS, InvoiceAction, InvoiceStatus
 from invoicing.invoices.taxing import copy_tax
 
@@ -92,7 +92,7 @@ class _Settling:
             "hosted_url": state.hosted_url or invoice.hosted_url,
             "amount_paid": state.amount_paid if is_final else invoice.amount_paid,
             "amount_credited": state.amount_credited,
-            "amount_overpaid": state.amount_overpaid,
+            "amount_overpaid": state.amount_overpaid + excess_by_hand(invoice),
             "due_date": state.due_date or invoice.due_date,
             "gateway_status": state.status,
             "gateway_collection": state.collection or invoice.gateway_collection,
@@ -189,9 +189,10 @@ class _Settling:
 
 
 def tell_amount(
-    invoice: Invoice, kind: EventKind, amount: int, *, actor: Actor, now: datetime, real_now: datetime
+    invoice: Invoice, kind: EventKind, amount: int, note: str = "", *, actor: Actor, now: datetime, real_now: datetime
 ) -> None:
-    fact = invoice_fact(invoice, kind, {"note": f"{format_money(amount, invoice.currency)}."})
+    words = ", ".join(part for part in (format_money(amount, invoice.currency), note) if part)
+    fact = invoice_fact(invoice, kind, {"note": f"{words}."})
     money = {"amount": amount, "currency": invoice.currency, "amount_paid": invoice.amount_paid}
     fact = replace(fact, payload={**fact.payload, **money})
     record(invoice.vendor, fact, actor=actor, now=now, real_now=real_now)

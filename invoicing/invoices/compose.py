@@ -10,6 +10,7 @@ from customers.vendor import Vendor
 from invoicing.invoices.documents.model import BankDetails, DocumentLine, InvoiceDocument, Party
 from invoicing.invoices.models import Invoice, LineItem
 from invoicing.invoices.states import InvoiceStatus
+from invoicing.invoices.taxing import tax_note
 
 
 def compose(invoice: Invoice, policy: BillingPolicy, *, payment_note: str = "") -> InvoiceDocument:
@@ -37,12 +38,15 @@ def compose(invoice: Invoice, policy: BillingPolicy, *, payment_note: str = "") 
         amount_paid=invoice.amount_paid,
         memo=invoice.memo,
         bank=bank_details(policy),
+        tax_note=tax_note(invoice),
         payment_note=payment_note,
     )
 
 
 def _contains_tax(invoice: Invoice) -> bool:
     """Whether the prices contain the tax, as the gateway may have been told to compute it."""
+    if invoice.tax_rate:
+        return invoice.tax_inclusive
     return bool(invoice.tax_amount) and invoice.amount_due == invoice.sub_total - invoice.discount_credit
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from customers.actors import SCHEDULE
 from customers.claims import retry_delay, unclaimed
@@ -15,18 +16,22 @@ from customers.events.models import Event, EventKind
 from customers.events.record import build_event
 from customers.settings.policy import BillingPolicy
 from invoicing.invoices.documents.memo import render_memo
+from invoicing.invoices.holding import Bill, last_bills, reason_to_hold
 from invoicing.invoices.lifecycle import invoice_fact
 from invoicing.invoices.models import Invoice, LineItem
-from invoicing.invoices.rated import rated_lines
+from invoicing.invoices.rated import Draft, drafted
 from invoicing.invoices.schedule import first_action, issue_time
 from invoicing.invoices.snapshot import snapshot_of
-from invoicing.invoices.taxing import flat_rate
+from invoicing.invoices.states import InvoiceAction
+from invoicing.invoices.taxing import flat_tax
 from invoicing.rating.terms import RatedLine
-from invoicing.rating.totals import totals
 from invoicing.subscriptions.advance import policies_of
-from invoicing.subscriptions.models import BillingCycle, CycleAction
+from invoicing.subscriptions.models import BillingCycle, CycleAction, ProrationCredit
 
 logger = logging.getLogger(__name__)
+
+
+_WRITTEN = (CycleAction.OPEN, CycleAction.GENERATE)
 
 
 def generate_due(due: QuerySet[BillingCycle], *, limit: int, real_now: datetime) -> int:
@@ -37,7 +42,7 @@ def generate_due(due: QuerySet[BillingCycle], *, limit: int, real_now: datetime)
     3. If anything raises, nothing of the chunk is kept and its cycles are taken one by one, so that the
        one that cannot be rated is set aside with its error and delays nobody.
     """
-    ready = due.filter(unclaimed(real_now), next_action=CycleAction.GENERATE).order_by("next_action_at", "pk")
+    ready = due.filter(unclaimed(real_now), next_action__in=_WRITTEN).order_by("next_action_at", "pk")
     try:
         return _generate_chunk(ready, limit, real_now)
     except Exception:
@@ -62,7 +67,8 @@ def _generate_alone(ready: QuerySet[BillingCycle], pk: int, real_now: datetime) 
 
 def _generate_chunk(ready: QuerySet[BillingCycle], limit: int, real_now: datetime) -> int:
     with transaction.atomic():
-        locked = ready.select_for_update(skip_locked=True, of=("self",))
+        # The subscription too: what one invoice bills in advance, that of the next cycle has to know.
+        locked = ready.select_for_update(skip_locked=True, no_key=True, of=("self", "subscription"))
         cycles = list(locked.select_related("vendor", "customer", "subscription__price_plan")[:limit])
         if cycles:
             _write(cycles, real_now)
@@ -71,31 +77,63 @@ def _generate_chunk(ready: QuerySet[BillingCycle], limit: int, real_now: datetim
 
 def _write(cycles: Sequence[BillingCycle], real_now: datetime) -> None:
     policies = policies_of(cycles)
-    rated = rated_lines(cycles, policies, lock=True)
-    pairs = [
-        (_invoice(cycle, rated[cycle.pk], policies[cycle.customer_id], real_now), rated[cycle.pk]) for cycle in cycles
-    ]
+    drafts = drafted(cycles, policies, lock=True)
+    due = [(cycle, drafts[cycle.pk]) for cycle in cycles]
+    made = [(cycle, draft) for cycle, draft in due if draft.closes or draft.opens]
+    pairs = [(_invoice(cycle, draft, policies[cycle.customer_id], real_now), draft) for cycle, draft in made]
+    _hold([invoice for invoice, _ in pairs], policies)
     Invoice.objects.bulk_create([invoice for invoice, _ in pairs])
-    LineItem.objects.bulk_create([_line(invoice, i, line) for invoice, lines in pairs for i, line in enumerate(lines)])
-    Event.objects.bulk_create([_event(invoice, real_now) for invoice, _ in pairs])
-    BillingCycle.objects.filter(pk__in=[cycle.pk for cycle in cycles]).update(
-        next_action=CycleAction.NONE, next_action_at=None, last_error="", failures=0
+    credits = _new_credits(made, real_now)
+    LineItem.objects.bulk_create(
+        [_line(invoice, i, line, credits) for invoice, draft in pairs for i, line in enumerate(draft.lines)]
     )
+    Event.objects.bulk_create([_event(invoice, real_now) for invoice, _ in pairs])
+    _mark(due)
 
 
-def _invoice(cycle: BillingCycle, lines: Sequence[RatedLine], policy: BillingPolicy, real_now: datetime) -> Invoice:
-    now = cycle.vendor.now(real_now)
-    sums = totals([line.amount for line in lines], flat_rate(policy))
-    issue_at = issue_time(now, policy)
-    action, action_at = first_action(policy, issue_at)
+def _new_credits(made: Sequence[tuple[BillingCycle, Draft]], real_now: datetime) -> dict[int, ProrationCredit]:
+    """By cycle: what it leaves of what was billed in advance."""
+    rows = {
+        cycle.pk: ProrationCredit(
+            vendor=cycle.vendor,
+            customer_id=cycle.customer_id,
+            cycle=cycle,
+            amount=line.metadata["unused"],
+            created_at=cycle.vendor.now(real_now),
+        )
+        for cycle, draft in made
+        for line in draft.lines
+        if "unused" in line.metadata and line.credit_key is None
+    }
+    ProrationCredit.objects.bulk_create(rows.values())
+    return rows
+
+
+def _mark(due: Sequence[tuple[BillingCycle, Draft]]) -> None:
+    """Cycles that have begun go on to their end, those that have ended are done with."""
+    done = [cycle.pk for cycle, draft in due if draft.closes]
+    begun = [cycle.pk for cycle, draft in due if not draft.closes]
+    opened = [draft.opens.pk for _, draft in due if draft.opens]
+    rows = BillingCycle.objects.all()
+    rows.filter(pk__in=opened).update(opened=True)
+    rows.filter(pk__in=begun).update(next_action=CycleAction.END, next_action_at=F("end"), last_error="", failures=0)
+    rows.filter(pk__in=done).update(next_action=CycleAction.NONE, next_action_at=None, last_error="", failures=0)
+
+
+def _invoice(cycle: BillingCycle, draft: Draft, policy: BillingPolicy, real_now: datetime) -> Invoice:
+    now, lines = cycle.vendor.now(real_now), draft.lines
+    tax = flat_tax(policy, cycle.customer.tax_exempt)
+    sums = tax.totals(line.amount for line in lines)
     invoice = Invoice(
         vendor=cycle.vendor,
         customer=cycle.customer,
         subscription=cycle.subscription,
-        cycle=cycle,
+        cycle=cycle if draft.closes else None,
+        opens=draft.opens,
         currency=cycle.subscription.price_plan.currency,
         sub_total=sums.sub_total,
-        tax_rate=flat_rate(policy),
+        tax_rate=tax.rate,
+        tax_inclusive=tax.inclusive,
         tax_amount=sums.tax_amount,
         amount_due=sums.amount_due,
         period_start=cycle.start,
@@ -103,16 +141,27 @@ def _invoice(cycle: BillingCycle, lines: Sequence[RatedLine], policy: BillingPol
         min_item_start_time=min((line.start for line in lines), default=cycle.start),
         max_item_end_time=max((line.end for line in lines), default=cycle.end),
         generated_at=now,
-        issue_date=issue_at,
-        is_approved=policy.auto_approve_invoices,
-        approved_at=now if policy.auto_approve_invoices else None,
-        next_action=action,
-        next_action_at=action_at,
+        issue_date=issue_time(now, policy),
         customer_snapshot=snapshot_of(cycle.customer),
         policy_snapshot=policy.snapshot(),
     )
     invoice.memo = render_memo(policy.invoice_memo, memo_variables(invoice))
     return invoice
+
+
+def _hold(invoices: Sequence[Invoice], policies: Mapping[int, BillingPolicy]) -> None:
+    """Which of them a person has to approve; the others are. One query a vendor."""
+    bills: dict[int, Bill] = {}
+    for vendor in {invoice.vendor for invoice in invoices}:
+        bills |= last_bills(vendor, (invoice.customer_id for invoice in invoices if invoice.vendor_id == vendor.pk))
+    for invoice in invoices:
+        policy = policies[invoice.customer_id]
+        invoice.hold_reason = reason_to_hold(invoice, policy, bills.get(invoice.customer_id))
+        action, at = first_action(policy, invoice.issue_date, is_held=bool(invoice.hold_reason))
+        invoice.next_action, invoice.next_action_at = action, at
+        invoice.is_approved = action != InvoiceAction.APPROVE
+        invoice.approved_at = invoice.generated_at if invoice.is_approved else None
+        bills[invoice.customer_id] = Bill(invoice.sub_total, invoice.currency)
 
 
 def memo_variables(invoice: Invoice) -> dict[str, str]:
@@ -137,7 +186,8 @@ def memo_variables(invoice: Invoice) -> dict[str, str]:
     }
 
 
-def _line(invoice: Invoice, position: int, line: RatedLine) -> LineItem:
+def _line(invoice: Invoice, position: int, line: RatedLine, credits: Mapping[int, ProrationCredit]) -> LineItem:
+    own = credits[invoice.cycle_id].pk if invoice.cycle_id and "unused" in line.metadata and credits else None
     return LineItem(
         invoice=invoice,
         position=position,
@@ -153,10 +203,13 @@ def _line(invoice: Invoice, position: int, line: RatedLine) -> LineItem:
         metadata=line.metadata,
         explanation=line.explanation,
         adhoc_charge_id=line.charge_key,
+        in_advance=line.in_advance,
+        proration_credit_id=line.credit_key or own,
     )
 
 
 def _event(invoice: Invoice, real_now: datetime) -> Event:
-    details = {"amount_due": invoice.amount_due, "currency": invoice.currency}
+    details = {"amount_due": invoice.amount_due, "currency": invoice.currency, "note": invoice.approval_reason}
     fact = invoice_fact(invoice, EventKind.INVOICE_GENERATED, details)
+    fact = replace(fact, payload={**fact.payload, "approval_reason": invoice.approval_reason})
     return build_event(invoice.vendor, fact, actor=SCHEDULE, now=invoice.generated_at, real_now=real_now)

@@ -11,7 +11,7 @@ from customers.actors import Actor, ActorKind
 
 
 class Payment(models.Model):
-    """One attempt to collect, whoever made it: paid, failed, or under way."""
+    """One attempt to collect, whoever made it: paid, failed, or under way; or money that came by itself."""
 
     class State(models.TextChoices):
         SUCCEEDED = "succeeded", "Succeeded"
@@ -24,6 +24,11 @@ class Payment(models.Model):
     amount = models.BigIntegerField()
     method = models.CharField(max_length=128, blank=True, help_text="For example: Visa ending in 4242.")
     external_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
+    is_by_hand = models.BooleanField(default=False, help_text="Written down by a person: it came outside the gateway.")
+    reference = models.CharField(max_length=128, blank=True, help_text="Of a payment by hand: the bank's, a cheque's.")
+    excess = models.BigIntegerField(
+        default=0, help_text="Of a payment by hand: what it was more than remained to be paid."
+    )
     error_code = models.CharField(max_length=64, blank=True)
     error = models.TextField(blank=True)
     occurred_at = models.DateTimeField()
@@ -33,6 +38,11 @@ class Payment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_state_display()} payment of {self.invoice}"
+
+    @property
+    def is_collected(self) -> bool:
+        """Whether the gateway has the money."""
+        return self.state == self.State.SUCCEEDED and not self.is_by_hand
 
 
 class Refund(models.Model):

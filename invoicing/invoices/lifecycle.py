@@ -19,8 +19,10 @@ from customers.events.record import Fact, record
 from invoicing.invoices.charge_attempts import UNDER_WAY
 from invoicing.invoices.models import AttemptState, Channel, EmailKind, Invoice
 from invoicing.invoices.outbox import queue, tell_customer
+from invoicing.invoices.payments import write_by_hand
 from invoicing.invoices.states import MIRRORED, OPEN, TRANSITIONS, InvoiceAction, InvoiceStatus
 from invoicing.invoices.verbs import InvoiceVerb, check, is_collectable, is_sent_by_gateway
+from invoicing.subscriptions.models import BillingCycle, ProrationCredit
 
 S = InvoiceStatus
 
@@ -224,7 +226,19 @@ def delete(invoice: Invoice, *, actor: Actor, now: datetime, real_now: datetime)
         check(invoice, InvoiceVerb.DELETE)
         details = {"amount_due": invoice.amount_due, "currency": invoice.currency}
         note_fact(invoice, EventKind.INVOICE_DELETED, actor=actor, now=now, real_now=real_now, details=details)
+        take_back_opening(invoice)
         invoice.delete()
+
+
+def take_back_opening(invoice: Invoice) -> None:
+    """What it billed of the next cycle in advance is billed at that cycle's end. Raises ``Conflict`` where the invoice
+    of that end relies on it."""
+    if invoice.opens is None:
+        return
+    if Invoice.objects.filter(cycle=invoice.opens).exists():
+        raise Conflict("The next billing cycle's invoice counts on what this one billed in advance: delete it first.")
+    BillingCycle.objects.filter(pk=invoice.opens.pk).update(opened=False)
+    ProrationCredit.objects.filter(cycle=invoice.opens, line_items__isnull=True).delete()
 
 
 def void(invoice: Invoice, *, actor: Actor, reason: str, now: datetime, real_now: datetime) -> Invoice:
@@ -247,24 +261,45 @@ def void(invoice: Invoice, *, actor: Actor, reason: str, now: datetime, real_now
 
 
 def mark_paid(invoice: Invoice, *, actor: Actor, now: datetime, real_now: datetime) -> Invoice:
-    """The money arrived outside the gateway."""
+    """The money arrived outside the gateway: a payment of all that remained."""
     with transaction.atomic():
         invoice = locked(invoice)
         check(invoice, InvoiceVerb.MARK_PAID)
-        refuse_while_sending(invoice)
-        _refuse_while_charging(invoice, real_now)
-        return transition(
-            invoice,
-            S.PAID,
-            EventKind.INVOICE_PAID,
-            actor=actor,
-            now=now,
-            real_now=real_now,
-            details={"by_hand": True},
-            paid_at=now,
-            amount_paid=invoice.amount_due,
-            **_tell_gateway(invoice, InvoiceAction.MARK_PAID_AT_GATEWAY, now),
-        )
+        refuse_while_paying(invoice, real_now)
+        if invoice.amount_remaining:
+            write_by_hand(invoice, invoice.amount_remaining, "", "", now)
+        return paid_elsewhere(invoice, actor=actor, now=now, real_now=real_now, paid_at=now)
+
+
+def refuse_while_paying(invoice: Invoice, real_now: datetime) -> None:
+    refuse_while_sending(invoice)
+    _refuse_while_charging(invoice, real_now)
+
+
+def paid_elsewhere(
+    invoice: Invoice,
+    *,
+    actor: Actor,
+    now: datetime,
+    real_now: datetime,
+    paid_at: datetime,
+    excess: int = 0,
+    note: str = "",
+) -> Invoice:
+    """All that remained has come outside the gateway, which is told of it. The invoice is locked."""
+    return transition(
+        invoice,
+        S.PAID,
+        EventKind.INVOICE_PAID,
+        actor=actor,
+        now=now,
+        real_now=real_now,
+        details={"by_hand": True, **({"note": f"{note}."} if note else {})},
+        paid_at=paid_at,
+        amount_paid=invoice.amount_paid + invoice.amount_remaining,
+        amount_overpaid=invoice.amount_overpaid + excess,
+        **_tell_gateway(invoice, InvoiceAction.MARK_PAID_AT_GATEWAY, now),
+    )
 
 
 def mark_uncollectible(invoice: Invoice, *, actor: Actor, reason: str, now: datetime, real_now: datetime) -> Invoice:

@@ -15,8 +15,8 @@ from invoicing.gateways import Retry
 from invoicing.invoices.ledger import DisputeState
 from invoicing.invoices.ledger import Payment as Payment
 from invoicing.invoices.ledger import Refund as Refund
-from invoicing.invoices.states import InvoiceStatus
-from invoicing.subscriptions.models import AdhocCharge, BillingCycle, Subscription
+from invoicing.invoices.states import BEFORE_ISSUE, InvoiceStatus
+from invoicing.subscriptions.models import AdhocCharge, BillingCycle, ProrationCredit, Subscription
 
 
 class LineItemKind(models.TextChoices):
@@ -27,6 +27,7 @@ class LineItemKind(models.TextChoices):
     MINIMUM_CHARGE = "MINIMUM_CHARGE", "Minimum charge"
     METERED_COMPONENT_MINIMUM_CHARGE = "METERED_COMPONENT_MINIMUM_CHARGE", "Minimum charge of a component"
     ADHOC_CHARGE = "ADHOC_CHARGE", "Ad-hoc charge"
+    PRORATION_CREDIT = "PRORATION_CREDIT", "Credit for unused time"
 
 
 class Invoice(VendorOwned, QueuedWork):
@@ -39,17 +40,26 @@ class Invoice(VendorOwned, QueuedWork):
         Subscription, on_delete=models.PROTECT, related_name="invoices", null=True, blank=True
     )
     cycle = models.OneToOneField(BillingCycle, on_delete=models.PROTECT, related_name="invoice", null=True, blank=True)
+    opens = models.OneToOneField(
+        BillingCycle,
+        on_delete=models.PROTECT,
+        related_name="opening_invoice",
+        null=True,
+        blank=True,
+        help_text="The billing cycle whose fixed items it bills in advance.",
+    )
     status = models.CharField(max_length=24, choices=InvoiceStatus.choices, default=InvoiceStatus.GENERATED)
     number = models.CharField(max_length=40, blank=True, help_text="Given when it is issued.")
     currency = models.CharField(max_length=3)
     sub_total = models.BigIntegerField()
     discount_credit = models.BigIntegerField(default=0, help_text="Credits applied.")
     tax_rate = models.DecimalField(max_digits=7, decimal_places=4, default=0, help_text="Percent.")
+    tax_inclusive = models.BooleanField(default=False, help_text="The prices contain the flat tax.")
     tax_amount = models.BigIntegerField(default=0)
     amount_due = models.BigIntegerField()
     amount_paid = models.BigIntegerField(default=0)
     amount_credited = models.BigIntegerField(default=0, help_text="Taken off by the gateway's credit notes.")
-    amount_overpaid = models.BigIntegerField(default=0, help_text="Paid beyond what was due; the gateway keeps it.")
+    amount_overpaid = models.BigIntegerField(default=0, help_text="Paid beyond what was due.")
 
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()
@@ -63,6 +73,7 @@ class Invoice(VendorOwned, QueuedWork):
 
     memo = models.TextField(blank=True)
     is_approved = models.BooleanField(default=False)
+    hold_reason = models.TextField(blank=True, help_text="Why it was held for a person when it was generated.")
     generated_at = models.DateTimeField()
     approved_at = models.DateTimeField(null=True, blank=True)
     issued_at = models.DateTimeField(null=True, blank=True)
@@ -179,7 +190,7 @@ class Invoice(VendorOwned, QueuedWork):
     @property
     def amount_refundable(self) -> int:
         """What the gateway collected and still has."""
-        collected = sum(payment.amount for payment in self.payments.all() if payment.state == Payment.State.SUCCEEDED)
+        collected = sum(payment.amount for payment in self.payments.all() if payment.is_collected)
         return max(collected - self.amount_refunded - self.amount_disputed, 0)
 
     @property
@@ -191,6 +202,13 @@ class Invoice(VendorOwned, QueuedWork):
     def was_tried(self) -> bool:
         """Whether there are attempts to collect it to show."""
         return bool(self.amount_paid) or self.latest_payment_attempt_at is not None
+
+    @property
+    def approval_reason(self) -> str:
+        """Why it waits for approval; empty where it does not."""
+        if self.is_approved or self.state not in BEFORE_ISSUE:
+            return ""
+        return f"Held: {self.hold_reason}." if self.hold_reason else "Automatic approval is off."
 
     @property
     def is_charged_by_us(self) -> bool:
@@ -230,6 +248,10 @@ class LineItem(models.Model):
     )
     adhoc_charge = models.OneToOneField(
         AdhocCharge, on_delete=models.PROTECT, related_name="line_item", null=True, blank=True
+    )
+    in_advance = models.BooleanField(default=False, help_text="Bills the cycle that its invoice opens.")
+    proration_credit = models.ForeignKey(
+        ProrationCredit, on_delete=models.PROTECT, related_name="line_items", null=True, blank=True
     )
 
     objects = LineItems()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from invoicing.gateways import GatewayInvoice, GatewayPayment, GatewayStatus, Waiting
@@ -83,5 +84,26 @@ def _changed(row: Payment, payment: GatewayPayment) -> Payment:
 
 
 def tried(invoice: Invoice) -> list[Payment]:
-    """Every attempt, oldest first."""
-    return sorted(invoice.payments.all(), key=lambda row: (row.occurred_at, row.pk))
+    """Every attempt to collect, oldest first."""
+    return sorted(invoice.payments.filter(is_by_hand=False), key=lambda row: (row.occurred_at, row.pk))
+
+
+def write_by_hand(invoice: Invoice, amount: int, means: str, reference: str, at: datetime) -> Payment:
+    """Money that came outside the gateway. The invoice is locked; its own columns are the caller's."""
+    return Payment.objects.create(
+        invoice=invoice,
+        state=State.SUCCEEDED,
+        amount=amount,
+        excess=max(amount - invoice.amount_remaining, 0),
+        method=means,
+        reference=reference,
+        is_by_hand=True,
+        occurred_at=at,
+    )
+
+
+def excess_by_hand(invoice: Invoice) -> int:
+    """What payments by hand were more than remained, which the gateway knows nothing of."""
+    if not invoice.amount_overpaid:
+        return 0
+    return sum(invoice.payments.filter(is_by_hand=True).values_list("excess", flat=True))

@@ -9,9 +9,8 @@ from customers.errors import Missing
 from customers.settings.policy import policy_for
 from invoicing.invoices.rated import rated_lines
 from invoicing.invoices.schedule import issue_time
-from invoicing.invoices.taxing import flat_rate
+from invoicing.invoices.taxing import flat_tax
 from invoicing.rating.terms import RatedLine
-from invoicing.rating.totals import totals
 from invoicing.subscriptions.models import BillingCycle, Subscription
 
 
@@ -52,7 +51,7 @@ def preview_of(cycle: BillingCycle, *, now: datetime) -> PreviewedInvoice:
     """``cycle`` comes with ``vendor``, ``customer__vendor`` and ``subscription__price_plan`` loaded."""
     policy = policy_for(cycle.customer)
     lines = rated_lines([cycle], {cycle.customer_id: policy}, until=now)[cycle.pk]
-    sums = totals([line.amount for line in lines], flat_rate(policy))
+    sums = flat_tax(policy, cycle.customer.tax_exempt).totals(line.amount for line in lines)
     generated_at = cycle.end + policy.invoice_grace_period
     return PreviewedInvoice(
         currency=cycle.subscription.price_plan.currency,

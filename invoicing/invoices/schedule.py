@@ -18,9 +18,11 @@ def issue_time(generated_at: datetime, policy: BillingPolicy) -> datetime:
     return generated_at + policy.payment_grace_period
 
 
-def first_action(policy: BillingPolicy, issue_at: datetime) -> tuple[InvoiceAction, datetime | None]:
+def first_action(
+    policy: BillingPolicy, issue_at: datetime, *, is_held: bool = False
+) -> tuple[InvoiceAction, datetime | None]:
     """What follows generation. An invoice that needs a person's approval has no time."""
-    if policy.auto_approve_invoices:
+    if policy.auto_approve_invoices and not is_held:
         return InvoiceAction.ISSUE, issue_at
     return InvoiceAction.APPROVE, None
 
@@ -82,7 +84,7 @@ def next_step(invoice: Invoice, policy: BillingPolicy) -> NextStep:
     if action == InvoiceAction.ISSUE:
         return NextStep(_issue_sentence(invoice, policy), invoice.next_action_at, _issue_reason(invoice, policy))
     if action == InvoiceAction.APPROVE:
-        return NextStep("Waits for approval.", None, f"Automatic approval is off ({_source(policy, 'approve')}).")
+        return NextStep("Waits for approval.", None, _approval_reason(invoice, policy))
     if action == InvoiceAction.COLLECT and not invoice.action_request and invoice.next_action_at:
         tries = f"{invoice.payment_retry_attempt} of {policy.retry_attempts} retries"
         because = f"The last try failed: {invoice.payment_error} This is {tries} ({_source(policy, 'retry')})."
@@ -110,6 +112,12 @@ _SETTING_OF = {
     "channel": "invoice_via_octane",
     "retry": "retry_attempts",
 }
+
+
+def _approval_reason(invoice: Invoice, policy: BillingPolicy) -> str:
+    if invoice.hold_reason:
+        return f"Held: {invoice.hold_reason}."
+    return f"Automatic approval is off ({_source(policy, 'approve')})."
 
 
 def _source(policy: BillingPolicy, key: str) -> str:

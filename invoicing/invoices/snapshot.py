@@ -10,4 +10,4 @@ from customers.customer import Customer
 
 def snapshot_of(customer: Customer) -> dict[str, Any]:
     """Who is billed, frozen: the document says what was true when it was made."""
-    return {name: getattr(customer, name) for name in ("name", "display_name", *CONTACT_FIELDS)}
+    return {name: getattr(customer, name) for name in ("name", "display_name", "tax_exempt", *CONTACT_FIELDS)}

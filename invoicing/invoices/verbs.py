@@ -21,6 +21,7 @@ class InvoiceVerb(StrEnum):
     CHANGE_DUE_DATE = "change_due_date"
     SEND = "send"
     MARK_PAID = "mark_paid"
+    RECORD_PAYMENT = "record_payment"
     VOID = "void"
     MARK_UNCOLLECTIBLE = "mark_uncollectible"
     DELETE = "delete"
@@ -49,6 +50,8 @@ def _refusal(invoice: Invoice, verb: InvoiceVerb) -> str:
             return f"{invoice} cannot be sent again: {_why_not_sent(invoice)}."
         case InvoiceVerb.MARK_PAID if S.PAID not in TRANSITIONS[state]:
             return f"{invoice} cannot be marked as paid: it is {word}."
+        case InvoiceVerb.RECORD_PAYMENT if state == S.VOIDED:
+            return f"{invoice} cannot take a payment: it is {word}."
         case InvoiceVerb.VOID if S.VOIDED not in TRANSITIONS[state]:
             return f"{invoice} cannot be voided: it is {word}."
         case InvoiceVerb.MARK_UNCOLLECTIBLE if S.UNCOLLECTIBLE not in TRANSITIONS[state]:

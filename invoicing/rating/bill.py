@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from customers.money import format_money
+from invoicing.rating.ahead import NOTHING_AHEAD, Ahead, kept, left_to_bill, left_to_discount, unused
 from invoicing.rating.discounts import DiscountTerms, discount_lines
 from invoicing.rating.minimums import with_component_minimum, with_plan_minimum
 from invoicing.rating.rate import rate_cycle
@@ -24,15 +26,40 @@ def bill_cycle(
     discounts: Sequence[DiscountTerms] = (),
     charges: Sequence[ChargeTerms] = (),
     minimum_replaces: bool = False,
+    ahead: Ahead = NOTHING_AHEAD,
 ) -> list[RatedLine]:
     """Base price and usage, component minimums, discounts, the plan's minimum. Ad-hoc charges stand outside them.
 
-    ``minimum_replaces``: the line of a minimum stands in place of what it tops up.
+    ``minimum_replaces``: the line of a minimum stands in place of what it tops up. ``ahead`` is what was billed of the
+    cycle in advance; where more was billed than it came to, the last line says so, and takes nothing off yet.
     """
-    lines = _with_component_minimums(rate_cycle(terms, usage, start, end), terms, minimum_replaces)
-    lines += discount_lines(lines, discounts, terms, start, end)
-    lines = with_plan_minimum(lines, terms, start, end, replaces=minimum_replaces)
-    return [*lines, *(charge_line(charge) for charge in charges)]
+    owed = rate_cycle(terms, usage, start, end)
+    back = unused(owed, ahead)
+    lines = _with_component_minimums(
+        left_to_bill(owed, ahead, terms.currency), terms, start, end, replaces=minimum_replaces, ahead=ahead
+    )
+    lowered = discount_lines(lines, left_to_discount(discounts, ahead), terms, start, end)
+    lines += [line for line in lowered if line.amount or not ahead.lines]
+    lines = with_plan_minimum(lines, terms, start, end, replaces=minimum_replaces, billed=ahead.net - back)
+    return [*lines, *(charge_line(charge) for charge in charges), *_unused_lines(back, terms, start, end)]
+
+
+def _unused_lines(amount: int, terms: PlanTerms, start: datetime, end: datetime) -> list[RatedLine]:
+    if not amount:
+        return []
+    line = RatedLine(
+        kind=LineKind.PRORATION_CREDIT,
+        name=f"{terms.label or terms.base_price_name}: unused time",
+        description=f"{format_money(amount, terms.currency)} billed in advance and not used",
+        quantity=None,
+        quantity_unit="",
+        unit_price=None,
+        amount=0,
+        start=start,
+        end=end,
+        metadata={"unused": amount},
+    )
+    return [line]
 
 
 def charge_line(charge: ChargeTerms) -> RatedLine:
@@ -52,12 +79,15 @@ def charge_line(charge: ChargeTerms) -> RatedLine:
     )
 
 
-def _with_component_minimums(lines: list[RatedLine], terms: PlanTerms, replaces: bool) -> list[RatedLine]:
+def _with_component_minimums(
+    lines: list[RatedLine], terms: PlanTerms, start: datetime, end: datetime, *, replaces: bool, ahead: Ahead
+) -> list[RatedLine]:
     """The components' lines are the last ones, in the plan's order."""
     fixed = [line for line in lines if line.kind != LineKind.METERED_COMPONENT]
     metered: dict[str, list[RatedLine]] = {component.uuid: [] for component in terms.components}
     for line in lines[len(fixed) :]:
         metered[line.metadata["metered_component_uuid"]].append(line)
-    for component in terms.components:
-        fixed += with_component_minimum(metered[component.uuid], component, terms, replaces=replaces)
+    for part in terms.components:
+        billed = kept(ahead, part.uuid)
+        fixed += with_component_minimum(metered[part.uuid], part, terms, start, end, replaces=replaces, billed=billed)
     return fixed

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 
 from customers.money import format_money
@@ -17,27 +18,63 @@ from invoicing.rating.wording import plain
 
 
 def with_component_minimum(
-    lines: Sequence[RatedLine], component: ComponentTerms, terms: PlanTerms, *, replaces: bool
+    lines: Sequence[RatedLine],
+    component: ComponentTerms,
+    terms: PlanTerms,
+    start: datetime,
+    end: datetime,
+    *,
+    replaces: bool,
+    billed: int = 0,
 ) -> list[RatedLine]:
-    """The component's lines, and beside them or in their place that of its minimum where one applies."""
+    """The component's lines, and beside them or in their place that of its minimum where one applies. ``billed`` is
+    what was billed of it in advance."""
     least = half_up(component.minimum_charge * terms.proration)
-    if sum(line.amount for line in lines) >= least:
-        return list(lines)
-    text = _text(component.minimum_charge, least, terms)
+    if (above := sum(line.amount for line in lines) + billed - least) >= 0:
+        return [*lines, *_change(above, component, least, terms, start, end)]
+    text = _text(component.minimum_charge, least, billed, terms)
     kind, name = LineKind.METERED_COMPONENT_MINIMUM_CHARGE, f"{component.name} Minimum Charge"
     evidence = {"metered_component_uuid": component.uuid, "meter_name": component.meter_name}
-    return _applied(kind, name, text, lines, least, lines[0].start, lines[0].end, evidence, replaces)
+    return _applied(kind, name, text, lines, least, billed, start, end, evidence, replaces)
+
+
+def _change(
+    above: int, component: ComponentTerms, least: int, terms: PlanTerms, start: datetime, end: datetime
+) -> list[RatedLine]:
+    percent = component.change_after_minimum
+    if not percent or not above:
+        return []
+    text = f"{plain(percent)}% of {format_money(above, terms.currency)} above the minimum charge of"
+    line = RatedLine(
+        kind=LineKind.METERED_COMPONENT,
+        name=f"{component.name}: above the minimum charge",
+        description=f"{text} {format_money(least, terms.currency)}",
+        quantity=None,
+        quantity_unit="",
+        unit_price=None,
+        amount=half_up(Fraction(above) * Fraction(percent) / 100),
+        start=start,
+        end=end,
+        metadata={"metered_component_uuid": component.uuid, "meter_name": component.meter_name, "above": above},
+    )
+    return [line]
 
 
 def with_plan_minimum(
-    lines: Sequence[RatedLine], terms: PlanTerms, start: datetime, end: datetime, *, replaces: bool
+    lines: Sequence[RatedLine],
+    terms: PlanTerms,
+    start: datetime,
+    end: datetime,
+    *,
+    replaces: bool,
+    billed: int = 0,
 ) -> list[RatedLine]:
     least = half_up(terms.minimum_charge * terms.proration)
-    if sum(line.amount for line in lines) >= least:
+    if sum(line.amount for line in lines) + billed >= least:
         return list(lines)
-    text = _text(terms.minimum_charge, least, terms)
+    text = _text(terms.minimum_charge, least, billed, terms)
     name = f"{terms.label or terms.base_price_name} Minimum Charge"
-    return _applied(LineKind.MINIMUM_CHARGE, name, text, lines, least, start, end, {}, replaces)
+    return _applied(LineKind.MINIMUM_CHARGE, name, text, lines, least, billed, start, end, {}, replaces)
 
 
 def _applied(
@@ -46,6 +83,7 @@ def _applied(
     text: str,
     lines: Sequence[RatedLine],
     least: int,
+    billed: int,
     start: datetime,
     end: datetime,
     evidence: dict[str, str],
@@ -54,6 +92,7 @@ def _applied(
     reached = sum(line.amount for line in lines)
     stands_for = [{"kind": str(line.kind), "name": line.name, "amount": line.amount} for line in lines]
     explanation = {"lines": [_replaced(line) for line in lines]} if replaces else {}
+    ahead = {"billed_in_advance": billed} if billed else {}
     minimum = RatedLine(
         kind=kind,
         name=name,
@@ -61,10 +100,16 @@ def _applied(
         quantity=None,
         quantity_unit="",
         unit_price=None,
-        amount=least if replaces else least - reached,
+        amount=least - billed if replaces else least - billed - reached,
         start=start,
         end=end,
-        metadata={**evidence, "minimum": least, "reached": reached, **({"replaces": stands_for} if replaces else {})},
+        metadata={
+            **evidence,
+            **ahead,
+            "minimum": least,
+            "reached": reached + billed,
+            **({"replaces": stands_for} if replaces else {}),
+        },
         explanation=explanation,
     )
     return [minimum] if replaces else [*lines, minimum]
@@ -84,6 +129,8 @@ def _replaced(line: RatedLine) -> dict[str, Any]:
     }
 
 
-def _text(whole: int, least: int, terms: PlanTerms) -> str:
+def _text(whole: int, least: int, billed: int, terms: PlanTerms) -> str:
     text = f"Minimum of {format_money(whole, terms.currency)}"
-    return text if least == whole else f"{text}, {format_money(least, terms.currency)} for a shorter billing cycle"
+    if least != whole:
+        text += f", {format_money(least, terms.currency)} for a shorter billing cycle"
+    return f"{text}, less {format_money(billed, terms.currency)} billed in advance" if billed else text

@@ -11,6 +11,7 @@ from typing import Any
 
 from customers.money import format_money
 from invoicing.rating import schemes
+from invoicing.rating.add_ons import add_on_lines
 from invoicing.rating.price_lists import Labels, price_parts, scheme_for
 from invoicing.rating.rounding import half_up
 from invoicing.rating.terms import ComponentTerms, LineKind, PlanTerms, RatedLine, Scheme
@@ -26,12 +27,12 @@ _UNIT_PRICE_STEP = Decimal("1e-12")
 def rate_cycle(
     terms: PlanTerms, usage: Mapping[int, Usage], period_start: datetime, period_end: datetime
 ) -> list[RatedLine]:
-    """The base price first, where there is one, then one line for each metered component in the plan's order (under a
-    price list, one for each combination of labels that was used).
+    """The base price first, where there is one, then the add-ons that the customer has, then one line for each metered
+    component in the plan's order (under a price list, one for each combination of labels that was used).
 
     ``usage`` is by component key; a component that is not in it was not used.
     """
-    lines = [_base_line(terms, period_start, period_end)] if terms.base_price > 0 else []
+    lines = [*base_lines(terms, period_start, period_end), *add_on_lines(terms, period_start, period_end)]
     for component in terms.components:
         used = usage.get(component.key, NO_USAGE)
         for labels, part in price_parts(component, used):
@@ -40,25 +41,34 @@ def rate_cycle(
     return lines
 
 
-def _base_line(terms: PlanTerms, start: datetime, end: datetime) -> RatedLine:
-    whole = terms.proration == 1
-    return RatedLine(
+def base_lines(terms: PlanTerms, start: datetime, end: datetime) -> list[RatedLine]:
+    """None where there is no base price, or where another of the several cycles that it is for bears it."""
+    share = terms.proration if terms.base_share is None else terms.base_share
+    if terms.base_price <= 0 or terms.base_share == 0:
+        return []
+    whole = share == 1
+    line = RatedLine(
         kind=LineKind.BASE_PRICE,
         name=terms.base_price_name,
-        description="" if whole else _proration_text(terms),
+        description=_base_text(terms, share),
         quantity=Decimal(1) if whole else None,
         quantity_unit="",
         unit_price=Decimal(terms.base_price) if whole else None,
-        amount=half_up(terms.base_price * terms.proration),
+        amount=half_up(terms.base_price * share),
         start=start,
         end=end,
-        metadata={} if whole else {"proration": str(terms.proration), "whole": terms.base_price},
+        metadata={} if whole else {"proration": str(share), "whole": terms.base_price},
     )
+    return [line]
 
 
-def _proration_text(terms: PlanTerms) -> str:
-    percent = half_up(terms.proration * 10_000) / Decimal(100)
-    return f"{plain(percent)}% of {format_money(terms.base_price, terms.currency)}, for a shorter billing cycle"
+def _base_text(terms: PlanTerms, share: Fraction) -> str:
+    cycles = "" if terms.base_price_frequency == 1 else f"for {terms.base_price_frequency} billing cycles"
+    if share == 1:
+        return cycles
+    percent = half_up(share * 10_000) / Decimal(100)
+    why = f"{cycles}, of which not all of the time" if cycles else "for a shorter billing cycle"
+    return f"{plain(percent)}% of {format_money(terms.base_price, terms.currency)}, {why}"
 
 
 def _component_line(

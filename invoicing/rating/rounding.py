@@ -1,7 +1,8 @@
-"""The one place where a fraction of a minor unit becomes an amount: half up, away from zero when negative."""
+"""The one place where a fraction becomes an amount or a quantity: half up, away from zero when negative."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from fractions import Fraction
 
 from customers.money import LARGEST_MINOR, MoneyError
@@ -14,3 +15,9 @@ def half_up(minor: Fraction) -> int:
     if size > LARGEST_MINOR:
         raise MoneyError(f"An amount of about {size} minor units is too large: at most {LARGEST_MINOR} can be kept.")
     return size if minor >= 0 else -size
+
+
+def twelve_decimals(quantity: Fraction) -> Decimal:
+    """As many as are kept of a quantity."""
+    whole = int(abs(quantity) * 10**12 + _HALF)
+    return Decimal(f"{whole if quantity >= 0 else -whole}e-12")

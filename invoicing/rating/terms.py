@@ -19,11 +19,13 @@ class Scheme(StrEnum):
 
 class LineKind(StrEnum):
     BASE_PRICE = "BASE_PRICE"
+    ADD_ON = "ADD_ON"
     METERED_COMPONENT = "METERED_COMPONENT"
     MINIMUM_CHARGE = "MINIMUM_CHARGE"
     METERED_COMPONENT_MINIMUM_CHARGE = "METERED_COMPONENT_MINIMUM_CHARGE"
     DISCOUNT = "DISCOUNT"
     ADHOC_CHARGE = "ADHOC_CHARGE"
+    PRORATION_CREDIT = "PRORATION_CREDIT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,9 @@ class ComponentTerms:
     """``key`` finds its usage; ``name`` is what the invoice prints. ``minimum_charge`` is for a whole cycle.
     ``aggregation`` is the meter's, for the record. ``time_unit`` is what a level's price is for, and ``watermark`` what
     of the level costs nothing. Under a ``price_list`` the scheme's own tiers, if any, are for what no row fits;
-    ``label_keys`` are the meter's primary labels, in the order of a stream's values.
+    ``label_keys`` are the meter's primary labels, in the order of a stream's values. ``is_level``: a gauge, which can
+    be billed in advance by its level at the start. ``change_after_minimum`` is the percentage by which what is above
+    the minimum charge costs more, or less.
     """
 
     key: int
@@ -71,11 +75,37 @@ class ComponentTerms:
     watermark: Decimal | None = None
     price_list: tuple[PriceRow, ...] = ()
     label_keys: tuple[str, ...] = ()
+    is_level: bool = False
+    change_after_minimum: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the billing cycle in which the number of an add-on did not change: ``share`` of a whole cycle."""
+
+    quantity: Decimal
+    share: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class AddOnTerms:
+    """A fixed item. Of a ``single_use`` one, ``before`` and ``reached`` are the largest numbers that there had been
+    before the cycle, and by its end."""
+
+    uuid: str
+    name: str
+    scheme: SchemeTerms
+    single_use: bool = False
+    stretches: tuple[Stretch, ...] = ()
+    before: Decimal = Decimal(0)
+    reached: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
 class PlanTerms:
-    """``proration`` is the share of the base price, and of the minimum charges, that this cycle bears."""
+    """``proration`` is the share of the minimum charges, and of the base price, that this cycle bears; ``base_share``
+    that of a base price for several cycles (``base_price_frequency``): nothing of it makes no line.
+    ``add_ons`` are those of the customer, where the plan ``has_add_ons``."""
 
     currency: str
     base_price: int
@@ -84,6 +114,10 @@ class PlanTerms:
     proration: Fraction = Fraction(1)
     minimum_charge: int = 0
     label: str = ""
+    base_price_frequency: int = 1
+    base_share: Fraction | None = None
+    add_ons: tuple[AddOnTerms, ...] = ()
+    has_add_ons: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +138,10 @@ class RatedLine:
     """A line item before it has an invoice. ``amount`` is in minor units, rounded once, here.
 
     ``quantity`` and ``unit_price`` are given only where their product is the amount. ``charge_key`` is that of
-    the ad-hoc charge that the line bills. ``metadata`` says how the amount came about and is shown with the line,
-    ``explanation`` holds what would be too much there: the days of its usage, or the lines it stands in place of.
+    the ad-hoc charge that the line bills, ``credit_key`` that of the credit that it takes from (none yet: the one
+    that its own cycle leaves). ``in_advance``: it bills the next cycle. ``metadata`` says how the amount came about
+    and is shown with the line, ``explanation`` holds what would be too much there: the days of its usage, or the
+    lines it stands in place of.
     """
 
     kind: str
@@ -119,4 +155,6 @@ class RatedLine:
     end: datetime
     metadata: dict[str, Any]
     charge_key: int | None = None
+    in_advance: bool = False
+    credit_key: int | None = None
     explanation: dict[str, Any] = field(default_factory=dict)

@@ -12,15 +12,17 @@ from invoicing.rating.rounding import half_up
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Minor units. ``sub_total`` is the sum of the lines; tax is of the subtotal, not of each line."""
+    """Minor units. ``sub_total`` is the sum of the lines; tax is of the subtotal, not of each line. Where the lines
+    contain it, ``amount_due`` is the subtotal."""
 
     sub_total: int
     tax_amount: int
     amount_due: int
 
 
-def totals(amounts: Iterable[int], tax_rate_percent: Decimal) -> Totals:
-    """``amounts`` are those of the lines."""
+def totals(amounts: Iterable[int], tax_rate_percent: Decimal, *, inclusive: bool = False) -> Totals:
+    """``amounts`` are those of the lines; ``inclusive``: they contain the tax."""
     sub_total = sum(amounts)
-    tax = half_up(Fraction(sub_total) * Fraction(tax_rate_percent) / 100)
-    return Totals(sub_total, tax, sub_total + tax)
+    rate = Fraction(tax_rate_percent)
+    tax = half_up(sub_total * rate / (100 + rate if inclusive else 100))
+    return Totals(sub_total, tax, sub_total if inclusive else sub_total + tax)

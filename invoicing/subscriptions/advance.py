@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
@@ -13,7 +13,7 @@ from customers.settings.expressions import grace_period
 from customers.settings.policy import BillingPolicy, policies_for, vendor_policy
 from customers.vendor import Vendor
 from invoicing.subscriptions.models import BillingCycle, CycleAction
-from invoicing.subscriptions.rules import planned_cycle
+from invoicing.subscriptions.rules import cycle_rule, planned_cycle
 
 
 def end_due_cycles(cycles: QuerySet[BillingCycle], *, limit: int, real_now: datetime) -> int:
@@ -25,30 +25,43 @@ def end_due_cycles(cycles: QuerySet[BillingCycle], *, limit: int, real_now: date
     with transaction.atomic():
         due = list(
             cycles.filter(next_action=CycleAction.END)
-            .select_related("vendor", "subscription__price_plan")
+            .select_related("vendor", "subscription__price_plan", "subscription__followed_by")
             .select_for_update(skip_locked=True, no_key=True, of=("self", "subscription"))
             .order_by("next_action_at", "pk")[:limit]
         )
         if due:
-            _end(due)
-            BillingCycle.objects.bulk_create(_successors(due))
+            policies = policies_of(due)
+            _end(due, policies)
+            BillingCycle.objects.bulk_create(_successors(due, policies))
     return len(due)
 
 
-def _end(due: Sequence[BillingCycle]) -> None:
-    policies = policies_of(due)
-    graces = [policies[cycle.customer_id].invoice_grace_period for cycle in due]
+def _end(due: Sequence[BillingCycle], policies: Mapping[int, BillingPolicy]) -> None:
+    at_once = [_is_changed_midway(cycle) for cycle in due]
+    graces = [
+        timedelta(0) if now else policies[cycle.customer_id].invoice_grace_period
+        for cycle, now in zip(due, at_once, strict=True)
+    ]
+    trials = [cycle_rule(cycle.subscription, cycle.vendor.zone).is_trial(cycle.index) for cycle in due]
     with connection.cursor() as cursor:
-        cursor.execute(_END, [[cycle.pk for cycle in due], graces])
+        cursor.execute(_END, [[cycle.pk for cycle in due], graces, at_once, trials])
 
 
-# "end" is quoted because it is a keyword.
+# "end" is quoted because it is a keyword. A trial has no invoice.
 _END = """
     UPDATE invoicing_billingcycle AS cycle
-    SET ended_at = cycle."end", next_action = 'generate', next_action_at = cycle."end" + due.grace
-    FROM unnest(%s::bigint[], %s::interval[]) AS due(id, grace)
+    SET ended_at = cycle."end", at_once = due.at_once,
+        next_action = CASE WHEN due.trial THEN '' ELSE 'generate' END,
+        next_action_at = CASE WHEN due.trial THEN NULL ELSE cycle."end" + due.grace END
+    FROM unnest(%s::bigint[], %s::interval[], %s::bool[], %s::bool[]) AS due(id, grace, at_once, trial)
     WHERE cycle.id = due.id
 """
+
+
+def _is_changed_midway(cycle: BillingCycle) -> bool:
+    """A change of plan is invoiced at once, unless it is at the end of a billing cycle."""
+    changed = getattr(cycle.subscription, "followed_by", None) is not None
+    return changed and cycle.end < cycle_rule(cycle.subscription, cycle.vendor.zone).bounds(cycle.index)[1]
 
 
 def policies_of(cycles: Iterable[BillingCycle]) -> dict[int, BillingPolicy]:
@@ -59,12 +72,20 @@ def policies_of(cycles: Iterable[BillingCycle]) -> dict[int, BillingPolicy]:
     return {pk: policy for vendor, ids in customers.items() for pk, policy in policies_for(vendor, ids).items()}
 
 
-def _successors(ended: Iterable[BillingCycle]) -> list[BillingCycle]:
+def _successors(ended: Iterable[BillingCycle], policies: Mapping[int, BillingPolicy]) -> list[BillingCycle]:
     return [
-        planned_cycle(cycle.subscription, cycle.vendor.zone, cycle.index + 1, start=cycle.end)
+        _successor(cycle, policies[cycle.customer_id])
         for cycle in ended
         if cycle.subscription.expired_at is None or cycle.subscription.expired_at > cycle.end
     ]
+
+
+def _successor(cycle: BillingCycle, policy: BillingPolicy) -> BillingCycle:
+    """Its fixed items are billed in advance by the invoice of ``cycle``, but a trial has none."""
+    zone = cycle.vendor.zone
+    after_trial = cycle_rule(cycle.subscription, zone).is_trial(cycle.index)
+    opens = after_trial and policy.invoice_fixed_components_at_start
+    return planned_cycle(cycle.subscription, zone, cycle.index + 1, start=cycle.end, opens=opens)
 
 
 def reschedule(vendor: Vendor, customer: Customer | None) -> int:
@@ -73,7 +94,7 @@ def reschedule(vendor: Vendor, customer: Customer | None) -> int:
     One statement, in the transaction of the saving. Answers how many moved. A moment that has passed by
     the new settings is due at once.
     """
-    waiting = BillingCycle.objects.of(vendor).filter(next_action=CycleAction.GENERATE)
+    waiting = BillingCycle.objects.of(vendor).filter(next_action=CycleAction.GENERATE, at_once=False)
     if customer is not None:
         waiting = waiting.filter(customer=customer)
     planned = F("end") + grace_period("invoice_grace_period", vendor_policy(vendor))

@@ -80,9 +80,9 @@ def _component(subscription: Subscription, draft: DiscountDraft, at: str) -> int
 
 
 def current_index(subscription: Subscription, now: datetime) -> int:
-    """The number of the running cycle; 0 before the first one."""
+    """The number of the running cycle; before the first one, and in a trial, that of the first that is billed."""
     rule = cycle_rule(subscription, subscription.vendor.zone)
-    return rule.index_at(max(now, subscription.effective_at))
+    return max(rule.index_at(max(now, subscription.effective_at)), rule.first)
 
 
 def shorten_discount(customer: Customer, uuid: UUID, *, duration: int = 0, now: datetime) -> None:

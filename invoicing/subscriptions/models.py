@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from customers.claims import QueuedWork
 from customers.customer import Customer
 from customers.scoping import VendorOwned
-from invoicing.catalog.models import MeteredComponent, PricePlan
+from invoicing.catalog.models import AddOn, MeteredComponent, PricePlan
 
 
 class Subscription(VendorOwned):
@@ -20,6 +20,17 @@ class Subscription(VendorOwned):
     align_to_calendar = models.BooleanField(default=False)
     effective_at = models.DateTimeField()
     expired_at = models.DateTimeField(null=True, blank=True, help_text="Exclusive end; empty while it runs on.")
+    trial_ends_at = models.DateTimeField(
+        null=True, blank=True, help_text="Until then nothing is charged; the billing cycles run from then on."
+    )
+    follows = models.OneToOneField(
+        "self",
+        on_delete=models.PROTECT,
+        related_name="followed_by",
+        null=True,
+        blank=True,
+        help_text="The subscription that a change of plan replaced by this one.",
+    )
     created_at = models.DateTimeField()
 
     class Meta:
@@ -36,6 +47,25 @@ class Subscription(VendorOwned):
 
     def __str__(self) -> str:
         return f"{self.customer} on {self.price_plan}"
+
+
+class AddOnChange(VendorOwned):
+    """From ``effective_at`` on, so many more (or fewer) of an add-on. ``price`` stands in place of the plan's from then
+    on; in minor units, for each."""
+
+    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="add_on_changes")
+    add_on = models.ForeignKey(AddOn, on_delete=models.PROTECT, related_name="changes")
+    quantity = models.DecimalField(max_digits=30, decimal_places=12)
+    price = models.DecimalField(max_digits=30, decimal_places=12, null=True, blank=True)
+    effective_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["effective_at", "pk"]
+        indexes = [models.Index(fields=["subscription", "effective_at", "id"], name="add_on_change_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.quantity:+f} {self.add_on} for {self.subscription}"
 
 
 class Discount(VendorOwned):
@@ -147,13 +177,17 @@ class CouponUse(models.Model):
 class CycleAction(models.TextChoices):
     """What happens next to a billing cycle."""
 
+    OPEN = "open", "Bill its fixed items in advance"
     END = "end", "End the billing cycle"
     GENERATE = "generate", "Generate the invoice"
     NONE = "", "Nothing"
 
 
 class BillingCycle(VendorOwned, QueuedWork):
-    """From ``start`` (inclusive) to ``end`` (exclusive). Numbered from 0 within its subscription."""
+    """From ``start`` (inclusive) to ``end`` (exclusive). Numbered from 0 within its subscription.
+
+    Without length only where it was billed in advance and then called off: its invoice gives that back.
+    """
 
     subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="cycles")
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="cycles")
@@ -161,12 +195,16 @@ class BillingCycle(VendorOwned, QueuedWork):
     start = models.DateTimeField()
     end = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
+    opened = models.BooleanField(default=False, help_text="What was billed of it in advance is on another invoice.")
+    at_once = models.BooleanField(
+        default=False, help_text="Its invoice does not wait for the grace period: the plan was changed before its end."
+    )
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["subscription", "index"], name="cycle_index_unique"),
             models.UniqueConstraint(fields=["subscription", "start"], name="cycle_start_unique"),
-            models.CheckConstraint(name="cycle_has_length", condition=Q(end__gt=F("start"))),
+            models.CheckConstraint(name="cycle_ends_after_it_starts", condition=Q(end__gte=F("start"))),
         ]
         indexes = [
             models.Index(fields=["next_action_at", "id"], condition=Q(next_action_at__isnull=False), name="cycle_due"),
@@ -203,3 +241,19 @@ class AdhocCharge(VendorOwned):
     @property
     def label(self) -> str:
         return self.item_display_name or self.item_name
+
+
+class ProrationCredit(VendorOwned):
+    """What was billed in advance for a time that then was not used. Line items take it off invoices, as far as those
+    go; what is left waits for the customer's next invoice. ``amount`` is in minor units of the customer's currency."""
+
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="proration_credits")
+    cycle = models.OneToOneField(BillingCycle, on_delete=models.PROTECT, related_name="proration_credit")
+    amount = models.BigIntegerField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="proration_credit_is_positive", condition=Q(amount__gt=0))]
+
+    def __str__(self) -> str:
+        return f"Credit for unused time of {self.cycle}"

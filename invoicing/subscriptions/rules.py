@@ -13,15 +13,23 @@ from invoicing.subscriptions.models import BillingCycle, CycleAction, Subscripti
 def cycle_rule(subscription: Subscription, zone: ZoneInfo) -> CycleRule:
     """Touches ``price_plan``: load it with the subscription."""
     months = Period(subscription.price_plan.period).months
-    return CycleRule(subscription.effective_at, zone, months, subscription.align_to_calendar)
+    return CycleRule(
+        subscription.effective_at, zone, months, subscription.align_to_calendar, subscription.trial_ends_at
+    )
 
 
 def planned_cycle(
-    subscription: Subscription, zone: ZoneInfo, index: int, start: datetime | None = None
+    subscription: Subscription,
+    zone: ZoneInfo,
+    index: int,
+    start: datetime | None = None,
+    *,
+    opens: bool = False,
 ) -> BillingCycle:
     """The unsaved cycle of this number, cut where the subscription ends before it.
 
     ``start`` is the end of the cycle before: none overlap or leave a gap when the vendor moves to another zone.
+    ``opens``: the first thing to happen to it is that its fixed items are billed in advance.
     """
     planned_start, end = cycle_rule(subscription, zone).bounds(index)
     start, end = start or planned_start, cut(end, subscription.expired_at)
@@ -32,8 +40,8 @@ def planned_cycle(
         index=index,
         start=start,
         end=end,
-        next_action=CycleAction.END,
-        next_action_at=end,
+        next_action=CycleAction.OPEN if opens else CycleAction.END,
+        next_action_at=start if opens else end,
     )
 
 

@@ -9,8 +9,12 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from django.db.models import Exists, OuterRef
+
 from invoicing.catalog.models import (
+    AddOn,
     Aggregation,
+    DataType,
     Meter,
     MeteredComponent,
     PricePlan,
@@ -18,10 +22,13 @@ from invoicing.catalog.models import (
     SchemeType,
     TimeUnit,
 )
+from invoicing.rating.rounding import twelve_decimals
 from invoicing.rating.terms import ComponentTerms, PlanTerms, PriceRow, Scheme, SchemeTerms, Tier
+from invoicing.subscriptions.add_ons import add_ons_of
+from invoicing.subscriptions.cycles import CycleRule
 from invoicing.subscriptions.models import BillingCycle
-from invoicing.subscriptions.rules import cycle_rule
-from invoicing.usage.values import HOUR, Window
+from invoicing.subscriptions.rules import cut, cycle_rule
+from invoicing.usage.values import HOUR, Usage, Window, added_up
 
 
 def load_terms(plan_ids: Collection[int]) -> dict[int, PlanTerms]:
@@ -30,10 +37,12 @@ def load_terms(plan_ids: Collection[int]) -> dict[int, PlanTerms]:
     by_plan: dict[int, list[ComponentTerms]] = {pk: [] for pk in plan_ids}
     for component in components.select_related("meter", "price_scheme").prefetch_related("price_scheme__tiers"):
         by_plan[component.price_plan_id].append(_component(component))
-    return {plan.pk: _plan(plan, by_plan[plan.pk]) for plan in PricePlan.objects.filter(pk__in=plan_ids)}
+    plans = PricePlan.objects.filter(pk__in=plan_ids)
+    some = plans.annotate(has_add_ons=Exists(AddOn.objects.filter(price_plan=OuterRef("pk"))))
+    return {plan.pk: _plan(plan, by_plan[plan.pk], has_add_ons=plan.has_add_ons) for plan in some}
 
 
-def _plan(plan: PricePlan, components: Iterable[ComponentTerms]) -> PlanTerms:
+def _plan(plan: PricePlan, components: Iterable[ComponentTerms], *, has_add_ons: bool) -> PlanTerms:
     return PlanTerms(
         currency=plan.currency,
         base_price=plan.base_price,
@@ -41,6 +50,8 @@ def _plan(plan: PricePlan, components: Iterable[ComponentTerms]) -> PlanTerms:
         components=tuple(components),
         minimum_charge=plan.minimum_charge or 0,
         label=plan.label,
+        base_price_frequency=plan.base_price_frequency,
+        has_add_ons=has_add_ons,
     )
 
 
@@ -49,6 +60,8 @@ def _component(component: MeteredComponent) -> ComponentTerms:
     tiers = tuple(Tier(tier.price, tier.cap, tier.description) for tier in scheme.tiers.all())
     return ComponentTerms(
         key=component.pk,
+        change_after_minimum=scheme.post_minimum_charge_percentage_change,
+        is_level=meter.data_type == DataType.CONTINUOUS and meter.aggregation != Aggregation.COUNT,
         uuid=str(component.external_uuid),
         meter_id=meter.pk,
         meter_name=meter.name,
@@ -85,18 +98,55 @@ def _aggregation(scheme: PriceScheme, meter: Meter) -> str:
     return meter.aggregation
 
 
-def terms_for(cycles: Collection[BillingCycle]) -> dict[int, PlanTerms]:
-    """The terms of each cycle by its id, with the share of the base price that it bears.
+def terms_for(cycles: Collection[BillingCycle], *, in_advance: bool = False) -> dict[int, PlanTerms]:
+    """The terms of each cycle by its id, with the share of the base price that it bears, and its add-ons
+    (``in_advance``: as they are at its start).
 
     ``cycles`` come with ``vendor`` and ``subscription__price_plan`` loaded.
     """
     plans = load_terms({cycle.subscription.price_plan_id for cycle in cycles})
-    return {cycle.pk: replace(plans[cycle.subscription.price_plan_id], proration=_proration(cycle)) for cycle in cycles}
+    having = [cycle for cycle in cycles if plans[cycle.subscription.price_plan_id].has_add_ons]
+    add_ons = add_ons_of(having, in_advance=in_advance) if having else {}
+    return {
+        cycle.pk: _of_cycle(replace(plans[cycle.subscription.price_plan_id], add_ons=add_ons.get(cycle.pk, ())), cycle)
+        for cycle in cycles
+    }
 
 
-def _proration(cycle: BillingCycle) -> Fraction:
+def _of_cycle(plan: PlanTerms, cycle: BillingCycle) -> PlanTerms:
     rule = cycle_rule(cycle.subscription, cycle.vendor.zone)
-    return rule.proration(cycle.index, cycle.start, cycle.end)
+    if rule.is_trial(cycle.index) or cycle.start >= cycle.end:
+        return replace(plan, base_price=0, components=(), add_ons=(), minimum_charge=0)
+    share = rule.proration(cycle.index, cycle.start, cycle.end)
+    return replace(plan, proration=share, base_share=_base_share(plan, cycle, rule, share))
+
+
+def _base_share(plan: PlanTerms, cycle: BillingCycle, rule: CycleRule, share: Fraction) -> Fraction:
+    """Where the base price is for several cycles, the last of them bears it, or the one in which all ends."""
+    every = plan.base_price_frequency
+    if every == 1:
+        return share
+    is_last = cycle.end == cycle.subscription.expired_at or cycle.index == rule.span(cycle.index, every)[1]
+    return rule.span_share(cycle.index, every, cycle.end) if is_last else Fraction(0)
+
+
+def opening_share(plan: PlanTerms, cycle: BillingCycle) -> Fraction:
+    """The share of the base price that is billed in advance when the cycle begins."""
+    rule, every = cycle_rule(cycle.subscription, cycle.vendor.zone), plan.base_price_frequency
+    if every == 1:
+        return rule.proration(cycle.index, cycle.start, cycle.end)
+    first, last = rule.span(cycle.index, every)
+    end = cut(rule.bounds(last)[1], cycle.subscription.expired_at)
+    return rule.span_share(cycle.index, every, end) if cycle.index == first else Fraction(0)
+
+
+def planned_share(cycle: BillingCycle) -> Fraction:
+    """Which part of its planned time the cycle lasted: all of it, unless it was cut."""
+    start, end = cycle_rule(cycle.subscription, cycle.vendor.zone).bounds(cycle.index)
+    return min(Fraction((cycle.end - cycle.start) // _TICK, (end - start) // _TICK), Fraction(1))
+
+
+_TICK = datetime.resolution
 
 
 def usage_windows(cycle: BillingCycle, terms: PlanTerms, until: datetime | None = None) -> list[Window]:
@@ -107,6 +157,36 @@ def usage_windows(cycle: BillingCycle, terms: PlanTerms, until: datetime | None 
     end = cycle.end if until is None else min(cycle.end, until)
     zone = cycle.vendor.time_zone
     return [component_window((cycle.pk, part.key), cycle, part, end, zone=zone) for part in terms.components]
+
+
+def level_windows(cycle: BillingCycle, terms: PlanTerms, at: datetime) -> list[Window]:
+    """The levels at a moment; answers are keyed by (cycle id, component key, "level")."""
+    return [
+        Window(
+            (cycle.pk, part.key, "level"),
+            cycle.customer_id,
+            part.meter_id,
+            at,
+            at + _TICK,
+            aggregation=Aggregation.LATEST,
+            by_stream=True,
+        )
+        for part in terms.components
+    ]
+
+
+def held(cycle: BillingCycle, component: ComponentTerms, level: Usage) -> Usage:
+    """The usage that a level comes to if it holds from the cycle's start to its end."""
+    weighted = component.aggregation == Aggregation.TIME_WEIGHTED_SUM
+    seconds = Fraction((cycle.end - cycle.start) // _TICK, 1_000_000)
+    factor = seconds / _unit_seconds(cycle, component.time_unit) if weighted else Fraction(1)
+    above = component.watermark if weighted and component.watermark else Decimal(0)
+
+    def amount(quantity: Decimal) -> Decimal:
+        return twelve_decimals(Fraction(max(quantity - above, Decimal(0))) * factor)
+
+    streams = {values: replace(one, quantity=amount(one.quantity)) for values, one in level.streams.items()}
+    return replace(added_up(streams.values()), streams=streams) if streams else level
 
 
 def component_window(

@@ -16,10 +16,13 @@ from customers.events.models import EventKind, SubjectKind
 from customers.events.record import Fact, record
 from customers.settings.policy import policy_for
 from invoicing.catalog.models import PricePlan
+from invoicing.catalog.trials import Trial
+from invoicing.subscriptions.add_ons import AddOnOrder, order_add_ons
 from invoicing.subscriptions.coupons import apply_coupon
 from invoicing.subscriptions.discounts import DiscountDraft, add_discounts
 from invoicing.subscriptions.models import BillingCycle, Coupon, CycleAction, Subscription
 from invoicing.subscriptions.rules import current_bounds, cut, cycle_rule, planned_cycle
+from invoicing.subscriptions.trials import trial_end
 
 # Outside these a date is a slip of the keyboard, and its cycles would be thousands.
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -42,12 +45,16 @@ def subscribe(
     align_to_calendar: bool | None = None,
     discounts: Sequence[DiscountDraft] = (),
     coupon: Coupon | None = None,
+    trial: Trial | None = None,
+    add_ons: Sequence[AddOnOrder] = (),
+    follows: Subscription | None = None,
     actor: Actor,
     now: datetime,
     real_now: datetime,
 ) -> Subscription:
     """From ``effective_at`` (now) on. In the past is allowed: the schedule ends its cycles one after the other.
 
+    ``trial`` stands in place of the plan's; ``follows`` is the subscription that a change of plan has just ended.
     The first subscription fixes the customer's currency. Raises ``Invalid``, or ``Conflict`` on overlap.
     """
     start = effective_at or now
@@ -63,14 +70,27 @@ def subscribe(
             price_plan=plan,
             align_to_calendar=_alignment(customer, align_to_calendar),
             effective_at=start,
+            trial_ends_at=None if follows and not trial else trial_end(plan, trial, start, customer.vendor.zone),
+            follows=follows,
             created_at=now,
         )
-        planned_cycle(subscription, customer.vendor.zone, 0).save(force_insert=True)
-        add_discounts(subscription, discounts, from_cycle=0, now=now, at="discounts.")
+        first = cycle_rule(subscription, customer.vendor.zone).first
+        opens = not first and _opens_by_itself(customer, follows)
+        planned_cycle(subscription, customer.vendor.zone, 0, opens=opens).save(force_insert=True)
+        add_discounts(subscription, discounts, from_cycle=first, now=now, at="discounts.")
+        order_add_ons(subscription, add_ons, now=now, at="add_ons.")
         if coupon:
             apply_coupon(subscription, coupon, now=now)
         _tell(subscription, EventKind.SUBSCRIPTION_NEW, actor=actor, now=now, real_now=real_now)
     return subscription
+
+
+def _opens_by_itself(customer: Customer, follows: Subscription | None) -> bool:
+    """Whether its fixed items are billed in advance, and by an invoice of their own: otherwise that of the subscription
+    before, which is still to come, has them."""
+    if not policy_for(customer).invoice_fixed_components_at_start:
+        return False
+    return not BillingCycle.objects.filter(subscription=follows).exclude(next_action=CycleAction.NONE).exists()
 
 
 def _lock(customer: Customer) -> Customer:
@@ -193,7 +213,8 @@ def _end_at(subscription: Subscription, end: datetime) -> None:
     locked = Subscription.objects.of(subscription.vendor).select_for_update(no_key=True).get(pk=subscription.pk)
     if locked.expired_at and end > locked.expired_at:
         raise Conflict(f"It ends at {locked.expired_at.isoformat()} already and can only be ended earlier.")
-    cycle = BillingCycle.objects.filter(subscription=locked, next_action=CycleAction.END).first()
+    running = (CycleAction.OPEN, CycleAction.END)
+    cycle = BillingCycle.objects.filter(subscription=locked, next_action__in=running).first()
     earliest = cycle.start if cycle else locked.expired_at
     if earliest is not None and end < earliest:
         raise Invalid({"expire_at": f"Earlier billing cycles have ended: give a time from {earliest.isoformat()} on."})
@@ -205,10 +226,12 @@ def _end_at(subscription: Subscription, end: datetime) -> None:
 
 def _cut_cycle(cycle: BillingCycle, subscription: Subscription) -> None:
     end = cut(cycle_rule(subscription, subscription.vendor.zone).bounds(cycle.index)[1], subscription.expired_at)
-    if end <= cycle.start:
+    if end <= cycle.start and not cycle.opened:
         cycle.delete()
         return
-    cycle.end = cycle.next_action_at = end
+    cycle.end = max(end, cycle.start)
+    if cycle.next_action == CycleAction.END:
+        cycle.next_action_at = cycle.end
     cycle.save(update_fields=["end", "next_action_at"])
 
 
@@ -221,20 +244,23 @@ def change_plan(
     align_to_calendar: bool | None = None,
     discounts: Sequence[DiscountDraft] = (),
     coupon: Coupon | None = None,
+    trial: Trial | None = None,
+    add_ons: Sequence[AddOnOrder] = (),
     actor: Actor,
     now: datetime,
     real_now: datetime,
 ) -> Subscription:
     """Ends the running subscription and starts one on ``plan`` at the same moment. Answers the new one.
 
-    ``effective_at`` names a moment instead of ``when``. A cycle cut by it is billed for its share.
+    ``effective_at`` names a moment instead of ``when``. A cycle cut by it is billed for its share, at once. The plan's
+    trial is for those who begin, not for those who change.
     Discounts belong to a subscription: the new one has those given here.
     """
     with transaction.atomic():
         current = find_active(customer, now)
         start, end = current_bounds(current, customer.vendor.zone, now)
         moment = effective_at or {When.NOW: now, When.CYCLE_START: start, When.CYCLE_END: end}[when]
-        end_subscription(customer, expire_at=moment, actor=actor, now=now, real_now=real_now)
+        ended = end_subscription(customer, expire_at=moment, actor=actor, now=now, real_now=real_now)
         return subscribe(
             customer,
             plan,
@@ -242,6 +268,9 @@ def change_plan(
             align_to_calendar=current.align_to_calendar if align_to_calendar is None else align_to_calendar,
             discounts=discounts,
             coupon=coupon,
+            trial=trial,
+            add_ons=add_ons,
+            follows=ended,
             actor=actor,
             now=now,
             real_now=real_now,

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 
-from payments.sandbox import balance, charging, collect, store, tax
+from payments.sandbox import balance, charging, collect, store, tax, tax_ids
 from payments.sandbox.errors import StripeError, bad_request
 from payments.sandbox.ids import random_text
 from payments.sandbox.invoice_row import change, not_editable, transition
@@ -96,6 +96,7 @@ def _finalized(scope: Scope, data: JSON, customer: JSON) -> JSON:
     return {
         **_amounts(data, customer),
         **customer_copy(customer),
+        "customer_tax_ids": tax_ids.shown_on_invoice(scope, customer["id"]),
         **transition(data, "finalized_at", scope.timestamp),
         "automatically_finalizes_at": None,
         "effective_at": data["effective_at"] or scope.timestamp,

@@ -17,6 +17,9 @@ STANDARD_RATES = {"AT": "20", "AU": "10", "CA": "5", "CH": "8.1", "DE": "19", "E
 STANDARD_RATES |= {"IE": "23", "IT": "22", "JP": "10", "NL": "21", "NO": "25", "SE": "25", "US": "7.25"}
 OTHER_COUNTRIES = "10"
 
+# Why these customers pay none.
+EXEMPT = {"exempt": "customer_exempt", "reverse": "reverse_charge"}
+
 RATE_TEXTS = ("country", "description", "display_name", "jurisdiction", "state", "tax_type")
 
 
@@ -94,12 +97,14 @@ def apply(scope: Scope, invoice: JSON, rows: Sequence[StoredObject]) -> list[Sto
 def _taxes(invoice: JSON, row: StoredObject, automatic: JSON | None) -> list[JSON]:
     amount = row.data["amount"]
     if automatic is not None:
-        exempt = invoice["customer_tax_exempt"] != "none"
-        reason = {"exempt": "customer_exempt", "reverse": "reverse_charge"}.get(invoice["customer_tax_exempt"])
-        return [shown(automatic, 0, 0, reason=reason or "")] if exempt else [tax_of(amount, automatic)]
+        reason = EXEMPT.get(invoice["customer_tax_exempt"])
+        return [shown(automatic, 0, 0, reason=reason)] if reason else [tax_of(amount, automatic)]
     if "tax_amounts" in row.hidden:
         return list(row.hidden["tax_amounts"])
-    return [tax_of(amount, rate) for rate in row.hidden.get("tax_rates") or invoice["default_tax_rates"]]
+    rates = row.hidden.get("tax_rates") or invoice["default_tax_rates"]
+    if reason := EXEMPT.get(invoice["customer_tax_exempt"]):
+        return [shown(rate, 0, 0, reason=reason) for rate in rates]
+    return [tax_of(amount, rate) for rate in rates]
 
 
 def automatic_rate(scope: Scope, invoice: JSON) -> JSON | None:

@@ -113,6 +113,15 @@ class AccountClient:
     def delete_source(self, customer: str, source: str) -> JSON:
         return self._call(lambda v1, options: v1.customers.payment_sources.detach(customer, source, {}, options))
 
+    def list_tax_ids(self, customer: str) -> list[JSON]:
+        return self._all(lambda v1, page, options: v1.customers.tax_ids.list(customer, page, options), {})
+
+    def create_tax_id(self, customer: str, params: Params, *, key: str) -> JSON:
+        return self._post(lambda v1, options: v1.customers.tax_ids.create(customer, _sent(params), options), key)
+
+    def delete_tax_id(self, customer: str, tax_id: str) -> JSON:
+        return self._call(lambda v1, options: v1.customers.tax_ids.delete(customer, tax_id, {}, options))
+
     # What a customer is handed to save a payment method
 
     def create_setup_intent(self, params: Params, *, key: str) -> JSON:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from babel import Locale
-
 from customers.contact import ContactFields
-from customers.customer import Customer
+from customers.countries import country_code
+from customers.customer import Customer, TaxExempt
+from customers.vat import EUROPEAN, compact, prefix_of
 
 LONGEST_NAME = 256
 LONGEST_PHONE = 20
@@ -26,20 +26,46 @@ FIELDS = frozenset(
         "state",
         "zipcode",
         "country",
+        "tax_exempt",
+        "vat_id",
     }
 )
+
+# Stripe's kinds of tax ids: by the country a VAT id says it is of, else by the country of the customer.
+_KINDS_BY_PREFIX = {**dict.fromkeys(EUROPEAN, "eu_vat"), "GB": "gb_vat", "CH": "ch_vat", "NO": "no_vat"}
+_KINDS_BY_COUNTRY = {"AU": "au_abn", "CA": "ca_bn", "IN": "in_gst", "NZ": "nz_gst", "SG": "sg_gst", "US": "us_ein"}
 
 
 def request_for(customer: Customer) -> dict[str, Any]:
     """The parameters of a new Stripe customer. What is not known is left out."""
     said = {**_said(customer), "address": _filled(_address(customer))}
-    return {**_filled(said), "metadata": _marks(customer)}
+    tax_id = tax_id_of(customer)
+    if customer.tax_exempt != TaxExempt.NONE:
+        said["tax_exempt"] = customer.tax_exempt
+    return {**_filled(said), **({"tax_id_data": [tax_id]} if tax_id else {}), "metadata": _marks(customer)}
 
 
 def update_for(customer: Customer) -> dict[str, Any]:
     """The parameters that bring a Stripe customer in step: an empty string clears a field there."""
     address = _address(customer)
-    return {**_said(customer), "address": address if any(address.values()) else "", "metadata": _marks(customer)}
+    return {
+        **_said(customer),
+        "tax_exempt": customer.tax_exempt,
+        "address": address if any(address.values()) else "",
+        "metadata": _marks(customer),
+    }
+
+
+def tax_id_of(customer: Customer) -> dict[str, str]:
+    """The VAT id as Stripe takes it; empty where there is none of a kind that it knows."""
+    if not customer.vat_id:
+        return {}
+    prefix = prefix_of(customer.vat_id, customer.country)
+    kind = _KINDS_BY_PREFIX.get(prefix) or _KINDS_BY_COUNTRY.get(country_code(customer.country), "")
+    if not kind:
+        return {}
+    # American numbers keep their hyphen.
+    return {"type": kind, "value": customer.vat_id if kind == "us_ein" else compact(customer.vat_id)}
 
 
 def not_sent(customer: Customer) -> list[str]:
@@ -49,6 +75,8 @@ def not_sent(customer: Customer) -> list[str]:
         found.append(f"the phone number, because Stripe takes {LONGEST_PHONE} characters")
     if customer.country.strip() and not country_code(customer.country):
         found.append(f"the country, because {customer.country} is not recognized: give its name or two letters")
+    if customer.vat_id and not tax_id_of(customer):
+        found.append("the VAT id, because it does not say its country and Stripe has to know the kind")
     return found
 
 
@@ -73,15 +101,6 @@ def _address(contact: ContactFields) -> dict[str, str]:
         "postal_code": contact.zipcode,
         "country": country_code(contact.country),
     }
-
-
-def country_code(country: str) -> str:
-    """Stripe takes two letters; people also write the name. Empty when neither is recognized."""
-    names: dict[str, str] = {n.casefold(): code for code, n in Locale("en").territories.items() if len(code) == 2}
-    wanted = country.strip()
-    if wanted.upper() in names.values():
-        return wanted.upper()
-    return names.get(wanted.casefold(), "")
 
 
 def _filled(fields: Mapping[str, Any]) -> dict[str, Any]:

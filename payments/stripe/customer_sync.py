@@ -28,8 +28,8 @@ from customers.events.models import EventKind
 from customers.settings.policy import policy_for
 from invoicing.gateways import GatewayError, GatewayRejected, GatewayUnavailable
 from payments.stripe import methods
-from payments.stripe.client import client_for
-from payments.stripe.customer_fields import FIELDS, update_for
+from payments.stripe.client import AccountClient, client_for
+from payments.stripe.customer_fields import FIELDS, tax_id_of, update_for
 from payments.stripe.customers import pause
 from payments.stripe.models import StripeCustomer
 
@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 State = StripeCustomer.State
 # Stripe forgets keys after a day; the same words sent once more change nothing then either.
 KEY = "customer-sync-{row.pk}-{row.sync_wanted}"
+# Kept with the frozen request; sent by calls of its own.
+TAX_ID = "tax_id"
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def _send(pk: int, token: uuid.UUID, real_now: datetime) -> None:
     if row is None:
         return
     try:
-        client_for(row.connection).update_customer(row.external_id, row.request, key=row.idempotency_key)
+        _tell(row)
     except GatewayUnavailable as error:
         _record(row, token, sync_error=error.message, attempts=row.attempts + 1,
                 claimed_until=real_now + pause(row.attempts + 1))  # fmt: skip
@@ -134,6 +136,35 @@ def _send(pk: int, token: uuid.UUID, real_now: datetime) -> None:
         _refused(row, token, error, real_now)
     else:
         _taken(row, token, real_now)
+
+
+def _tell(row: StripeCustomer) -> None:
+    """The customer, and its VAT id, which is an object of its own there: only where it is another than before."""
+    client, wanted = client_for(row.connection), row.request.get(TAX_ID, row.tax_id)
+    params = {name: value for name, value in row.request.items() if name != TAX_ID}
+    client.update_customer(row.external_id, params, key=row.idempotency_key)
+    if wanted != row.tax_id:
+        _replace_tax_id(client, row, wanted)
+
+
+def _replace_tax_id(client: AccountClient, row: StripeCustomer, wanted: dict[str, str]) -> None:
+    """What somebody added in Stripe stays; ours goes."""
+    found = {(known["type"], known["value"]): known["id"] for known in client.list_tax_ids(row.external_id)}
+    ours = (row.tax_id.get("type"), row.tax_id.get("value"))
+    if wanted and (wanted["type"], wanted["value"]) not in found:
+        client.create_tax_id(row.external_id, wanted, key=f"{row.idempotency_key}-tax-id")
+    if ours in found:
+        _delete_tax_id(client, row, found[ours])
+    row.tax_id = wanted
+
+
+def _delete_tax_id(client: AccountClient, row: StripeCustomer, tax_id: str) -> None:
+    """Gone already is success: the answer to an earlier call may have been lost."""
+    try:
+        client.delete_tax_id(row.external_id, tax_id)
+    except GatewayRejected as refusal:
+        if refusal.code != "resource_missing":
+            raise
 
 
 def _freeze(pk: int, token: uuid.UUID, real_now: datetime) -> StripeCustomer | None:
@@ -145,7 +176,8 @@ def _freeze(pk: int, token: uuid.UUID, real_now: datetime) -> StripeCustomer | N
             return None
         key = KEY.format(row=row)
         if row.idempotency_key != key:
-            row.idempotency_key, row.request, row.attempts = key, update_for(row.customer), 0
+            row.request = {**update_for(row.customer), TAX_ID: tax_id_of(row.customer)}
+            row.idempotency_key, row.attempts = key, 0
         row.claimed_until = real_now + settings.CLAIM_LEASE
         row.save(update_fields=["idempotency_key", "request", "attempts", "claimed_until"])
     return row
@@ -153,9 +185,8 @@ def _freeze(pk: int, token: uuid.UUID, real_now: datetime) -> StripeCustomer | N
 
 def _taken(row: StripeCustomer, token: uuid.UUID, real_now: datetime) -> None:
     synced_at = row.customer.vendor.now(real_now)
-    _record(
-        row, token, sync_settled=row.sync_wanted, sync_error="", synced_at=synced_at, attempts=0, claimed_until=None
-    )
+    settled = {"sync_settled": row.sync_wanted, "sync_error": "", "synced_at": synced_at, "tax_id": row.tax_id}
+    _record(row, token, **settled, attempts=0, claimed_until=None)
 
 
 def _refused(row: StripeCustomer, token: uuid.UUID, error: GatewayRejected, real_now: datetime) -> None:

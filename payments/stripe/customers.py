@@ -101,6 +101,7 @@ def _make(row: StripeCustomer, *, actor: Actor, real_now: datetime) -> StripeCus
         return _keep_for_later(row, error, real_now)
     except GatewayRejected as error:
         return _record_failure(row, error, actor=actor, real_now=real_now)
+    row.tax_id = next(iter(row.request.get("tax_id_data", [])), {})
     return record_link(row, made["id"], actor=actor, real_now=real_now)
 
 

@@ -28,6 +28,10 @@ WHERE = "Integrations -> Payments"
 NO_LOCATION = (
     "Stripe Tax does not know where the customer is. Add the country and address to the Stripe customer, then retry."
 )
+EXEMPT_THERE = (
+    "The Stripe customer is marked as exempt from tax and ours is not: correct one of them. Send to Stripe on the "
+    "customer's page gives Stripe our state."
+)
 TAX_FAILED = "Stripe Tax could not compute the tax. Retry, or look at the Stripe Tax settings of the account."
 
 JSON = dict[str, Any]
@@ -161,8 +165,14 @@ def _check_amount(order: InvoiceOrder, invoice: JSON, contents: Contents) -> Non
     """``total``, not ``amount_due``: a balance that the customer has in Stripe lowers only the latter. Where
     Stripe computes the tax, what it is computed of must be ours."""
     amount = invoice["subtotal"] if contents.is_automatic else invoice["total"]
-    if (amount, invoice["currency"]) == (order.total, order.currency.lower()):
-        return
-    ours = format_money(order.total, order.currency)
-    theirs = format_money(amount, invoice["currency"])
-    raise GatewayRejected(f"Stripe's total is {theirs} but ours is {ours}. Nothing was issued.", code="total_mismatch")
+    if (amount, invoice["currency"]) != (order.total, order.currency.lower()):
+        raise _differs("total", (amount, invoice["currency"]), order.total, invoice, order)
+    tax = sum(tax["amount"] for tax in invoice.get("total_taxes") or [])
+    if order.tax is not None and tax != order.tax.amount:
+        raise _differs("tax", (tax, invoice["currency"]), order.tax.amount, invoice, order)
+
+
+def _differs(what: str, theirs: tuple[int, str], ours: int, invoice: JSON, order: InvoiceOrder) -> GatewayRejected:
+    said = f"Stripe's {what} is {format_money(*theirs)} but ours is {format_money(ours, order.currency)}."
+    exempt = order.tax is not None and invoice.get("customer_tax_exempt", "none") != "none"
+    return GatewayRejected(f"{said} Nothing was issued.{f' {EXEMPT_THERE}' if exempt else ''}", code="total_mismatch")

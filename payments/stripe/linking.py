@@ -89,7 +89,7 @@ def link_row(
                 return row
             if row.state in (State.LINKED, State.PENDING):
                 raise Conflict("The customer got another Stripe customer at this moment. Look at it first.")
-            row.idempotency_key, row.request, row.attempts = "", {}, 0
+            row.idempotency_key, row.request, row.attempts, row.tax_id = "", {}, 0, {}
             return record_link(row, external_id, actor=actor, real_now=real_now)
     except IntegrityError as error:
         raise Invalid({"account_id": f"{external_id} is linked to another customer."}) from error

@@ -117,6 +117,7 @@ class StripeCustomer(VendorOwned, Claimable):
     state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
     idempotency_key = models.CharField(max_length=128, blank=True)
     request = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    tax_id = models.JSONField(default=dict, blank=True, help_text="The VAT id that Stripe was last told.")
     attempts = models.PositiveIntegerField(default=0)
     last_error = models.TextField(blank=True)
     linked_at = models.DateTimeField(null=True, blank=True)

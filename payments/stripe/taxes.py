@@ -45,8 +45,7 @@ ROUNDINGS: tuple[Callable[[Fraction], int], ...] = (_half_up, round, _half_towar
 
 def is_unambiguous(tax: OrderTax, lines: Sequence[OrderLine]) -> bool:
     """Whether every way in which Stripe may round gives our figure."""
-    rate = Fraction(Decimal(tax.percentage)) / 100
-    exact = [line.amount * rate for line in lines]
+    exact = _exact(tax, lines)
     figures = {round_(sum(exact, Fraction(0))) for round_ in ROUNDINGS}
     figures |= {sum(round_(amount) for amount in exact) for round_ in ROUNDINGS}
     return figures == {tax.amount}
@@ -54,17 +53,23 @@ def is_unambiguous(tax: OrderTax, lines: Sequence[OrderLine]) -> bool:
 
 def exact_amounts(tax: OrderTax, lines: Sequence[OrderLine]) -> list[JSON]:
     """Our tax, spread over the lines in proportion."""
-    rate = Fraction(Decimal(tax.percentage)) / 100
-    shares = apportion(tax.amount, [line.amount * rate for line in lines])
+    shares = apportion(tax.amount, _exact(tax, lines))
     data = {
         "display_name": texts.cut(tax.name, texts.TAX_NAME),
-        "inclusive": False,
+        "inclusive": tax.inclusive,
         "percentage": float(Decimal(tax.percentage)),
     }
     return [
-        {"amount": share, "taxable_amount": line.amount, "tax_rate_data": data}
+        {"amount": share, "taxable_amount": line.amount - (share if tax.inclusive else 0), "tax_rate_data": data}
         for line, share in zip(lines, shares, strict=True)
     ]
+
+
+def _exact(tax: OrderTax, lines: Sequence[OrderLine]) -> list[Fraction]:
+    """The tax on each line before rounding."""
+    rate = Fraction(Decimal(tax.percentage))
+    of = 100 + rate if tax.inclusive else Fraction(100)
+    return [line.amount * rate / of for line in lines]
 
 
 def rate_id(client: AccountClient, tax: OrderTax, *, real_now: datetime) -> str:
@@ -85,7 +90,7 @@ def _claim(client: AccountClient, tax: OrderTax, real_now: datetime) -> tuple[St
             account_id=client.account_id,
             livemode=client.livemode,
             percentage=Decimal(tax.percentage),
-            inclusive=False,
+            inclusive=tax.inclusive,
             display_name=texts.cut(tax.name, texts.TAX_NAME),
             defaults={"uuid": uuid.uuid4(), "claimed_at": real_now},
         )

@@ -124,6 +124,13 @@ def test_a_body_that_cannot_be_read(api: Api, body: str) -> None:
     assert not Customer.objects.exists()
 
 
+def test_more_than_is_read(api: Api, settings) -> None:
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 20
+    assert refusal(api.get("/meters", {"names": ["x"] * 21}), 400) == {"kind": "parse_error"}
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 2**20
+    assert refusal(api.post("/customers", json.dumps({"name": "x" * 2**20})), 400) == {"kind": "parse_error"}
+
+
 def test_a_body_in_another_encoding(api: Api) -> None:
     response = Client().post(
         "/api/v1/customers",
@@ -159,7 +166,7 @@ def test_camel_case_is_understood(api: Api) -> None:
             {
                 "name": "acme",
                 "displayName": "Acme",
-                "contactInfo": {"addressLine1": "1 Main Street", "vatId": "DE1"},
+                "contactInfo": {"addressLine1": "1 Main Street", "vatId": "DE123456789"},
                 "measurementMappings": [{"label": "accountId", "valueRegex": "a.*"}],
             },
         )

@@ -209,6 +209,8 @@ def _catalog(api: Api) -> None:
     api.post("/meters", {"name": "seats"})
     added = {"meter_name": "seats", "price_scheme": PRICES}
     api.post(f"/price_plans/{first}/add_metered_components", {"metered_components": [added]})
+    seats = {"feature": {"name": "places"}, "prices": [{"price": 1000}], "quantity_enabled": True, "limit": 9}
+    api.post(f"/price_plans/{first}/add_add_ons", {"add_ons": [seats]})
     api.get("/features")
 
 
@@ -275,6 +277,8 @@ def _subscription(api: Api) -> None:
     [discount, *_] = answer(api.get("/customers/acme/active_subscription"))["discounts"]
     api.delete("/customers/acme/discounts", {"discount_uuid": discount["external_uuid"]})
     api.get("/customers/acme/features/sso")
+    api.post("/customers/acme/subscription/add_ons", [{"feature_name": "places", "quantity": 2}])
+    api.get("/customers/acme/active_subscription")
     api.put("/customers/acme/subscription/update_in_place", {"discounts": [of_all]})
     coupon = {"name": "spring", "frequency": "ONCE", "discount_type": "PERCENT", "discount_amount": 10}
     api.post("/coupons", coupon)
@@ -321,6 +325,7 @@ def _invoices(api: Api) -> None:
     sent = InvoiceFactory(customer=acme, status="INVOICE_ISSUED", next_action="", next_action_at=None)
     api.post(f"/invoices/{waiting.uuid}/approve")
     api.post(f"/invoices/{waiting.uuid}/due_date", {"due_date": None})
+    api.post(f"/invoices/{sent.uuid}/payments", {"amount": 1, "method": "Bank transfer", "reference": "4711"})
     api.post(f"/invoices/{waiting.uuid}/void", {"reason": "A duplicate."})
     api.post(f"/invoices/{sent.uuid}/send")
     api.delete(f"/invoices/{deleted.uuid}")

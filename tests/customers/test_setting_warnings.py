@@ -43,4 +43,13 @@ def test_defaults_need_no_explanation() -> None:
 
 
 def test_an_idle_setting_is_only_mentioned_when_it_is_used() -> None:
-    assert warnings_for(BillingPolicy(invoice_overages=True)) == {"invoice_overages": "Stored; nothing acts on it yet."}
+    assert warnings_for(BillingPolicy(invoice_logo_url="https://a.example/logo.png")) == {
+        "invoice_logo_url": "Stored; nothing acts on it yet."
+    }
+
+
+def test_billing_in_advance_needs_its_first_switch():
+    fixed, levels = "invoice_fixed_components_at_start", "invoice_metered_components_at_start"
+    assert set(warnings_for(BillingPolicy(**{levels: True, "invoice_overages": True}))) == {levels, "invoice_overages"}
+    assert set(warnings_for(BillingPolicy(**{fixed: True, "invoice_overages": True}))) == {"invoice_overages"}
+    assert warnings_for(BillingPolicy(**{fixed: True, levels: True, "invoice_overages": True})) == {}

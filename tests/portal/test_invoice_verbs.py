@@ -25,6 +25,8 @@ def allowing(scene: Scene, verb: InvoiceVerb) -> Invoice:
     """An invoice whose state allows this verb: one that is out, one that is paid, or one that waits for approval."""
     if verb == InvoiceVerb.REFUND:
         return collect(scene)
+    if verb == InvoiceVerb.RECORD_PAYMENT:
+        return scene.invoices["late"]
     if verb in (InvoiceVerb.PAY, InvoiceVerb.MARK_UNCOLLECTIBLE):
         return scene.invoices["issued"]
     return scene.invoices["late" if verb == InvoiceVerb.SEND else "approval"]
@@ -32,6 +34,8 @@ def allowing(scene: Scene, verb: InvoiceVerb) -> Invoice:
 
 def refusing(scene: Scene, verb: InvoiceVerb) -> Invoice:
     """An invoice whose state does not: one that Stripe sends, or one that is paid."""
+    if verb == InvoiceVerb.RECORD_PAYMENT:
+        return scene.invoices["voided"]
     return scene.invoices["issued" if verb == InvoiceVerb.SEND else "acme-january"]
 
 
@@ -140,15 +144,23 @@ def test_only_buttons_that_would_work_are_shown(scene: Scene, signed_in: SignedI
         page = signed_in(role).get(reverse("portal:invoice", args=[scene.invoices[key].uuid])).content.decode()
         return {verb for verb in VERBS if f'id="ask-{verb}"' in page}
 
-    assert offered(Role.OWNER, "approval") == {"approve", "push", "change_due_date", "mark_paid", "void", "delete"}
+    assert offered(Role.OWNER, "approval") == {
+        "approve",
+        "push",
+        "change_due_date",
+        "mark_paid",
+        "record_payment",
+        "void",
+        "delete",
+    }
     collect(scene)
-    assert offered(Role.BILLING, "collected") == {"refund"}
+    assert offered(Role.BILLING, "collected") == {"refund", "record_payment"}
     assert offered(Role.SUPPORT, "collected") == set()
     assert offered(Role.SUPPORT, "approval") == {"push"}
     assert offered(Role.READ_ONLY, "approval") == set()
-    assert offered(Role.OWNER, "acme-january") == {"send"}
+    assert offered(Role.OWNER, "acme-january") == {"send", "record_payment"}
     assert offered(Role.SUPPORT, "late") == {"send"}
-    assert offered(Role.OWNER, "issued") == {"pay", "mark_paid", "void", "mark_uncollectible"}
+    assert offered(Role.OWNER, "issued") == {"pay", "mark_paid", "record_payment", "void", "mark_uncollectible"}
 
 
 def test_refunding_a_part(scene: Scene, signed_in: SignedIn) -> None:

@@ -17,6 +17,7 @@ from customers.api.base import StrictSerializer
 from customers.api.paging import CursorQuery, names_field
 from customers.api.serializers import TagAnswer, TagField
 from invoicing.catalog.models import (
+    AddOn,
     Aggregation,
     DataType,
     Meter,
@@ -28,6 +29,7 @@ from invoicing.catalog.models import (
     PriceTier,
     ReportingMethod,
     SchemeType,
+    TrialUnit,
 )
 
 
@@ -134,6 +136,25 @@ class LimitInput(StrictSerializer):
     limit = serializers.DecimalField(max_digits=None, decimal_places=None)
 
 
+class AddOnInput(StrictSerializer):
+    ignored = frozenset({"external_uuid"})
+
+    feature = FeatureInput()
+    price_scheme_type = _text(16, help_text="FLAT or TIERED, by the quantity.")
+    prices = PriceInput(many=True, required=False, allow_null=True)
+    price = _number()
+    single_use = serializers.BooleanField(required=False, help_text="Billed once, not in every billing cycle.")
+    quantity_enabled = serializers.BooleanField(required=False, help_text="Whether a customer can have several.")
+    limit = _number()
+    immediately_charge = serializers.BooleanField(required=False)
+    price_frequency = _whole()
+    charge_frequency = _whole()
+
+
+class AddAddOnsInput(StrictSerializer):
+    add_ons = AddOnInput(many=True)
+
+
 class FeaturesInput(StrictSerializer):
     features = FeatureInput(many=True, required=False, allow_null=True)
     limits = LimitInput(many=True, required=False, allow_null=True)
@@ -154,7 +175,13 @@ class PricePlanInPlaceInput(FeaturesInput):
     metered_components = MeteredComponentInput(
         many=True, required=False, allow_null=True, help_text="Added to those there are, whose prices stay."
     )
-    add_ons = _anything()
+    add_ons = AddOnInput(many=True, required=False, allow_null=True)
+
+
+class TrialInput(StrictSerializer):
+    time_length = _number()
+    time_unit_name = _text(16, help_text="hour, day, week, month or year.")
+    credit = _number()
 
 
 class PricePlanInput(StrictSerializer):
@@ -172,10 +199,10 @@ class PricePlanInput(StrictSerializer):
     tags = serializers.ListField(child=TagField(max_length=128), required=False, allow_null=True)
     minimum_charge = _whole()
     minimum_charge_frequency = _whole()
-    add_ons = _anything()
+    add_ons = AddOnInput(many=True, required=False, allow_null=True)
     features = FeatureInput(many=True, required=False, allow_null=True)
     limits = LimitInput(many=True, required=False, allow_null=True)
-    trial = _anything()
+    trial = TrialInput(required=False, allow_null=True, help_text="At a subscription's start, without charges.")
 
 
 class MeterAnswer(TypedDict):
@@ -210,7 +237,7 @@ class PriceSchemeAnswer(TypedDict):
     time_unit_name: str | None
     batch_size: int
     frequency: None
-    post_minimum_charge_percentage_change: None
+    post_minimum_charge_percentage_change: Annotated[float | None, "Percent, of what is above the minimum charge."]
 
 
 class MeteredComponentAnswer(TypedDict):
@@ -226,6 +253,20 @@ class MeteredComponentAnswer(TypedDict):
     watermark: float | None
 
 
+class AddOnAnswer(TypedDict):
+    external_uuid: str
+    feature: FeatureAnswer
+    price: Annotated[float, "Minor units; of several prices, the first."]
+    prices: list[PriceTierAnswer]
+    price_scheme_type: SchemeType
+    single_use: bool
+    quantity_enabled: bool
+    immediately_charge: bool
+    limit: float | None
+    price_frequency: int
+    charge_frequency: int
+
+
 class FeatureAnswer(TypedDict):
     name: str
     display_name: str
@@ -235,6 +276,12 @@ class FeatureAnswer(TypedDict):
 class LimitAnswer(TypedDict):
     feature: FeatureAnswer
     limit: float
+
+
+class TrialAnswer(TypedDict):
+    time_length: int
+    time_unit_name: TrialUnit
+    credit: None
 
 
 class PricePlanAnswer(TypedDict):
@@ -253,9 +300,9 @@ class PricePlanAnswer(TypedDict):
     metered_components: list[MeteredComponentAnswer]
     tags: list[TagAnswer]
     features: list[FeatureAnswer]
-    add_ons: list[Any]
+    add_ons: list[AddOnAnswer]
     limits: list[LimitAnswer]
-    trial: None
+    trial: TrialAnswer | None
     created_at: datetime
 
 
@@ -280,7 +327,10 @@ def meter_shape(meter: Meter) -> MeterAnswer:
 def with_components(plans: QuerySet[PricePlan]) -> QuerySet[PricePlan]:
     """What ``plan_shape`` touches, loaded in a fixed number of queries."""
     return plans.prefetch_related(
-        "metered_components__meter", "metered_components__price_scheme", "metered_components__price_scheme__tiers"
+        "add_ons",
+        "metered_components__meter",
+        "metered_components__price_scheme",
+        "metered_components__price_scheme__tiers",
     )
 
 
@@ -301,11 +351,35 @@ def plan_shape(plan: PricePlan) -> PricePlanAnswer:
         "metered_components": [component_shape(component) for component in plan.metered_components.all()],
         "tags": [{"tag": tag} for tag in plan.tags],
         "features": [feature_shape(feature) for feature in plan.features],
-        "add_ons": [],
+        "add_ons": [add_on_shape(add_on) for add_on in plan.add_ons.all()],
         "limits": _limits(plan),
-        "trial": None,
+        "trial": _trial(plan),
         "created_at": plan.created_at,
     }
+
+
+def add_on_shape(add_on: AddOn) -> AddOnAnswer:
+    prices = _row_shape({"labels": {}, "prices": add_on.prices})["prices"]
+    feature = {"name": add_on.name, "display_name": add_on.display_name, "description": add_on.description}
+    return {
+        "external_uuid": str(add_on.external_uuid),
+        "feature": feature_shape(feature),
+        "price": prices[0]["price"],
+        "prices": prices,
+        "price_scheme_type": SchemeType(add_on.scheme_type),
+        "single_use": add_on.single_use,
+        "quantity_enabled": add_on.quantity_enabled,
+        "immediately_charge": False,
+        "limit": number(add_on.limit),
+        "price_frequency": 1,
+        "charge_frequency": 1,
+    }
+
+
+def _trial(plan: PricePlan) -> TrialAnswer | None:
+    if not plan.trial_length:
+        return None
+    return {"time_length": plan.trial_length, "time_unit_name": TrialUnit(plan.trial_unit), "credit": None}
 
 
 def feature_shape(feature: Mapping[str, str]) -> FeatureAnswer:
@@ -350,7 +424,7 @@ def _scheme_shape(scheme: PriceScheme) -> PriceSchemeAnswer:
         "time_unit_name": scheme.time_unit_name or None,
         "batch_size": scheme.batch_size,
         "frequency": None,
-        "post_minimum_charge_percentage_change": None,
+        "post_minimum_charge_percentage_change": number(scheme.post_minimum_charge_percentage_change),
     }
 
 

@@ -2,6 +2,7 @@ from django.urls import path
 
 from invoicing.catalog.api.paginate import PricePlanPageView
 from invoicing.catalog.api.views import (
+    AddAddOnsView,
     AddComponentsView,
     AddFeaturesView,
     FeaturesView,
@@ -28,6 +29,7 @@ urlpatterns = [
     path("price_plans/update_in_place/<str:name>/<str:tag>", TaggedPlanInPlaceView.as_view(), name="tagged-in-place"),
     path("price_plans/<str:uuid>/add_features", AddFeaturesView.as_view(), name="add-features"),
     path("price_plans/<str:uuid>/remove_features", RemoveFeaturesView.as_view(), name="remove-features"),
+    path("price_plans/<str:uuid>/add_add_ons", AddAddOnsView.as_view(), name="add-add-ons"),
     path("price_plans/<str:uuid>/add_metered_components", AddComponentsView.as_view(), name="add-components"),
     path("price_plans/<str:name>", PricePlanView.as_view(), name="price-plan"),
     path("price_plans/<str:name>/archive", PricePlanArchiveView.as_view(), name="price-plan-archive"),

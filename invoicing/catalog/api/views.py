@@ -13,6 +13,7 @@ from customers.api.schema import documented
 from customers.errors import Missing
 from invoicing.catalog import in_place, verbs
 from invoicing.catalog.api.serializers import (
+    AddAddOnsInput,
     AddComponentsInput,
     FeatureAnswer,
     FeaturesInput,
@@ -170,6 +171,12 @@ class AddComponentsView(PlanVersionView):
     @documented("add_metered_components", body=AddComponentsInput, answer=PricePlanAnswer)
     def post(self, request: Request, uuid: str) -> Response:
         return done(plan_shape(in_place.update_in_place(self.plan(uuid), self.read(AddComponentsInput))))
+
+
+class AddAddOnsView(PlanVersionView):
+    @documented("add_add_ons", body=AddAddOnsInput, answer=PricePlanAnswer)
+    def post(self, request: Request, uuid: str) -> Response:
+        return done(plan_shape(in_place.update_in_place(self.plan(uuid), self.read(AddAddOnsInput))))
 
 
 class FeaturesView(VendorView):

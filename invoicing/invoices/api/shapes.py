@@ -43,6 +43,8 @@ class PaymentAnswer(TypedDict):
     status: Payment.State
     amount: Annotated[int, "Minor units."]
     method: Annotated[str, "For example: Visa ending in 4242."]
+    reference: Annotated[str, "Of a payment recorded by hand."]
+    is_by_hand: Annotated[bool, "Recorded by a person: the money came outside Stripe."]
     external_payment_id: str | None
     error_code: str
     error: str
@@ -71,6 +73,7 @@ class InvoiceAnswer(TypedDict):
     status_description: str
     status_error: str
     is_approved: bool
+    approval_reason: Annotated[str, "Why it waits for a person's approval; empty where it does not."]
     is_invoiced: bool
     is_paid: bool
     invoicing_error: str
@@ -82,11 +85,14 @@ class InvoiceAnswer(TypedDict):
     sub_total: int
     discount_credit: Annotated[int, "Credits applied."]
     tax_amount: int
+    tax_inclusive: Annotated[bool, "Whether the prices contain the tax: then `amount_due` is not raised by it."]
     amount_due: Annotated[int, "The total after credits. Payments do not lower it."]
     amount_paid: int
     amount_remaining: int
     amount_credited: Annotated[int, "Taken off by Stripe's credit notes before it was paid."]
-    amount_overpaid: Annotated[int, "Paid beyond what was due; Stripe keeps it as the customer's credit."]
+    amount_overpaid: Annotated[
+        int, "Paid beyond what was due. What Stripe collected of it is the customer's credit there."
+    ]
     amount_disputed: Annotated[int, "What a bank holds or took for good, because of disputes."]
     amount_refunded: Annotated[int, "What went back to the customer, or is on its way there."]
     currency: str
@@ -150,6 +156,7 @@ def invoice_shape(invoice: Invoice) -> InvoiceAnswer:
         "status_description": invoice.state.label,
         "status_error": invoice.status_error,
         "is_approved": invoice.is_approved,
+        "approval_reason": invoice.approval_reason,
         "is_invoiced": invoice.issued_at is not None,
         "is_paid": invoice.state == InvoiceStatus.PAID,
         "invoicing_error": invoice.invoicing_error,
@@ -161,6 +168,7 @@ def invoice_shape(invoice: Invoice) -> InvoiceAnswer:
         "sub_total": invoice.sub_total,
         "discount_credit": invoice.discount_credit,
         "tax_amount": invoice.tax_amount,
+        "tax_inclusive": invoice.tax_inclusive,
         "amount_due": invoice.amount_due,
         "amount_paid": invoice.amount_paid,
         "amount_remaining": invoice.amount_remaining,
@@ -227,6 +235,8 @@ def payment_shape(payment: Payment) -> PaymentAnswer:
         "status": Payment.State(payment.state),
         "amount": payment.amount,
         "method": payment.method,
+        "reference": payment.reference,
+        "is_by_hand": payment.is_by_hand,
         "external_payment_id": payment.external_id,
         "error_code": payment.error_code,
         "error": payment.error,

@@ -15,7 +15,8 @@ from customers.api.base import StrictSerializer, VendorView, done
 from customers.api.paging import linked
 from customers.api.schema import documented
 from customers.errors import Conflict, Missing
-from invoicing.invoices import due_dates, lifecycle, refunds
+from customers.money import LARGEST_MINOR
+from invoicing.invoices import by_hand, due_dates, lifecycle, refunds
 from invoicing.invoices.api.paging import LIMIT, InvoiceQuery, matching, page_of
 from invoicing.invoices.api.shapes import (
     InvoiceAnswer,
@@ -122,6 +123,31 @@ class DueDateView(InvoiceVendorView):
         invoice = self.invoice(uuid)
         day = self.read(DueDateInput)["due_date"]
         return done(invoice_shape(due_dates.change_due_date(invoice, day=day, **self.by)))
+
+
+class PaymentInput(StrictSerializer):
+    amount = serializers.IntegerField(
+        min_value=1, max_value=LARGEST_MINOR, help_text="Minor units. What is more than remains is shown as overpaid."
+    )
+    received_on = serializers.DateField(
+        required=False, allow_null=True, help_text="The day the money came, in the vendor's zone; today if left out."
+    )
+    method = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=128, help_text="In words, for example: Bank transfer."
+    )
+    reference = serializers.CharField(required=False, default="", allow_blank=True, max_length=128)
+
+
+class PaymentsView(InvoiceVendorView):
+    @documented("record_invoice_payment", body=PaymentInput, answer=InvoiceAnswer, refusals=(409,))
+    def post(self, request: Request, uuid: str) -> Response:
+        """Money that came outside Stripe: all that remains, a part of it, or more. An invoice that Stripe holds takes
+        no part payment here, because Stripe would still collect all of it."""
+        invoice = self.invoice(uuid)
+        given = self.read(PaymentInput)
+        received = {"received_on": given.get("received_on"), "means": given["method"], "reference": given["reference"]}
+        paid = by_hand.record_payment(invoice, amount=given["amount"], **received, **self.by)
+        return done(invoice_shape(paid))
 
 
 class SendView(InvoiceVendorView):

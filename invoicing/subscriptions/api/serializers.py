@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Any, TypedDict
 from zoneinfo import ZoneInfo
 
@@ -13,23 +14,25 @@ from rest_framework import serializers
 from customers.api.base import StrictSerializer
 from customers.api.paging import CursorQuery
 from invoicing.catalog.api.serializers import (
+    AddOnAnswer,
     MeteredComponentAnswer,
     PricePlanAnswer,
+    TrialInput,
+    add_on_shape,
     component_shape,
     number,
     plan_shape,
 )
 from invoicing.catalog.checks import refuse_unsupported
 from invoicing.rating.discounts import DiscountScope, DiscountType, discounted_base_price
+from invoicing.subscriptions.add_ons import AddOnOrder, add_ons_price, held_at
 from invoicing.subscriptions.discounts import DiscountDraft, discounts_at
 from invoicing.subscriptions.models import Discount, Subscription
 from invoicing.subscriptions.rules import current_bounds, cycle_rule
 
 # Known to the API, and refused as long as they would have no effect.
 _NOT_YET = (
-    "add_ons",
     "discount_override",
-    "trial_override",
     "features_override",
     "limits_override",
     "credit_plan",
@@ -86,6 +89,36 @@ class ShortenDiscountInput(StrictSerializer):
     )
 
 
+class SubscriptionAddOnInput(StrictSerializer):
+    name = serializers.CharField(max_length=128, help_text="Of the add-on's feature.")
+    quantity = serializers.DecimalField(max_digits=30, decimal_places=12, required=False, help_text="1 if left out.")
+    price = serializers.DecimalField(
+        max_digits=30, decimal_places=12, required=False, allow_null=True, help_text="In place of the plan's; cents."
+    )
+
+
+class AddOnItemInput(StrictSerializer):
+    """One change of a list."""
+
+    feature_name = serializers.CharField(max_length=128)
+    quantity = serializers.DecimalField(
+        max_digits=30, decimal_places=12, required=False, help_text="How many more, or below zero fewer; 1 if left out."
+    )
+    effective_at = _time("Left out, with the two others: now.")
+    at_cycle_start = _flag("Back to the start of the running cycle.")
+    at_cycle_end = _flag("At the end of the running cycle.")
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        moments = [name for name in ("effective_at", "at_cycle_start", "at_cycle_end") if given.get(name)]
+        if len(moments) > 1:
+            raise serializers.ValidationError({moments[1]: f"Give only one of {', '.join(moments)}."})
+        return given
+
+
+def add_on_orders(given: Iterable[dict[str, Any]] | None) -> list[AddOnOrder]:
+    return [AddOnOrder(one["name"], Decimal(one.get("quantity", 1)), one.get("price")) for one in given or ()]
+
+
 class SubscriptionInput(StrictSerializer):
     ignored = frozenset({"customer_id", "vendor_id"})
 
@@ -94,11 +127,13 @@ class SubscriptionInput(StrictSerializer):
     price_plan_tag = serializers.CharField(required=False, allow_null=True, allow_blank=True)
     effective_at = _time("Left out: now. Without an offset: UTC.")
     align_to_calendar = _flag("Left out: as the billing settings say.")
-    add_ons = serializers.JSONField(required=False, allow_null=True)
+    add_ons = SubscriptionAddOnInput(many=True, required=False, allow_null=True)
     discounts = DiscountInput(many=True, required=False, allow_null=True)
     discount_override = serializers.JSONField(required=False, allow_null=True)
     coupon_override_name = serializers.CharField(required=False, allow_null=True, allow_blank=True)
-    trial_override = serializers.JSONField(required=False, allow_null=True)
+    trial_override = TrialInput(
+        required=False, allow_null=True, help_text="In place of the plan's; a time_length of 0 is no trial."
+    )
     features_override = serializers.JSONField(required=False, allow_null=True)
     limits_override = serializers.JSONField(required=False, allow_null=True)
     credit_plan = serializers.JSONField(required=False, allow_null=True)
@@ -126,10 +161,10 @@ class SubscriptionInPlaceInput(StrictSerializer):
     discounts = DiscountInput(many=True, required=False, allow_null=True)
     coupon_override_name = serializers.CharField(required=False, allow_null=True, allow_blank=True)
     discount_override = serializers.JSONField(required=False, allow_null=True)
-    add_ons = serializers.JSONField(required=False, allow_null=True)
+    add_ons = SubscriptionAddOnInput(many=True, required=False, allow_null=True, help_text="Besides those there are.")
 
     def validate(self, given: dict[str, Any]) -> dict[str, Any]:
-        refuse_unsupported(given, {"discount_override": "Give 'discounts'.", "add_ons": ""})
+        refuse_unsupported(given, {"discount_override": "Give 'discounts'."})
         return given
 
 
@@ -168,6 +203,12 @@ class DiscountAnswer(TypedDict):
     end_date: datetime | None
 
 
+class SubscriptionAddOnAnswer(TypedDict):
+    add_on: AddOnAnswer
+    quantity: float
+    price: Annotated[float | None, "Minor units, where it is not the plan's."]
+
+
 class SubscriptionAnswer(TypedDict):
     uuid: str
     customer_name: str
@@ -176,8 +217,9 @@ class SubscriptionAnswer(TypedDict):
     price_plan: PricePlanAnswer
     align_to_calendar: bool
     discounts: list[DiscountAnswer]
-    add_ons: list[Any]
+    add_ons: list[SubscriptionAddOnAnswer]
     trial_override: None
+    trial_ends_at: Annotated[datetime | None, "Until then nothing is charged; billing cycles run from then on."]
     base_price_override: None
     features_override: list[Any]
     limits_override: list[Any]
@@ -201,7 +243,7 @@ class CustomerFeatureAnswer(TypedDict):
     feature_name: str
     enabled: bool
     limit: float | None
-    quantity: None
+    quantity: Annotated[float | None, "Of an add-on."]
     label_limits: list[Any]
 
 
@@ -213,6 +255,8 @@ def with_plans(rows: QuerySet[Subscription]) -> QuerySet[Subscription]:
     """What ``subscription_shape`` touches, loaded in a fixed number of queries."""
     return rows.select_related("vendor", "price_plan", "customer").prefetch_related(
         "discounts__metered_component",
+        "add_on_changes",
+        "price_plan__add_ons",
         "discounts__coupon_use__coupon",
         "price_plan__metered_components__meter",
         "price_plan__metered_components__price_scheme",
@@ -230,8 +274,9 @@ def subscription_shape(subscription: Subscription) -> SubscriptionAnswer:
         "price_plan": plan_shape(plan),
         "align_to_calendar": subscription.align_to_calendar,
         "discounts": [discount_shape(discount, subscription) for discount in subscription.discounts.all()],
-        "add_ons": [],
+        "add_ons": _add_ons(subscription),
         "trial_override": None,
+        "trial_ends_at": subscription.trial_ends_at,
         "base_price_override": None,
         "features_override": [],
         "limits_override": [],
@@ -241,15 +286,24 @@ def subscription_shape(subscription: Subscription) -> SubscriptionAnswer:
     }
 
 
+def _add_ons(subscription: Subscription) -> list[SubscriptionAddOnAnswer]:
+    """With all that was ordered for later, too."""
+    known = {add_on.pk: add_on for add_on in subscription.price_plan.add_ons.all()}
+    held = held_at(subscription, datetime.max.replace(tzinfo=UTC))
+    return [
+        {"add_on": add_on_shape(known[pk]), "quantity": number(count), "price": number(price)}
+        for pk, (count, price) in held.items()
+    ]
+
+
 def active_subscription_shape(subscription: Subscription, zone: ZoneInfo, now: datetime) -> ActiveSubscriptionAnswer:
     start, end = current_bounds(subscription, zone, now)
+    base_price, add_ons = subscription.price_plan.base_price, add_ons_price(subscription, now)
     return {
         **subscription_shape(subscription),
         "current_billing_cycle": {"cycle_start": start, "cycle_end": end},
-        "total_fixed_price": subscription.price_plan.base_price,
-        "discounted_fixed_price": discounted_base_price(
-            subscription.price_plan.base_price, discounts_at(subscription, now)
-        ),
+        "total_fixed_price": base_price + add_ons,
+        "discounted_fixed_price": discounted_base_price(base_price, discounts_at(subscription, now)) + add_ons,
     }
 
 

@@ -6,6 +6,7 @@ from invoicing.subscriptions.api.views import (
     CustomerFeatureView,
     DiscountsView,
     ScheduledSubscriptionsView,
+    SubscriptionAddOnsView,
     SubscriptionInPlaceView,
     SubscriptionsView,
     SubscriptionView,
@@ -24,6 +25,7 @@ urlpatterns = [
         SubscriptionInPlaceView.as_view(),
         name="subscription-in-place",
     ),
+    path("customers/<str:name>/subscription/add_ons", SubscriptionAddOnsView.as_view(), name="subscription-add-ons"),
     path("customers/<str:name>/active_subscription", ActiveSubscriptionView.as_view(), name="active-subscription"),
     path(
         "customers/<str:name>/scheduled_subscriptions",

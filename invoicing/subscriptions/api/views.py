@@ -17,10 +17,13 @@ from customers.customer import Customer
 from customers.errors import Invalid, Missing
 from invoicing.catalog.api.serializers import number
 from invoicing.catalog.models import Aggregation, Meter, PricePlan
+from invoicing.catalog.trials import Trial, read_trial
 from invoicing.catalog.verbs import find_plan
 from invoicing.subscriptions import verbs
+from invoicing.subscriptions.add_ons import AddOnOrder, held_at, order_add_ons
 from invoicing.subscriptions.api.serializers import (
     ActiveSubscriptionAnswer,
+    AddOnItemInput,
     CustomerFeatureAnswer,
     DiscountInput,
     EndSubscriptionInput,
@@ -33,6 +36,7 @@ from invoicing.subscriptions.api.serializers import (
     UsageAnswer,
     UsageQuery,
     active_subscription_shape,
+    add_on_orders,
     discount_drafts,
     subscription_shape,
     with_plans,
@@ -61,6 +65,8 @@ class SubscriptionsView(VendorView):
             align_to_calendar=given.get("align_to_calendar"),
             discounts=discount_drafts(given.get("discounts")),
             coupon=chosen_coupon(self, given),
+            trial=chosen_trial(given),
+            add_ons=add_on_orders(given.get("add_ons")),
             actor=self.actor,
             now=self.now,
             real_now=self.real_now,
@@ -82,6 +88,8 @@ class SubscriptionView(VendorView):
             align_to_calendar=given.get("align_to_calendar"),
             discounts=discount_drafts(given.get("discounts")),
             coupon=chosen_coupon(self, given),
+            trial=chosen_trial(given),
+            add_ons=add_on_orders(given.get("add_ons")),
             actor=self.actor,
             now=self.now,
             real_now=self.real_now,
@@ -202,10 +210,39 @@ def chosen_coupon(view: VendorView, given: dict[str, Any]) -> Coupon | None:
         raise Invalid({"coupon_override_name": error.message}) from None
 
 
+def chosen_trial(given: dict[str, Any]) -> Trial | None:
+    override = given.get("trial_override")
+    return None if override is None else read_trial("trial_override", override)
+
+
 def _when(given: dict[str, Any]) -> verbs.When:
     if given.get("at_cycle_end"):
         return verbs.When.CYCLE_END
     return verbs.When.CYCLE_START if given.get("at_cycle_start") else verbs.When.NOW
+
+
+class SubscriptionAddOnsView(VendorView):
+    """Add-ons of the running subscription, or else of the next one."""
+
+    @documented("change_add_ons", body=AddOnItemInput(many=True))
+    def post(self, request: Request, name: str) -> Response:
+        """More of them, or fewer; all of the list, or none."""
+        customer, given = self.customer(name), self.read(AddOnItemInput, many=True)
+        subscription = to_discount(customer, self.now)
+        subscription.vendor = self.vendor
+        start, end = current_bounds(subscription, self.vendor.zone, self.now)
+        orders = [
+            AddOnOrder(one["feature_name"], Decimal(one.get("quantity", 1)), effective_at=_moment(one, start, end))
+            for one in given
+        ]
+        order_add_ons(subscription, orders, now=self.now)
+        return done()
+
+
+def _moment(given: dict[str, Any], start: datetime, end: datetime) -> datetime | None:
+    if given.get("at_cycle_end"):
+        return end
+    return start if given.get("at_cycle_start") else given.get("effective_at")
 
 
 class CustomerFeatureView(VendorView):
@@ -213,14 +250,16 @@ class CustomerFeatureView(VendorView):
 
     @documented("get_customer_feature", answer=CustomerFeatureAnswer)
     def get(self, request: Request, name: str, feature: str) -> Response:
-        plan = verbs.find_active(self.customer(name), self.now).price_plan
+        subscription = verbs.find_active(self.customer(name), self.now)
+        plan, held = subscription.price_plan, held_at(subscription, self.now)
+        counts = {one.name: held[one.pk][0] for one in plan.add_ons.all() if one.pk in held}
         found = next((one for one in plan.features if one["name"] == feature), None)
         limit = next((one["limit"] for one in plan.limits if one["feature"] == feature), None)
         answer: CustomerFeatureAnswer = {
             "feature_name": feature,
-            "enabled": found is not None,
+            "enabled": found is not None or feature in counts,
             "limit": None if limit is None else number(Decimal(limit)),
-            "quantity": None,
+            "quantity": number(counts.get(feature)),
             "label_limits": [],
         }
         return done(answer)
@@ -240,6 +279,7 @@ class SubscriptionInPlaceView(VendorView):
         with transaction.atomic():
             first, drafts = current_index(subscription, self.now), discount_drafts(given.get("discounts"))
             add_discounts(subscription, drafts, from_cycle=first, now=self.now, at="discounts.")
+            order_add_ons(subscription, add_on_orders(given.get("add_ons")), now=self.now, at="add_ons.")
             if coupon := chosen_coupon(self, given):
                 apply_coupon(subscription, coupon, now=self.now)
         return done(subscription_shape(subscription))

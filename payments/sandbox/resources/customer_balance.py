@@ -1,6 +1,6 @@
 """A customer's balance and its tax ids."""
 
-from payments.sandbox import balance, store
+from payments.sandbox import balance, store, tax_ids
 from payments.sandbox.errors import bad_request, no_such
 from payments.sandbox.models import StoredObject
 from payments.sandbox.pages import page
@@ -50,33 +50,13 @@ def retrieve_transaction(scope: Scope, params: Params, customer: str, id: str) -
 @endpoint("POST", TAX_IDS, {"type": Text(required=True), "value": Text(required=True)})
 def create_tax_id(scope: Scope, params: Params, customer: str) -> JSON:
     usable(store.get(scope, "customer", customer))
-    kind, value = params["type"], params["value"]
-    data = {
-        "object": "tax_id",
-        # A European number begins with its country; other kinds are named after theirs.
-        "country": (value[:2] if kind == "eu_vat" else kind[:2]).upper(),
-        "created": scope.timestamp,
-        "customer": customer,
-        "customer_account": None,
-        "livemode": scope.livemode,
-        "owner": {
-            "account": None,
-            "application": None,
-            "customer": customer,
-            "customer_account": None,
-            "type": "customer",
-        },
-        "type": kind,
-        "value": value,
-        "verification": {"status": "pending", "verified_address": None, "verified_name": None},
-    }
-    return store.insert(scope, data, event="customer.tax_id.created").data
+    return tax_ids.add(scope, customer, params)
 
 
 @endpoint("GET", TAX_IDS, pages=True)
 def list_tax_ids(scope: Scope, params: Params, customer: str) -> JSON:
     store.get(scope, "customer", customer)
-    return page(store.query(scope, "tax_id").filter(customer=customer), params, TAX_IDS.format(customer=customer))
+    return page(tax_ids.of(scope, customer), params, TAX_IDS.format(customer=customer))
 
 
 @endpoint("GET", TAX_IDS + "/{id}")

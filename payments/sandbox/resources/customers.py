@@ -2,7 +2,7 @@
 
 import secrets
 
-from payments.sandbox import balance, store
+from payments.sandbox import balance, store, tax_ids
 from payments.sandbox.errors import bad_request
 from payments.sandbox.models import StoredObject
 from payments.sandbox.pages import page
@@ -43,7 +43,16 @@ FIELDS: dict[str, Param] = {
 }
 
 
-@endpoint("POST", "/v1/customers", {**FIELDS, "payment_method": Text(), "test_clock": Text()})
+TAX_ID: dict[str, Param] = {"type": Text(required=True), "value": Text(required=True)}
+NEW: dict[str, Param] = {
+    **FIELDS,
+    "payment_method": Text(),
+    "tax_id_data": Many(of=Hash(fields=TAX_ID), most=5),
+    "test_clock": Text(),
+}
+
+
+@endpoint("POST", "/v1/customers", NEW)
 def create(scope: Scope, params: Params) -> JSON:
     if "test_clock" in params:
         store.get(scope, "test_helpers.test_clock", params["test_clock"], param="test_clock")
@@ -55,6 +64,8 @@ def create(scope: Scope, params: Params) -> JSON:
         row.data = {**row.data, **_invoice_settings(scope, row, params["invoice_settings"])}
         row.save(update_fields=["data"])
     scope.emit("customer.created", row.data)
+    for number in params.get("tax_id_data") or []:
+        tax_ids.add(scope, row.stripe_id, number)
     return row.data
 
 

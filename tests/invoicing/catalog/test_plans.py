@@ -113,10 +113,10 @@ def test_a_wrong_component_is_named_and_nothing_is_stored(vendor, given, field):
         ({"currency": "XXX"}, "currency"),
         ({"base_price": -1}, "base_price"),
         ({"base_price": 1.5}, "base_price"),
-        ({"base_price_frequency": 12}, "base_price_frequency"),
+        ({"base_price_frequency": 0}, "base_price_frequency"),
         ({"minimum_charge": -500}, "minimum_charge"),
         ({"minimum_charge": 500, "minimum_charge_frequency": 12}, "minimum_charge_frequency"),
-        ({"trial": {"time_length": 1}}, "trial"),
+        ({"trial": {"time_length": 0.5}}, "trial.time_length"),
     ],
 )
 def test_a_wrong_field_is_named(vendor, values, field):

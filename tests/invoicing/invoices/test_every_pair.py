@@ -55,6 +55,7 @@ ALLOWED: Mapping[InvoiceVerb, tuple[set[InvoiceStatus], set[InvoiceStatus]]] = {
     V.CHANGE_DUE_DATE: (UNISSUED, UNISSUED),
     V.SEND: ({*OUT, S.PAID, S.UNCOLLECTIBLE}, OUT),
     V.MARK_PAID: (UNPAID, UNPAID),
+    V.RECORD_PAYMENT: ({*UNPAID, S.PAID}, {*UNPAID, S.PAID}),
     V.VOID: (UNPAID, UNPAID),
     V.MARK_UNCOLLECTIBLE: (OUT, OUT),
     V.DELETE: (UNISSUED, UNISSUED),
@@ -69,6 +70,7 @@ BY_API: Mapping[InvoiceVerb, Callable[[Api, Invoice], Any]] = {
     V.CHANGE_DUE_DATE: lambda api, i: api.post(f"/invoices/{i.uuid}/due_date", {"due_date": "2026-03-31"}),
     V.SEND: lambda api, i: api.post(f"/invoices/{i.uuid}/send"),
     V.MARK_PAID: lambda api, i: api.post(f"/invoices/{i.uuid}/status", {"status": "INVOICE_PAID"}),
+    V.RECORD_PAYMENT: lambda api, i: api.post(f"/invoices/{i.uuid}/payments", {"amount": 1500, "method": "Wire"}),
     V.VOID: lambda api, i: api.post(f"/invoices/{i.uuid}/void", {"reason": "Set over the API."}),
     V.MARK_UNCOLLECTIBLE: lambda api, i: api.post(f"/invoices/{i.uuid}/status", {"status": "INVOICE_UNCOLLECTIBLE"}),
     V.DELETE: lambda api, i: api.delete(f"/invoices/{i.uuid}"),
@@ -79,11 +81,12 @@ BY_API: Mapping[InvoiceVerb, Callable[[Api, Invoice], Any]] = {
 REASON: dict[str, Any] = {"reason": "Set over the API."}
 ARGUMENTS: Mapping[InvoiceVerb, dict[str, Any]] = {
     V.CHANGE_DUE_DATE: {"day": date(2026, 3, 31)},
+    V.RECORD_PAYMENT: {"amount": 1500, "means": "Wire"},
     V.VOID: REASON,
     V.MARK_UNCOLLECTIBLE: REASON,
     V.REFUND: {"amount": 400, **REASON},
 }
-FORM = {"reason": "Set over the API.", "amount": "4.00", "due_date": "2026-03-31"}
+FORM = {"reason": "Set over the API.", "amount": "4.00", "due_date": "2026-03-31", "means": "Wire"}
 
 
 class Desk:
@@ -128,7 +131,8 @@ class Desk:
 
     def by_button(self, verb: InvoiceVerb, invoice: Invoice) -> str:
         self.browser.cookies.pop("messages", None)
-        response = self.browser.post(reverse("portal:invoice_verb", args=[invoice.uuid, verb.value]), FORM)
+        form = FORM | ({"amount": "15.00"} if verb == V.RECORD_PAYMENT else {})
+        response = self.browser.post(reverse("portal:invoice_verb", args=[invoice.uuid, verb.value]), form)
         assert response.status_code == 302
         [message] = get_messages(response.wsgi_request)
         return str(message) if message.level_tag == "error" else ""

@@ -110,3 +110,12 @@ def test_tax_is_of_the_subtotal_and_rounds_half_up():
     assert totals([9900, 7], Decimal("5")) == Totals(9907, 495, 10402)
     assert totals([10], Decimal("5")) == Totals(10, 1, 11)
     assert totals([], Decimal("5")) == Totals(0, 0, 0)
+
+
+def test_tax_that_prices_contain_leaves_the_total_as_it_is():
+    """The example of docs/rating.md."""
+    nineteen = Decimal("19")
+    assert totals([9900, 999], nineteen, inclusive=True) == Totals(10899, 1740, 10899)
+    assert totals([10899], nineteen) == Totals(10899, 2071, 12970)
+    assert totals([3], Decimal("20"), inclusive=True) == Totals(3, 1, 3)  # half a cent: up
+    assert totals([-10899], nineteen, inclusive=True) == Totals(-10899, -1740, -10899)

@@ -198,3 +198,36 @@ def test_what_cannot_be_sent_is_said() -> None:
     customer = CustomerFactory.build(phone="1" * 21, country="Atlantis")
     assert [words.partition(",")[0] for words in not_sent(customer)] == ["the phone number", "the country"]
     assert not_sent(CustomerFactory.build(phone="1", country="de")) == []
+
+
+def test_tax_status_and_vat_id_go_with_the_customer(synced: Shop) -> None:
+    """With its making in one call; later only where it changed, and nobody else's tax id is touched."""
+    before = synced.mark()
+    customer = synced.customer("", country="DE", vat_id="DE 123 456 789", tax_exempt="reverse")
+    assert len(synced.calls(before)) == 1
+    external = row_of(customer).external_id
+
+    def at_stripe() -> tuple[str, list[tuple[str, str]]]:
+        numbers = synced.stripe.customers.tax_ids.list(external).data
+        status = synced.stripe.customers.retrieve(external).tax_exempt
+        return status, sorted((number.type, number.value) for number in numbers)
+
+    assert at_stripe() == ("reverse", [("eu_vat", "DE123456789")])
+    synced.stripe.customers.tax_ids.create(external, {"type": "au_abn", "value": "12345678912"})
+    before = synced.mark()
+    edit(customer, display_name="Acme AG")
+    assert [path for _, path in synced.calls(before) if "tax_ids" in path] == []
+    edit(customer, vat_id="DE987654321", tax_exempt="exempt")
+    assert at_stripe() == ("exempt", [("au_abn", "12345678912"), ("eu_vat", "DE987654321")])
+    synced.fail("/tax_ids", "timeout_after", times=3, method="DELETE")
+    edit(customer, vat_id="", tax_exempt="none")
+    synced.mend()
+    assert at_stripe() == ("none", [("au_abn", "12345678912")])
+    assert not customer_sync.standing(row_of(customer)).waits
+
+
+def test_a_vat_id_of_a_kind_that_stripe_does_not_know_is_not_sent_and_said_so() -> None:
+    assert not_sent(Customer(vat_id="4711-0815", country="Nauru")) == [
+        "the VAT id, because it does not say its country and Stripe has to know the kind"
+    ]
+    assert not_sent(Customer(vat_id="12-3456789", country="US")) == []

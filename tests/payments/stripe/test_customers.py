@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from customers.countries import country_code
 from customers.errors import Conflict, Invalid
 from customers.models import Customer, Event
 from payments.models import StripeCustomer
 from payments.stripe import connect, customers, linking, methods
-from payments.stripe.customer_fields import country_code
 from payments.stripe.customers import pause
 from payments.stripe.methods import PaymentMethodStatus
 from payments.tasks import sweep

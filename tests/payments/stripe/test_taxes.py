@@ -21,9 +21,11 @@ from payments.stripe.issuing import NO_LOCATION
 from tests.payments.stripe.conftest import Shop, order_for
 
 
-def taxed(shop: Shop, percentage: str, *amounts: int, card: str = "pm_card_visa", **changes: object) -> InvoiceOrder:
-    sums = totals(amounts, Decimal(percentage))
-    tax = {"percentage": percentage, "amount": sums.tax_amount, "name": "Tax"}
+def taxed(
+    shop: Shop, percentage: str, *amounts: int, card: str = "pm_card_visa", inclusive: bool = False, **changes: object
+) -> InvoiceOrder:
+    sums = totals(amounts, Decimal(percentage), inclusive=inclusive)
+    tax = {"percentage": percentage, "amount": sums.tax_amount, "name": "Tax", "inclusive": inclusive}
     customer = changes.pop("customer", None) or shop.customer(card)
     return order_for(customer, *amounts, total=sums.amount_due, tax=tax, **changes)  # type: ignore[arg-type]
 
@@ -55,14 +57,43 @@ def test_exact_amounts_where_roundings_differ(shop: Shop) -> None:
     assert not StripeTaxRate.objects.exists()
 
 
+def test_prices_that_contain_the_tax(shop: Shop) -> None:
+    """By a rate of its own where every rounding agrees, and by exact amounts where not; the total is that of the
+    lines either way."""
+    customer = shop.customer()
+    shop.issue(taxed(shop, "19", 100, customer=customer), "on-top")
+    for key, amounts, tax in (("rate", [11900, 5950], 2850), ("exact", [10, 10, 10], 5)):
+        order = taxed(shop, "19", *amounts, customer=customer, inclusive=True, advance=Advance.DRAFT)
+        invoice = shop.stripe.invoices.retrieve(shop.issue(order, key).external_id)
+        assert (invoice.subtotal, invoice.total, order.total) == (sum(amounts),) * 3
+        assert {said.tax_behavior for said in invoice.total_taxes} == {"inclusive"}
+        assert sum(said.amount for said in invoice.total_taxes) == tax
+        assert invoice.total_excluding_tax == sum(amounts) - tax
+    rates = sorted(rate.inclusive for rate in shop.stripe.tax_rates.list({"active": True}).data)
+    assert rates == [False, True]
+
+
+@pytest.mark.parametrize("inclusive", [False, True])
+def test_a_customer_that_only_stripe_takes_for_exempt_is_not_billed_otherwise_than_here(
+    shop: Shop, inclusive: bool
+) -> None:
+    customer = shop.customer()
+    shop.stripe.customers.update(customer.stripe_customers.get().external_id, {"tax_exempt": "exempt"})
+    with pytest.raises(GatewayRejected, match="marked as exempt from tax and ours is not") as refusal:
+        shop.issue(taxed(shop, "19", 11900, customer=customer, inclusive=inclusive))
+    assert refusal.value.code == "total_mismatch"
+    assert shop.stripe.invoices.list().data == []
+
+
 def test_stripes_total_is_always_ours(shop: Shop) -> None:
     rng, customer = random.Random(3), shop.customer()  # noqa: S311
     for n in range(12):
         rate = rng.choice(["19", "7.25", "8.875", "0.5", "20"])
         amounts = [rng.randint(-400, 3000) for _ in range(rng.randint(1, 8))] + [3200]
-        order = taxed(shop, rate, *amounts, customer=customer, advance=Advance.DRAFT)
+        order = taxed(shop, rate, *amounts, customer=customer, advance=Advance.DRAFT, inclusive=bool(n % 2))
         invoice = shop.stripe.invoices.retrieve(shop.issue(order, f"k-{n}").external_id)
         assert (invoice.subtotal, invoice.total) == (sum(amounts), order.total)
+        assert sum(tax.amount for tax in invoice.total_taxes) == order.tax.amount
 
 
 def test_only_a_rate_that_every_rounding_agrees_on_is_used() -> None:

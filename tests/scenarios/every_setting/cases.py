@@ -15,6 +15,7 @@ from uuid import uuid4
 from customers.directory import update_customer
 from customers.models import Customer
 from invoicing.invoices.lifecycle import mark_paid
+from invoicing.models import Invoice, LineItem
 from payments.models import StripeEvent
 from payments.stripe import customer_sync
 from payments.stripe.customer_news import look_at_method
@@ -82,6 +83,16 @@ def _line_items(stage: Stage, customer: Customer) -> list[tuple[str, int]]:
     return [(line.kind, line.amount) for line in stage.generated(customer).line_items.all()]
 
 
+def _in_advance(stage: Stage, customer: Customer) -> list[tuple[str, int]]:
+    """What is billed when a cycle begins."""
+    lines = LineItem.objects.filter(invoice__opens=stage.begun(customer))
+    return [(line.kind, line.amount) for line in lines]
+
+
+def _after_the_cycle(stage: Stage, customer: Customer) -> list[tuple[str, int]]:
+    return [(line.kind, line.amount) for line in stage.closed(customer).line_items.all()]
+
+
 def _tax(stage: Stage, customer: Customer) -> tuple[int, int]:
     invoice = stage.generated(customer)
     return invoice.tax_amount, invoice.amount_due
@@ -97,6 +108,22 @@ def _next(stage: Stage, customer: Customer) -> tuple[str, bool]:
 
 def _between(start: datetime, end: datetime | None) -> timedelta | None:
     return end - start if end else None
+
+
+def _held(stage: Stage, customer: Customer) -> str:
+    Invoice.objects.filter(customer=customer).delete()
+    return stage.generated(customer).approval_reason
+
+
+def _held_for_change(stage: Stage, customer: Customer) -> str:
+    Invoice.objects.filter(customer=customer).delete()
+    stage.open(customer, sub_total=10_000)
+    return stage.generated(customer).approval_reason
+
+
+def _held_if_flagged(stage: Stage, customer: Customer) -> str:
+    update_customer(customer, {"review_reason": "They pay late"}, **BY)
+    return stage.generated(customer).approval_reason
 
 
 def _invoice_grace(stage: Stage, customer: Customer) -> timedelta | None:
@@ -171,6 +198,9 @@ def _default_method(stage: Stage, customer: Customer) -> str:
 
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+FIXED = {"invoice_fixed_components_at_start": True}
+LEVELS = {**FIXED, "invoice_metered_components_at_start": True}
+BASE, SEATS = ("BASE_PRICE", 10_000), ("METERED_COMPONENT", 700)
 MINIMUM_ADDED = [("BASE_PRICE", 10_000), ("MINIMUM_CHARGE", 2_000)]
 
 CASES = [
@@ -182,6 +212,12 @@ CASES = [
          ("To {customer_name}", "To customer")),
     Case("send_receipts", _receipts, (False, 0), (True, 1), DELIVERY),
     Case("auto_approve_invoices", _next, (True, ("issue", True)), (False, ("approve", False))),
+    Case("hold_amount_above", _held, (0, ""), (11_999, "Held: $120.00 is above $119.99.")),
+    Case("hold_change_above", _held_for_change, (20, ""),
+         (19, "Held: it is 20 % more than the $100.00 of the last bill.")),
+    Case("hold_first_invoice", _held, (False, ""), (True, "Held: first bill of this customer.")),
+    Case("hold_flagged_customers", _held_if_flagged, (False, ""),
+         (True, "Held: the customer is flagged: They pay late.")),
     Case("invoice_grace_period_length", _invoice_grace, (0, 0 * DAY), (3, 3 * DAY)),
     Case("invoice_grace_period_unit", _invoice_grace, ("day", 2 * DAY), ("hour", 2 * HOUR),
          {"invoice_grace_period_length": 2}),
@@ -198,7 +234,11 @@ CASES = [
     Case("sync_customer_data_to_payment_gateway", _name_in_stripe, (False, "old"), (True, "new")),
     Case("auto_update_stripe_default_payment_method", _default_method, (False, "old"), (True, "new")),
     Case("tax_rate", _tax, (0, (0, 12_000)), (5, (600, 12_600))),
+    Case("tax_inclusive", _tax, (False, (2_400, 14_400)), (True, (2_000, 12_000)), {"tax_rate": 20}),
     Case("tax_via_payment_provider", _taxed_by_stripe, (False, False), (True, True), BY_STRIPE),
+    Case("invoice_fixed_components_at_start", _in_advance, (False, []), (True, [BASE])),
+    Case("invoice_metered_components_at_start", _in_advance, (False, [BASE]), (True, [BASE, SEATS]), FIXED),
+    Case("invoice_overages", _after_the_cycle, (False, []), (True, [("METERED_COMPONENT", 200)]), LEVELS),
     Case("should_minimum_charge_override_line_items", _line_items, (False, MINIMUM_ADDED),
          (True, [("MINIMUM_CHARGE", 12_000)])),
     Case("communicate_payment_failures", _news_of_failure, (False, 0), (True, 1), DELIVERY),

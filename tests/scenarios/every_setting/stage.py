@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from functools import cached_property
 from io import BytesIO
 from typing import Any
@@ -24,7 +25,7 @@ from invoicing.invoices.generation import generate_due
 from invoicing.invoices.issue import issue
 from invoicing.invoices.papers import keep_document
 from invoicing.invoices.reminders import remind_due
-from invoicing.models import BillingCycle, Invoice, OutgoingEmail, PricePlan, Subscription
+from invoicing.models import BillingCycle, Invoice, Measurement, OutgoingEmail, PricePlan, Subscription
 from invoicing.subscriptions.advance import end_due_cycles
 from invoicing.subscriptions.rules import planned_cycle
 from invoicing.subscriptions.verbs import subscribe
@@ -34,6 +35,8 @@ from tests.factories import (
     CustomerFactory,
     InvoiceFactory,
     LineItemFactory,
+    MeteredComponentFactory,
+    MeterFactory,
     PricePlanFactory,
     SubscriptionFactory,
     VendorFactory,
@@ -132,10 +135,42 @@ class Stage:
         rows = OutgoingEmail.objects.filter(invoice=invoice, kind=kind)
         return list(rows.order_by("pk").values_list("occasion", flat=True))
 
-    def subscribed(self, customer: Customer) -> Subscription:
+    def subscribed(self, customer: Customer, plan: PricePlan | None = None) -> Subscription:
         """From the middle of a month; an earlier one makes room for it."""
         Subscription.objects.filter(customer=customer).update(expired_at=F("effective_at"))
-        return subscribe(customer, self.plan, effective_at=utc(2026, 2, 10), actor=SCHEDULE, now=NOW, real_now=NOW)
+        by: dict[str, Any] = {"actor": SCHEDULE, "now": NOW, "real_now": NOW}
+        return subscribe(customer, plan or self.plan, effective_at=utc(2026, 2, 10), **by)
+
+    @cached_property
+    def seats(self) -> PricePlan:
+        """$100 a month, and $1 for each seat of the largest number that there were."""
+        seats = MeterFactory.create(
+            vendor=self.vendor, name="seats", meter_type="GAUGE", data_type="CONTINUOUS",
+            reporting_method="TOTAL", aggregation="MAX",
+        )  # fmt: skip
+        plan = PricePlanFactory.create(vendor=self.vendor, base_price=10_000)
+        MeteredComponentFactory.create(price_plan=plan, meter=seats, price_scheme__price=Decimal(100))
+        return plan
+
+    def begun(self, customer: Customer) -> BillingCycle:
+        """A cycle of 7 seats whose invoice in advance, if there is one, is made; later there are 9."""
+        plan = self.seats
+        for day, count in ((1, 7), (20, 9)):
+            Measurement.objects.update_or_create(
+                vendor=self.vendor, customer=customer, meter=plan.metered_components.get().meter,
+                time=utc(2026, 2, day), defaults={"value": count, "received_at": NOW},
+            )  # fmt: skip
+        cycle = self.subscribed(customer, plan).cycles.get()
+        generate_due(BillingCycle.objects.filter(pk=cycle.pk), limit=1, real_now=NOW)
+        return cycle
+
+    def closed(self, customer: Customer) -> Invoice:
+        """The invoice of such a cycle's end."""
+        cycle = self.begun(customer)
+        Subscription.objects.filter(pk=cycle.subscription_id).update(expired_at=cycle.end)
+        end_due_cycles(BillingCycle.objects.filter(pk=cycle.pk), limit=1, real_now=NOW)
+        generate_due(BillingCycle.objects.filter(pk=cycle.pk), limit=1, real_now=NOW)
+        return self.again(Invoice.objects.get(cycle=cycle))
 
     # Stripe
 

@@ -1,0 +1,172 @@
+"""Add-ons of a subscription: what a customer has of which, and since when."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+
+from django.db import transaction
+
+from customers.errors import Invalid
+from invoicing.catalog.models import AddOn
+from invoicing.rating.rounding import half_up
+from invoicing.rating.schemes import amount
+from invoicing.rating.terms import AddOnTerms, Scheme, SchemeTerms, Stretch, Tier
+from invoicing.subscriptions.models import AddOnChange, BillingCycle, CycleAction, Subscription
+from invoicing.subscriptions.rules import cycle_rule
+
+_NOTHING = Decimal(0)
+_TOO_LARGE = Decimal("1e18")
+
+
+@dataclass(frozen=True, slots=True)
+class AddOnOrder:
+    """``quantity`` more of it, or fewer where it is negative."""
+
+    name: str
+    quantity: Decimal = Decimal(1)
+    price: Decimal | None = None
+    effective_at: datetime | None = None
+
+
+def order_add_ons(
+    subscription: Subscription, orders: Sequence[AddOnOrder], *, now: datetime, at: str = ""
+) -> list[AddOnChange]:
+    """All of them or, with ``Invalid`` naming the one at fault, none."""
+    known = {add_on.name: add_on for add_on in subscription.price_plan.add_ons.all()}
+    with transaction.atomic():
+        Subscription.objects.select_for_update(no_key=True).get(pk=subscription.pk)
+        earliest = _earliest(subscription)
+        return [_order(subscription, one, known, earliest, now, f"{at}{place}.") for place, one in enumerate(orders)]
+
+
+def _earliest(subscription: Subscription) -> datetime:
+    """The start of the oldest cycle that is not over; what came before it is invoiced, or about to be."""
+    running = (CycleAction.OPEN, CycleAction.END)
+    first = BillingCycle.objects.filter(subscription=subscription, next_action__in=running).order_by("start").first()
+    return first.start if first else subscription.effective_at
+
+
+def _order(
+    subscription: Subscription, order: AddOnOrder, known: dict[str, AddOn], earliest: datetime, now: datetime, at: str
+) -> AddOnChange:
+    add_on, moment = known.get(order.name), order.effective_at or max(now, subscription.effective_at)
+    if add_on is None:
+        raise Invalid({f"{at}name": f"The customer's plan has no add-on {order.name!r}."})
+    if moment < earliest:
+        raise Invalid(
+            {f"{at}effective_at": f"Earlier billing cycles have ended: give {earliest.isoformat()} or later."}
+        )
+    _check_quantity(subscription, add_on, order.quantity, moment, at)
+    if order.price is not None and not 0 <= order.price < _TOO_LARGE:
+        raise Invalid({f"{at}price": "Give a price in cents (minor units), from 0 on."})
+    return AddOnChange.objects.create(
+        vendor_id=subscription.vendor_id,
+        subscription=subscription,
+        add_on=add_on,
+        quantity=order.quantity,
+        price=order.price,
+        effective_at=moment,
+        created_at=now,
+    )
+
+
+def _check_quantity(subscription: Subscription, add_on: AddOn, quantity: Decimal, moment: datetime, at: str) -> None:
+    """Neither now nor by what is planned already may there be fewer than none, or more than the limit."""
+    if not quantity or abs(quantity) >= _TOO_LARGE:
+        raise Invalid({f"{at}quantity": "Give how many more, or below zero how many fewer."})
+    most = add_on.limit if add_on.quantity_enabled else Decimal(1)
+    changes = list(AddOnChange.objects.filter(subscription=subscription, add_on=add_on))
+    moments = [moment, *(change.effective_at for change in changes if change.effective_at > moment)]
+    for when in moments:
+        count = quantity + sum(change.quantity for change in changes if change.effective_at <= when)
+        if count < 0:
+            raise Invalid({f"{at}quantity": f"There are only {count - quantity:f} of {add_on.label!r} to take away."})
+        if most is not None and count > most:
+            raise Invalid({f"{at}quantity": f"At most {most.normalize():f} of {add_on.label!r} can be had."})
+
+
+def held_at(subscription: Subscription, moment: datetime) -> dict[int, tuple[Decimal, Decimal | None]]:
+    """By id of the add-on: how many, and the price of its own. ``add_on_changes`` may be loaded before."""
+    found: dict[int, tuple[Decimal, Decimal | None]] = {}
+    for change in subscription.add_on_changes.all():
+        if change.effective_at <= moment:
+            count, price = found.get(change.add_on_id, (_NOTHING, None))
+            found[change.add_on_id] = count + change.quantity, price if change.price is None else change.price
+    return {pk: pair for pk, pair in found.items() if pair[0] > 0}
+
+
+def add_ons_price(subscription: Subscription, moment: datetime) -> int:
+    """What those that are held cost in a billing cycle, in minor units."""
+    changes = [change for change in subscription.add_on_changes.all() if change.effective_at <= moment]
+    known = {add_on.pk: add_on for add_on in subscription.price_plan.add_ons.all()}
+    total = Fraction(0)
+    for pk, (count, _) in held_at(subscription, moment).items():
+        own = [change for change in changes if change.add_on_id == pk]
+        total += 0 if known[pk].single_use else amount(_scheme(known[pk], own), count)
+    return half_up(total)
+
+
+def add_ons_of(cycles: Collection[BillingCycle], *, in_advance: bool = False) -> dict[int, tuple[AddOnTerms, ...]]:
+    """By cycle, as they were held; ``in_advance``: as if those of its start were held to its end. One query."""
+    by_subscription: dict[int, list[AddOnChange]] = {}
+    rows = AddOnChange.objects.filter(subscription__in={cycle.subscription_id for cycle in cycles})
+    for change in rows.select_related("add_on").order_by("effective_at", "pk"):
+        by_subscription.setdefault(change.subscription_id, []).append(change)
+    return {
+        cycle.pk: tuple(_terms(cycle, by_subscription.get(cycle.subscription_id, ()), in_advance)) for cycle in cycles
+    }
+
+
+def _terms(cycle: BillingCycle, changes: Sequence[AddOnChange], in_advance: bool) -> Iterable[AddOnTerms]:
+    add_ons = {change.add_on_id: change.add_on for change in changes}
+    for add_on in sorted(add_ons.values(), key=lambda one: one.position):
+        own = [change for change in changes if change.add_on_id == add_on.pk]
+        if in_advance:
+            own = [change for change in own if change.effective_at <= cycle.start]
+        yield _of_cycle(add_on, own, cycle)
+
+
+def _of_cycle(add_on: AddOn, changes: Sequence[AddOnChange], cycle: BillingCycle) -> AddOnTerms:
+    terms = AddOnTerms(str(add_on.external_uuid), add_on.label, _scheme(add_on, changes), add_on.single_use)
+    if add_on.single_use:
+        # What is there from the cycle's very start on is the cycle's.
+        before = _most([change for change in changes if change.effective_at < cycle.start])
+        return replace(terms, before=before, reached=_most([one for one in changes if one.effective_at < _end(cycle)]))
+    rule = cycle_rule(cycle.subscription, cycle.vendor.zone)
+    edges = sorted(
+        {cycle.start, cycle.end, *(c.effective_at for c in changes if cycle.start < c.effective_at < cycle.end)}
+    )
+    stretches = [
+        Stretch(_count(changes, start), rule.proration(cycle.index, start, end))
+        for start, end in zip(edges, edges[1:], strict=False)
+    ]
+    return replace(terms, stretches=tuple(stretches))
+
+
+def _end(cycle: BillingCycle) -> datetime:
+    """What is ordered at the very start of a cycle without length is still its own."""
+    return max(cycle.end, cycle.start + datetime.resolution)
+
+
+def _count(changes: Iterable[AddOnChange], moment: datetime) -> Decimal:
+    return sum((change.quantity for change in changes if change.effective_at <= moment), _NOTHING)
+
+
+def _most(changes: Sequence[AddOnChange]) -> Decimal:
+    """The largest number that there ever was."""
+    return max((_count(changes, change.effective_at) for change in changes), default=_NOTHING)
+
+
+def _scheme(add_on: AddOn, changes: Sequence[AddOnChange]) -> SchemeTerms:
+    own = [change.price for change in changes if change.price is not None]
+    if own:
+        return SchemeTerms(Scheme.FLAT, (Tier(own[-1]),))
+    tiers = tuple(
+        Tier(Decimal(kept["price"]), None if kept["cap"] is None else Decimal(kept["cap"]), kept["description"])
+        for kept in add_on.prices
+    )
+    return SchemeTerms(Scheme(add_on.scheme_type), tiers)
