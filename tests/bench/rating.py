@@ -3,8 +3,10 @@ many measurements the second time.
 
 Each customer's plan has three components: events that are added up in tiers, the largest event, and a level by the
 hours it held. Measurements lie all over the month. They are put into the table and folded first, as beat does while
-they come in; what that takes is printed too. Rating is what beat's task does:
-invoices with lines, explanations and events from ended cycles, in a process of its own whose memory is looked at. By hand: ``uv run python -m tests.bench.rating``.
+they come in; what that takes is printed too. Rating is what beat's task does: invoices with lines, explanations and
+events from ended cycles, in a process of its own whose memory is looked at.
+
+By hand: ``uv run python -m tests.bench.rating``.
 """
 
 from __future__ import annotations
