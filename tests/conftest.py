@@ -1,7 +1,7 @@
 """Fixtures that every test folder shares. Servers are started by tests/services.py."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from unittest import mock
 
 import pytest
@@ -17,14 +17,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """The months that tests write measurements to without the intake, which makes what is missing: those of their
-    fixed times, and those around today, where a vendor's clock may be."""
-    from invoicing.usage.partitions import ensure_months, month_of
+    """The months that most tests write measurements to, made once; writing makes what is missing."""
+    from invoicing.usage.partitions import ensure_months
 
-    fixed = {date(year, month, 1) for year in (2025, 2026) for month in range(1, 13)}
-    today = datetime.now(UTC)
     with django_db_blocker.unblock():
-        ensure_months(fixed | {month_of(today + timedelta(days=days)) for days in range(-31, 400, 28)})
+        ensure_months({date(2025, 11, 1), date(2025, 12, 1), *(date(2026, month, 1) for month in range(1, 8))})
 
 
 @pytest.fixture(autouse=True)

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from django.db import models
 
 from customers.customer import Customer
-from customers.scoping import VendorOwned
+from customers.scoping import VendorOwned, VendorQuerySet
 from customers.vendor import Vendor
 from invoicing.catalog.models import Meter
+from invoicing.usage.partitions import ensure_months, month_of
+
+
+class MeasurementQuerySet(VendorQuerySet["Measurement"]):
+    """Makes the months that it writes to. (The intake has its own way: ``writing.py``.)"""
+
+    def bulk_create(self, objs: Iterable[Measurement], *args: Any, **kwargs: Any) -> list[Measurement]:
+        rows = list(objs)
+        ensure_months({month_of(row.time) for row in rows})
+        return super().bulk_create(rows, *args, **kwargs)
 
 
 class Measurement(VendorOwned):
@@ -31,6 +44,8 @@ class Measurement(VendorOwned):
     reset_total = models.BooleanField(default=False)
     received_at = models.DateTimeField()
 
+    objects = MeasurementQuerySet.as_manager()  # type: ignore[misc]
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -43,6 +58,10 @@ class Measurement(VendorOwned):
 
     def __str__(self) -> str:
         return f"{self.value} at {self.time}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        ensure_months({month_of(self.time)})
+        super().save(*args, **kwargs)
 
 
 class UsageDay(models.Model):
