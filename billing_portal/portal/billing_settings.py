@@ -19,6 +19,7 @@ from customers.customer import Customer
 from customers.errors import Invalid
 from customers.settings import verbs
 from customers.settings.policy import resolve, vendor_policy
+from invoicing.invoices.logo_files import logo_file
 
 OVERRIDING_SHOWN = 12
 
@@ -34,6 +35,7 @@ def billing_settings(request: OperatorRequest) -> HttpResponse:
         "form": form,
         "sections": sections_of(form),
         "steps": example_steps(policy, request.vendor.zone, request.now),
+        "logo": logo_file(request.vendor, policy),
         "stripe": card_of(request.vendor),
         "callback_url": settings.PUBLIC_URL + reverse("portal:stripe_callback"),
         "may_connect": may(request, Permission.CONNECT_STRIPE),

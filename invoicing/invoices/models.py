@@ -86,6 +86,12 @@ class Invoice(VendorOwned, QueuedWork):
         null=True, blank=True, help_text="Reminder days up to here are dealt with. Null: up to its issue."
     )
 
+    paused_at = models.DateTimeField(
+        null=True, blank=True, help_text="Held back by a person: nothing happens by itself."
+    )
+    paused_by = models.CharField(max_length=256, blank=True)
+    pause_reason = models.CharField(max_length=500, blank=True)
+
     invoicing_error = models.TextField(blank=True)
     payment_error = models.TextField(blank=True)
     status_error = models.TextField(blank=True)
@@ -327,6 +333,7 @@ class EmailKind(models.TextChoices):
     PAYMENT_FAILED = "payment_failed", "Payment failed"
     UPCOMING = "upcoming", "Reminder before the due date"
     PAST_DUE = "past_due", "Reminder after the due date"
+    REFUND = "refund", "Refund"
 
 
 class EmailState(models.TextChoices):
@@ -381,6 +388,7 @@ class InvoiceDocument(models.Model):
 
     invoice = models.OneToOneField(Invoice, on_delete=models.CASCADE, related_name="document")
     pdf = models.BinaryField()
+    remark = models.TextField(blank=True, help_text="What the vendor should know of it: why the logo is missing.")
     created_at = models.DateTimeField()
 
     def __str__(self) -> str:
