@@ -74,8 +74,10 @@ class Entry:
     at: datetime
 
 
-def timeline_of(vendor: Vendor, kind: SubjectKind, pk: int) -> list[Entry]:
+def timeline_of(vendor: Vendor, kind: SubjectKind, pk: int, only: EventKind | None = None) -> list[Entry]:
     rows = Event.objects.of(vendor).filter(subject_kind=kind, subject_id=pk)
+    if only is not None:
+        rows = rows.filter(kind=only)
     return [entry(event) for event in rows.order_by("-id")[:SHOWN]]
 
 

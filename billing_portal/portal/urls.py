@@ -90,6 +90,7 @@ urlpatterns = [
     path("unattributed-usage/", unattributed.unattributed_list, name="unattributed"),
     path("settings/invoicing-payments/", billing_settings.billing_settings, name="billing_settings"),
     path("settings/invoicing-payments/preview/", billing_settings.preview_settings, name="preview_settings"),
+    path("settings/invoicing-payments/next-number/", billing_settings.set_next_number, name="set_next_number"),
     path("api-keys/", api_keys.key_list, name="api_keys"),
     path("api-keys/<uuid:uuid>/roll/", api_keys.roll, name="roll_api_key"),
     path("api-keys/<uuid:uuid>/revoke/", api_keys.revoke, name="revoke_api_key"),

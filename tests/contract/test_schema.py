@@ -23,6 +23,7 @@ from customers.models import Customer, Vendor
 from customers.settings.policy import SETTING_NAMES
 from invoicing.models import BillingCycle, Invoice, Payment, Subscription
 from invoicing.usage.readings import FIELDS
+from payments.sandbox.models import ApiKey
 from payments.stripe.connect import attach
 from payments.stripe.methods import credential, refresh
 from tests.api.client import Api, answer
@@ -248,6 +249,9 @@ def _payment_methods(api: Api, stripe_sandbox: StripeSandbox) -> None:
     api.post("/customers/acme/setup_intent")
     api.post("/customers/acme/payment_method_link")
     api.post("/customers/acme/billing_portal_link")
+    ApiKey.objects.create(secret="sk_test_the_vendors_own", account_id=stripe_sandbox.account)
+    own = {"auth_token": "sk_test_the_vendors_own", "publishable_key": "pk_test_the_vendors_own"}
+    api.post("/payment_gateway_credentials", own)
     api.post("/customers/acme/payment_gateway_credentials/sync")
     api.get("/customers/acme/payment_gateway_credentials/sync")
     api.get("/ecp/payment_method", {"customer_name": "acme"})
@@ -260,6 +264,8 @@ def _settings(api: Api) -> None:
     api.put("/billing_settings", {"upcoming_reminder_days_array": [7, 1]})
     api.get("/billing_settings")
     api.delete("/billing_settings")
+    api.get("/next_invoice_number")
+    api.put("/next_invoice_number", {"next_number": 42})
     api.post("/customers/acme/billing_settings", {"charges_enabled": True, "customer_invoice_detail_level": "SUMMARY"})
     api.put("/customers/acme/billing_settings", {"charges_enabled": None, "days_until_due": 14})
     api.get("/customers/acme/billing_settings")

@@ -90,6 +90,7 @@ class InvoiceAnswer(TypedDict):
     amount_paid: int
     amount_remaining: int
     amount_credited: Annotated[int, "Taken off by Stripe's credit notes before it was paid."]
+    amount_from_balance: Annotated[int, "Covered by the customer's balance in Stripe; negative: added to it."]
     amount_overpaid: Annotated[
         int, "Paid beyond what was due. What Stripe collected of it is the customer's credit there."
     ]
@@ -177,6 +178,7 @@ def invoice_shape(invoice: Invoice) -> InvoiceAnswer:
         "amount_paid": invoice.amount_paid,
         "amount_remaining": invoice.amount_remaining,
         "amount_credited": invoice.amount_credited,
+        "amount_from_balance": invoice.amount_from_balance,
         "amount_overpaid": invoice.amount_overpaid,
         "amount_disputed": invoice.amount_disputed,
         "amount_refunded": invoice.amount_refunded,

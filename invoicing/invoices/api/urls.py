@@ -3,6 +3,7 @@ from django.urls import path
 from invoicing.invoices.api.charges import AdhocChargesView, AdhocChargeView
 from invoicing.invoices.api.coming import UpcomingInvoicesView
 from invoicing.invoices.api.explanation import ExplanationView
+from invoicing.invoices.api.numbering import NextNumberView
 from invoicing.invoices.api.refunds import InvoiceRefundView
 from invoicing.invoices.api.revenue import (
     AccruedRevenueView,
@@ -51,6 +52,7 @@ urlpatterns = [
     path("invoices/<str:uuid>/status", StatusView.as_view(), name="invoice-status"),
     path("invoices/<str:uuid>/line_items/<str:line>/explanation", ExplanationView.as_view(), name="explain-line-item"),
     path("invoices/<str:token>/pdf", PdfView.as_view(), name="invoice-pdf"),
+    path("next_invoice_number", NextNumberView.as_view(), name="next-invoice-number"),
     path("invoices/<str:uuid>/refund", InvoiceRefundView.as_view(), name="invoice-refund"),
     path("refund", RefundView.as_view(), name="refund"),
     path("customers/<str:name>/invoice/<str:invoice_id>/<str:token>", CustomerPdfView.as_view(), name="customer-pdf"),
