@@ -2,7 +2,9 @@
 
 from invoicing.catalog.models import AddOn, Meter, MeteredComponent, PricePlan, PriceScheme, PriceTier
 from invoicing.invoices.charge_attempts import ChargeAttempt
+from invoicing.invoices.coming import ComingBill
 from invoicing.invoices.ledger import Dispute, DisputeMovement, Payment, Refund
+from invoicing.invoices.logo_files import LogoFile
 from invoicing.invoices.models import (
     Invoice,
     InvoiceDocument,
@@ -29,6 +31,7 @@ __all__ = [
     "AdhocCharge",
     "BillingCycle",
     "ChargeAttempt",
+    "ComingBill",
     "Coupon",
     "CouponUse",
     "Discount",
@@ -38,6 +41,7 @@ __all__ = [
     "InvoiceDocument",
     "IssueAttempt",
     "LineItem",
+    "LogoFile",
     "Measurement",
     "Meter",
     "MeteredComponent",

@@ -25,6 +25,7 @@ from customers.errors import Invalid
 from customers.events.models import EventKind, SubjectKind
 from customers.settings import verbs
 from customers.settings.policy import resolve, vendor_policy
+from invoicing.invoices.logo_files import logo_file
 from invoicing.invoices.numbering import next_number, start_at
 
 OVERRIDING_SHOWN = 12
@@ -43,6 +44,7 @@ def billing_settings(request: OperatorRequest) -> HttpResponse:
         "meaning": meaning_of(request, policy),
         "timeline": timeline_of(request.vendor, SubjectKind.VENDOR, request.vendor.pk, EventKind.SETTINGS_CHANGED),
         "next_number": next_number(request.vendor, policy, real_now=request.real_now),
+        "logo": logo_file(request.vendor, policy),
         "stripe": card_of(request.vendor),
         "callback_url": settings.PUBLIC_URL + reverse("portal:stripe_callback"),
         "may_connect": may(request, Permission.CONNECT_STRIPE),

@@ -24,6 +24,7 @@ from customers.errors import Refused
 from customers.events.models import SubjectKind
 from customers.money import to_major
 from customers.settings.policy import policies_for, policy_for
+from invoicing.invoices.links import open_page_url
 from invoicing.invoices.methods import methods_of
 from invoicing.invoices.models import Invoice, InvoiceDocument
 from invoicing.invoices.schedule import NextStep, next_step
@@ -89,7 +90,8 @@ def invoice_page(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
         "primary": buttons[0] if buttons else None,
         "more": buttons[1:],
         "buttons": buttons,
-        "has_pdf": InvoiceDocument.objects.filter(invoice=invoice).exists(),
+        "customer_page": open_page_url(invoice),
+        "document": InvoiceDocument.objects.filter(invoice=invoice).defer("pdf").first(),
         "attempts": list(invoice.issue_attempts.order_by("-number")),
         "payments": list(invoice.payments.all()),
         "refunds": list(invoice.refunds.all()),

@@ -20,6 +20,7 @@ BEAT_SCHEDULE = {
     "deliver events": _each_tick("customers.tasks.deliver_events"),
     "drive moving clocks": _each_tick("customers.tasks.drive_clocks"),
     "sweep Stripe's news": _each_tick("payments.tasks.sweep"),
+    "work out the coming run": {"task": "invoicing.tasks.work_out_coming_bills", "schedule": 3600.0},
     "look for missed events": {"task": "payments.tasks.poll_events", "schedule": 300.0, "options": {"expires": 600.0}},
     "ask for what is stuck": {"task": "payments.tasks.ask_for_stuck", "schedule": 60.0, "options": {"expires": 120.0}},
     "compare with Stripe": {"task": "payments.tasks.reconcile", "schedule": crontab(hour=2, minute=40)},

@@ -56,7 +56,8 @@ class BillingPolicy:
     )  # fmt: skip
     customer_invoice_detail_level: str = setting(
         DetailLevel.DETAILED, "Detail on invoices", DELIVERY,
-        "How much of the computation the customer sees.", choices=DetailLevel, max_length=16,
+        "On the PDF, in e-mails and on the invoice's page: quantities and unit prices, or one line a component.",
+        choices=DetailLevel, max_length=16,
     )  # fmt: skip
     invoice_memo: str = setting(
         "", "Memo", DELIVERY,
@@ -71,10 +72,13 @@ class BillingPolicy:
         max_length=60, check=problem_with,
     )  # fmt: skip
     invoice_logo_url: str = setting(
-        "", "Logo", DELIVERY, "Address of the logo printed on invoices.", max_length=500,
+        "", "Logo", DELIVERY,
+        "Web address of the logo printed on invoices: PNG, JPEG, GIF or WebP, at most 512 KB. It is fetched when this "
+        "is saved and once a day; where it cannot be, invoices go out without it and say so here.",
+        max_length=500,
     )  # fmt: skip
     send_receipts: bool = setting(
-        False, "Send receipts", DELIVERY, "E-mail a receipt when an invoice is paid.",
+        False, "Send receipts", DELIVERY, "E-mail a receipt when an invoice is paid, and when money is given back.",
     )  # fmt: skip
 
     invoice_grace_period_length: int = setting(

@@ -330,6 +330,7 @@ class EmailKind(models.TextChoices):
     PAYMENT_FAILED = "payment_failed", "Payment failed"
     UPCOMING = "upcoming", "Reminder before the due date"
     PAST_DUE = "past_due", "Reminder after the due date"
+    REFUND = "refund", "Refund"
 
 
 class EmailState(models.TextChoices):
@@ -384,6 +385,7 @@ class InvoiceDocument(models.Model):
 
     invoice = models.OneToOneField(Invoice, on_delete=models.CASCADE, related_name="document")
     pdf = models.BinaryField()
+    remark = models.TextField(blank=True, help_text="What the vendor should know of it: why the logo is missing.")
     created_at = models.DateTimeField()
 
     def __str__(self) -> str:

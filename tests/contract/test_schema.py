@@ -272,6 +272,7 @@ def _subscription(api: Api) -> None:
     api.post("/customers/acme/subscriptions", {"price_plan_name": "basic", "price_plan_tag": "first"})
     api.get("/customers/acme/subscriptions")
     api.get("/customers/acme/active_subscription")
+    api.get("/invoices/upcoming")
     component = answer(api.get("/price_plans/basic/first"))["metered_components"][0]["external_uuid"]
     of_one = {"discount_type": "FLAT", "amount": 5, "scope": "METERED_COMPONENT", "metered_component_uuid": component}
     of_all = {"discount_type": "PERCENT", "amount": 10, "scope": "INVOICE_TOTAL"}

@@ -1,5 +1,6 @@
 """Every screen renders for every role, and shows only what belongs to the vendor."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -72,6 +73,7 @@ def comparison(scene: Scene) -> str:
 PAGES = {
     "dashboard": lambda scene: reverse("portal:dashboard"),
     "invoices": lambda scene: reverse("portal:invoices"),
+    "next run": lambda scene: reverse("portal:next_run"),
     "generated invoice": lambda scene: reverse("portal:invoice", args=[scene.invoices["generated"].uuid]),
     "failed invoice": lambda scene: reverse("portal:invoice", args=[scene.invoices["payment-failed"].uuid]),
     "paid invoice": lambda scene: reverse("portal:invoice", args=[scene.invoices["acme-january"].uuid]),
@@ -105,6 +107,7 @@ PAGES = {
 }
 
 LISTS = {
+    "next run",
     "dashboard",
     "invoices",
     "customers",

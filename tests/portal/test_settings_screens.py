@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from billing_portal.accounts.models import Role
 from customers.events.models import Event
 from customers.models import BillingSettings, BillingSettingsOverride
 from customers.settings.policy import SETTINGS, Source, policy_for, vendor_policy
+from invoicing.models import InvoiceDocument, LogoFile
 from tests.portal.scene import Scene
 
 SignedIn = Callable[..., Client]
@@ -248,3 +250,19 @@ def test_the_next_number_is_for_those_who_may_change_settings(scene: Scene, sign
     else:
         assert response.status_code == 403
         assert "INV-00500" not in page
+
+
+def test_what_is_wrong_with_the_logo_is_said_beside_it(scene: Scene, signed_in: SignedIn) -> None:
+    url = "https://northwind.example/logo.svg"
+    BillingSettings.objects.filter(vendor=scene.vendor).update(invoice_logo_url=url)
+    LogoFile.objects.create(vendor=scene.vendor, url=url, error="The server answered 404.", fetched_at=timezone.now())
+    assert "The server answered 404." in signed_in().get(reverse("portal:billing_settings")).content.decode()
+
+
+def test_an_invoice_without_its_logo_says_so(scene: Scene, signed_in: SignedIn) -> None:
+    invoice = scene.invoices["voided"]
+    remark = "Printed without the logo. The server answered 404."
+    InvoiceDocument.objects.update_or_create(
+        invoice=invoice, defaults={"pdf": b"%PDF-", "created_at": timezone.now(), "remark": remark}
+    )
+    assert remark in signed_in().get(reverse("portal:invoice", args=[invoice.uuid])).content.decode()

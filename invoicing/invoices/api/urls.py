@@ -1,6 +1,7 @@
 from django.urls import path
 
 from invoicing.invoices.api.charges import AdhocChargesView, AdhocChargeView
+from invoicing.invoices.api.coming import UpcomingInvoicesView
 from invoicing.invoices.api.explanation import ExplanationView
 from invoicing.invoices.api.numbering import NextNumberView
 from invoicing.invoices.api.refunds import InvoiceRefundView
@@ -31,6 +32,7 @@ from invoicing.invoices.api.views import (
 
 urlpatterns = [
     path("invoices", InvoicesView.as_view(), name="invoices"),
+    path("invoices/upcoming", UpcomingInvoicesView.as_view(), name="upcoming-invoices"),
     path("invoices/<str:uuid>", InvoiceView.as_view(), name="invoice"),
     path("invoices/<str:uuid>/retries", RetryView.as_view(), name="invoice-retries"),
     path("invoices/<str:uuid>/pay", PayView.as_view(), name="invoice-pay"),

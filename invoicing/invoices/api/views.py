@@ -25,9 +25,9 @@ from invoicing.invoices.api.shapes import (
     past_invoice_shape,
 )
 from invoicing.invoices.documents.model import DocumentError
+from invoicing.invoices.links import pdf_of, read_token
 from invoicing.invoices.methods import checked_method
 from invoicing.invoices.models import Invoice
-from invoicing.invoices.pdf import pdf_of, read_token
 from invoicing.invoices.states import InvoiceStatus
 
 BY_API = "Set over the API."
@@ -245,8 +245,8 @@ class PdfView(InvoiceVendorView):
         except DocumentError as error:
             raise Conflict(f"The PDF cannot be made: {error}", code="document") from error
         name = invoice.number or f"draft-{str(invoice.uuid)[:8]}"
-        disposition = {"Content-Disposition": f'inline; filename="{name}.pdf"'}
-        return HttpResponse(pdf, content_type="application/pdf", headers=disposition)
+        headers = {"Content-Disposition": f'inline; filename="{name}.pdf"', "X-Robots-Tag": "noindex"}
+        return HttpResponse(pdf, content_type="application/pdf", headers=headers)
 
     def _invoice(self, token: str) -> Invoice:
         if (uuid := read_token(token)) is None:

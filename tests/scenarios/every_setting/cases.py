@@ -83,6 +83,12 @@ def _printed(*words: str, otherwise: str = "") -> See:
     return see
 
 
+def _pictures(stage: Stage, customer: Customer) -> int:
+    """How many stand on the document, where the file was fetched before."""
+    stage.keep_logo("https://northwind.example/logo.png")
+    return stage.pictures(stage.generated(customer))
+
+
 def _bank(name: str, first: str, second: str) -> Case:
     return Case(name, _printed(first, second), (first, first), (second, second), BANK)
 
@@ -219,6 +225,8 @@ CASES = [
     Case("invoice_memo", _printed("Thank you", "To customer"), ("Thank you", "Thank you"),
          ("To {customer_name}", "To customer")),
     Case("invoice_number_pattern", _number, ("A-{number}", "A-"), ("B/{year}/{number:03}", "B/2026/"), DELIVERY),
+    Case("customer_invoice_detail_level", _printed("Unit price"), ("DETAILED", "Unit price"), ("SUMMARY", "")),
+    Case("invoice_logo_url", _pictures, ("", 0), ("https://northwind.example/logo.png", 1)),
     Case("send_receipts", _receipts, (False, 0), (True, 1), DELIVERY),
     Case("auto_approve_invoices", _next, (True, ("issue", True)), (False, ("approve", False))),
     Case("hold_amount_above", _held, (0, ""), (11_999, "Held: $120.00 is above $119.99.")),
