@@ -10,6 +10,7 @@ from customers.due import due_everywhere
 from customers.settings.policy import policy_for, vendor_policy
 from customers.vendor import Vendor
 from invoicing.invoices import advance, coming, logos, mailing, reminders
+from invoicing.usage import folding, partitions
 
 
 @shared_task
@@ -47,6 +48,18 @@ def send_email(email_id: int, token: str) -> None:
 
 def hand_over_email(email_id: int, token: uuid.UUID) -> None:
     send_email.delay(email_id, str(token))
+
+
+@shared_task
+def fold_usage() -> None:
+    """Beat: what the days come to whose measurements were touched."""
+    folding.fold_usage()
+
+
+@shared_task
+def make_months() -> None:
+    """Beat: the months that measurements will be written to, so that nobody waits for them to be made."""
+    partitions.make_ahead(timezone.now())
 
 
 @shared_task

@@ -45,7 +45,7 @@ def billing_settings(request: OperatorRequest) -> HttpResponse:
         "timeline": timeline_of(request.vendor, SubjectKind.VENDOR, request.vendor.pk, EventKind.SETTINGS_CHANGED),
         "next_number": next_number(request.vendor, policy, real_now=request.real_now),
         "logo": logo_file(request.vendor, policy),
-        "stripe": card_of(request.vendor),
+        "stripe": card_of(request.vendor, real_now=request.real_now),
         "callback_url": settings.PUBLIC_URL + reverse("portal:stripe_callback"),
         "may_connect": may(request, Permission.CONNECT_STRIPE),
         "overriding": list(overriding.order_by("display_name", "pk")[:OVERRIDING_SHOWN]),

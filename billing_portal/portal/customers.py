@@ -29,6 +29,8 @@ from customers.settings.policy import policy_for, resolve, vendor_policy
 from invoicing.catalog.verbs import latest_plans
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.preview import preview_of
+from invoicing.invoices.regeneration import without_invoice
+from invoicing.subscriptions.models import BillingCycle
 from payments.reconcile.models import ImportedInvoice
 
 PLANS_SHOWN = 200
@@ -97,7 +99,13 @@ def invoices(request: OperatorRequest, name: str) -> HttpResponse:
     mine = Invoice.objects.of(request.vendor).filter(customer=customer).select_related("customer")
     page = newest_first(mine, "generated_at", before=request.GET.get("before", ""), after=request.GET.get("after", ""))
     imported = ImportedInvoice.objects.of(request.vendor).filter(customer=customer).order_by("-made_at", "-pk")
-    context = {"page": page, "rows": rows_of(request, page.rows), "imported": imported[:MOST_IMPORTED]}
+    uninvoiced = without_invoice(BillingCycle.objects.of(request.vendor)).filter(customer=customer).order_by("-end")
+    context = {
+        "page": page,
+        "rows": rows_of(request, page.rows),
+        "imported": imported[:MOST_IMPORTED],
+        "uninvoiced": uninvoiced[:MOST_IMPORTED],
+    }
     return show_tab(request, customer, "customer_invoices", context)
 
 

@@ -36,6 +36,7 @@ GROUPS: Sequence[tuple[str, Sequence[Item]]] = (
         [
             Item("Invoices", "receipt_long", "invoices"),
             Item("Next run", "event_upcoming", "next_run"),
+            Item("Dunning", "alarm", "dunning"),
             Item("Customers", "groups", "customers"),
         ],
     ),

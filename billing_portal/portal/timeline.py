@@ -23,7 +23,10 @@ K = EventKind
 # Icon and tone of each kind; the rest are plain.
 LOOKS: Mapping[str, tuple[str, str]] = {
     K.INVOICE_GENERATED: ("note_add", "info"),
+    K.INVOICE_REGENERATED: ("restart_alt", "info"),
     K.INVOICE_APPROVED: ("check_circle", "primary"),
+    K.INVOICE_PAUSED: ("pause_circle", "warning"),
+    K.INVOICE_RESUMED: ("play_circle", "primary"),
     K.INVOICE_DUE_DATE_CHANGED: ("event", "default"),
     K.INVOICE_ISSUED: ("send", "primary"),
     K.INVOICE_ISSUING_FAILED: ("error", "danger"),

@@ -19,6 +19,8 @@ BEAT_SCHEDULE = {
     "write e-mails": _each_tick("invoicing.tasks.write_emails"),
     "deliver events": _each_tick("customers.tasks.deliver_events"),
     "drive moving clocks": _each_tick("customers.tasks.drive_clocks"),
+    "fold usage": {"task": "invoicing.tasks.fold_usage", "schedule": 60.0, "options": {"expires": 120.0}},
+    "make the coming months": {"task": "invoicing.tasks.make_months", "schedule": crontab(hour=1, minute=10)},
     "sweep Stripe's news": _each_tick("payments.tasks.sweep"),
     "work out the coming run": {"task": "invoicing.tasks.work_out_coming_bills", "schedule": 3600.0},
     "look for missed events": {"task": "payments.tasks.poll_events", "schedule": 300.0, "options": {"expires": 600.0}},

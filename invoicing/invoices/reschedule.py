@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import F, QuerySet, Value
+from django.db.models import F, Q, QuerySet, Value
 
 from customers.claims import unclaimed
 from customers.customer import Customer
@@ -38,5 +38,6 @@ def reschedule_invoices(vendor: Vendor, customer: Customer | None, *, real_now: 
     """
     planned = F("generated_at") + grace_period("payment_grace_period", vendor_policy(vendor))
     moved = _movable(vendor, customer, real_now).exclude(issue_date=planned)
-    approved = moved.filter(next_action=InvoiceAction.ISSUE).update(issue_date=planned, next_action_at=planned)
-    return approved + moved.filter(next_action=InvoiceAction.APPROVE).update(issue_date=planned)
+    by_itself = Q(next_action=InvoiceAction.ISSUE, paused_at__isnull=True)
+    approved = moved.filter(by_itself).update(issue_date=planned, next_action_at=planned)
+    return approved + moved.exclude(by_itself).update(issue_date=planned)
