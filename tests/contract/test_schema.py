@@ -15,6 +15,7 @@ from django.http import JsonResponse
 from django.test import Client
 from django.utils import timezone
 from drf_spectacular.validation import validate_schema
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from billing_portal.api import examples
 from customers.actors import STRIPE
@@ -54,6 +55,7 @@ MEASUREMENT = {"meter_name": "requests", "value": 2.5, "customer_name": "acme", 
 def test_it_is_openapi_3_1() -> None:
     assert served()["openapi"].startswith("3.1")
     validate_schema(served())
+    OpenAPIV31SpecValidator(served()).validate()
 
 
 def test_it_is_served_to_everybody(client: Client) -> None:

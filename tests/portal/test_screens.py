@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing_portal.accounts.models import Operator, Role
-from customers.models import Customer, Vendor, WebhookDelivery, WebhookEndpoint
+from customers.models import Customer, Vendor, WebhookDelivery
 from payments.models import Difference, ReconciliationRun, StripeEvent
 from payments.reconcile.look import invoice_news
 from tests.factories import CustomerFactory, VendorFactory
@@ -38,8 +38,15 @@ def stripe_event(scene: Scene) -> str:
 
 def webhook_delivery(scene: Scene) -> str:
     """One that was refused and then taken."""
-    found = WebhookDelivery.objects.of(scene.vendor).first() or failing_delivery(scene.vendor)
-    return reverse("portal:webhook_delivery", args=[found.pk])
+    return reverse("portal:webhook_delivery", args=[_delivery(scene).pk])
+
+
+def webhook(scene: Scene) -> str:
+    return reverse("portal:webhook", args=[_delivery(scene).endpoint.uuid])
+
+
+def _delivery(scene: Scene) -> WebhookDelivery:
+    return WebhookDelivery.objects.of(scene.vendor).first() or failing_delivery(scene.vendor)
 
 
 def comparison(scene: Scene) -> str:
@@ -101,7 +108,7 @@ PAGES = {
     "Stripe events": lambda scene: reverse("portal:stripe_events"),
     "webhooks": lambda scene: reverse("portal:webhooks"),
     "webhook delivery": webhook_delivery,
-    "webhook": lambda scene: reverse("portal:webhook", args=[WebhookEndpoint.objects.of(scene.vendor)[0].uuid]),
+    "webhook": webhook,
     "reconciliation": lambda scene: reverse("portal:reconciliation"),
     "API keys": lambda scene: reverse("portal:api_keys"),
     "billing settings": lambda scene: reverse("portal:billing_settings"),
