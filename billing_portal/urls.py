@@ -11,6 +11,7 @@ urlpatterns = [
     path("", include("billing_portal.portal.urls")),
     path("admin/", admin.site.urls),
     path("", include("payments.stripe.urls")),
+    path("", include("billing_portal.public.urls")),
     path("api/v1/", include("billing_portal.api.urls")),
     path("api", unknown_path),
     path("api/<path:rest>", unknown_path),

@@ -29,9 +29,10 @@ class InvoicingConfig(AppConfig):
 
 def reschedule(vendor: Vendor, customer: Customer | None, *, now: datetime, real_now: datetime) -> int:
     """Billing settings were saved: what is not issued yet moves. Answers how many invoices moved."""
-    from invoicing.invoices import reminders
+    from invoicing.invoices import logos, reminders
     from invoicing.invoices.reschedule import reschedule_invoices
     from invoicing.subscriptions import advance
 
+    logos.fetch_after_commit(vendor, customer)
     reminders.replan(vendor, customer, now=now)
     return advance.reschedule(vendor, customer) + reschedule_invoices(vendor, customer, real_now=real_now)

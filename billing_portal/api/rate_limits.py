@@ -39,7 +39,7 @@ def count(request: Request, key: ApiKey, real_now: datetime) -> None:
     if limit <= 0:
         return
     minute, second = divmod(int(real_now.timestamp()), WINDOW)
-    made = _made(f"api-requests:{key.pk}:{minute}")
+    made = requests_counted(f"api-requests:{key.pk}:{minute}")
     reset = WINDOW - second
     # The Django request lives until the headers are written.
     request._request.allowance = Allowance(limit, max(0, limit - made), reset)  # type: ignore[attr-defined]
@@ -63,7 +63,7 @@ class RateLimitHeaders:
         return response
 
 
-def _made(name: str) -> int:
+def requests_counted(name: str) -> int:
     """How many requests this minute, this one included. 0: nobody knows."""
     try:
         cache.add(name, 0, timeout=2 * WINDOW)

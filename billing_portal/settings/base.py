@@ -171,6 +171,9 @@ STRIPE_PLATFORM_CALLS_PER_SECOND = env.float("STRIPE_PLATFORM_CALLS_PER_SECOND",
 
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Billing <billing@localhost>")
 
+# How often the link that a customer has to an invoice may be opened in a minute. 0: as often as one likes.
+INVOICE_PAGE_REQUESTS_PER_MINUTE = env.int("INVOICE_PAGE_REQUESTS_PER_MINUTE", default=60)
+
 # Where people reach this installation: links in e-mails and documents start with it.
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000")
 

@@ -39,7 +39,7 @@ def _message(endpoint: WebhookEndpoint) -> EmailMessage:
         f" on {endpoint.disabled_at:%Y-%m-%d at %H:%M} UTC.\n\n"
         f"{endpoint.disabled_reason}\n\n"
         "Events from then on are not kept for it. What was waiting is kept, and sent once the endpoint is enabled"
-        f" again:\n\n    PUT /api/v1/webhooks/{endpoint.uuid} "
+        f" again, under System -> Webhooks or with\n\n    PUT /api/v1/webhooks/{endpoint.uuid} "
         '{"enabled": true}\n'
     )
     return EmailMessage("A webhook endpoint was disabled", text, to=[endpoint.vendor.email])

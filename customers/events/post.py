@@ -38,14 +38,14 @@ class Answer:
         return self.status is not None and 200 <= self.status < 300
 
 
-def session() -> HTTPSession:
+def session(agent: str = "Billing-Portal-Webhooks/1") -> HTTPSession:
     """Addresses are resolved and judged at each connection, and the connection goes to the judged address."""
     config = Config(
         ip_filter_enable=True,
         ip_filter_allow_loopback_ips=settings.WEBHOOKS_ALLOW_LOOPBACK,
         never_redirect=True,
         default_timeout=TIMEOUT,
-        user_agent_override="Billing-Portal-Webhooks/1",
+        user_agent_override=agent,
     )
     http = Manager(config).get_session()
     # A proxy of the environment would resolve the address again, and a netrc file would add a password.

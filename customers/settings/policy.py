@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from customers.settings.declaration import DetailLevel, Section, Setting, Unit, declared_settings, setting
+from customers.settings.number_pattern import problem_with
 
 if TYPE_CHECKING:
     from customers.customer import Customer
@@ -55,7 +56,8 @@ class BillingPolicy:
     )  # fmt: skip
     customer_invoice_detail_level: str = setting(
         DetailLevel.DETAILED, "Detail on invoices", DELIVERY,
-        "How much of the computation the customer sees.", choices=DetailLevel, max_length=16,
+        "On the PDF, in e-mails and on the invoice's page: quantities and unit prices, or one line a component.",
+        choices=DetailLevel, max_length=16,
     )  # fmt: skip
     invoice_memo: str = setting(
         "", "Memo", DELIVERY,
@@ -63,11 +65,20 @@ class BillingPolicy:
         "{min_item_start_time}, {max_item_end_time}, {customer_display_name}, {customer_name}.",
         is_text=True, max_length=1500,
     )  # fmt: skip
+    invoice_number_pattern: str = setting(
+        "INV-{number:05}", "Invoice numbers", DELIVERY,
+        "{number} counts without gaps, {number:06} with six digits; {year} and {month} start it anew each year or "
+        "month, in your time zone. Invoices that have their number keep it.",
+        max_length=60, check=problem_with,
+    )  # fmt: skip
     invoice_logo_url: str = setting(
-        "", "Logo", DELIVERY, "Address of the logo printed on invoices.", max_length=500,
+        "", "Logo", DELIVERY,
+        "Web address of the logo printed on invoices: PNG, JPEG, GIF or WebP, at most 512 KB. It is fetched when this "
+        "is saved and once a day; where it cannot be, invoices go out without it and say so here.",
+        max_length=500,
     )  # fmt: skip
     send_receipts: bool = setting(
-        False, "Send receipts", DELIVERY, "E-mail a receipt when an invoice is paid.",
+        False, "Send receipts", DELIVERY, "E-mail a receipt when an invoice is paid, and when money is given back.",
     )  # fmt: skip
 
     invoice_grace_period_length: int = setting(

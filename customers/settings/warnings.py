@@ -5,15 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from customers.settings.policy import SETTINGS, BillingPolicy
-
-# Honest until something acts on them; a name leaves this list in the change that makes it work.
-NOT_YET = frozenset(
-    {
-        "customer_invoice_detail_level",
-        "invoice_logo_url",
-    }
-)
+from customers.settings.policy import BillingPolicy
 
 DELIVERY_OFF = "Has no effect while should_send_invoice_to_customers is off: nothing leaves the building."
 BY_EMAIL = "Has no effect while invoice_via_octane is on: it concerns Stripe invoices."
@@ -40,9 +32,7 @@ NO_BANK_DETAILS = "There is nothing to print: no account number is given."
 
 def warnings_for(policy: BillingPolicy) -> dict[str, str]:
     """By field, why its present value does nothing."""
-    found = {name: text for name, why in _CHECKS.items() if (text := why(policy))}
-    idle = {setting.name for setting in SETTINGS if getattr(policy, setting.name) != setting.default} & NOT_YET
-    return found | dict.fromkeys(sorted(idle), "Stored; nothing acts on it yet.")
+    return {name: text for name, why in _CHECKS.items() if (text := why(policy))}
 
 
 def _about_stripe(policy: BillingPolicy) -> str:

@@ -8,10 +8,12 @@ from typing import Any
 
 from django.db import transaction
 
+from customers.settings.declaration import DetailLevel
 from customers.settings.policy import BillingPolicy, policy_for
 from invoicing.gateways import GATEWAY, Advance, Collection, InvoiceOrder, OrderLine, OrderTax, get_gateway
 from invoicing.invoices import charging
 from invoicing.invoices.compose import bank_details
+from invoicing.invoices.detail import detail_level, line_text
 from invoicing.invoices.documents.wording import bank_rows
 from invoicing.invoices.lifecycle import locked
 from invoicing.invoices.models import (
@@ -42,7 +44,7 @@ def claim_attempt(invoice: Invoice, *, now: datetime, real_now: datetime) -> Cla
     """Open the next attempt to issue, or find the one that is under way. None: nothing to issue any more."""
     with transaction.atomic(durable=True):
         invoice = locked(invoice)
-        if invoice.state not in BEFORE_ISSUE or invoice.next_action != InvoiceAction.ISSUE:
+        if invoice.state not in BEFORE_ISSUE or invoice.next_action != InvoiceAction.ISSUE or invoice.paused_at:
             return None
         under_way = invoice.issue_attempts.filter(state=AttemptState.SENDING).first()
         if under_way and _has_left(under_way):
@@ -115,7 +117,8 @@ def _request(invoice: Invoice, policy: BillingPolicy, channel: Channel) -> dict[
 
 def order_for(invoice: Invoice, policy: BillingPolicy) -> InvoiceOrder:
     """The invoice as the gateway is asked to make it."""
-    lines = [_order_line(line) for line in invoice.line_items.all()]
+    level = detail_level(invoice, policy)
+    lines = [_order_line(line, level) for line in invoice.line_items.all()]
     return InvoiceOrder(
         invoice_uuid=str(invoice.uuid),
         vendor_id=invoice.vendor_id,
@@ -154,11 +157,9 @@ def _advance(policy: BillingPolicy) -> Advance:
     return Advance.AT_ONCE if policy.stripe_immediate_finalization else Advance.SCHEDULED
 
 
-def _order_line(line: LineItem) -> OrderLine:
-    text = f"{line.name}: {line.description}" if line.description else line.name
-    return OrderLine(
-        str(line.uuid), text, line.amount, line.start_time.isoformat(), line.end_time.isoformat(), line.name
-    )
+def _order_line(line: LineItem, level: DetailLevel) -> OrderLine:
+    start, end = line.start_time.isoformat(), line.end_time.isoformat()
+    return OrderLine(str(line.uuid), line_text(line, level), line.amount, start, end, line.name)
 
 
 def _announce_email(attempt: IssueAttempt, now: datetime) -> None:

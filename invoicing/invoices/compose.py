@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from customers.money import format_unit_price
 from customers.settings.policy import BillingPolicy
 from customers.vendor import Vendor
-from invoicing.invoices.documents.model import BankDetails, DocumentLine, InvoiceDocument, Party
-from invoicing.invoices.models import Invoice, LineItem
+from invoicing.invoices.detail import detail_level, document_lines
+from invoicing.invoices.documents.model import BankDetails, InvoiceDocument, Logo, Paper, Party
+from invoicing.invoices.logo_files import logo_of
+from invoicing.invoices.models import Invoice
 from invoicing.invoices.states import InvoiceStatus
 from invoicing.invoices.taxing import tax_note
 
@@ -22,13 +23,13 @@ def compose(invoice: Invoice, policy: BillingPolicy, *, payment_note: str = "") 
         status=InvoiceStatus(invoice.status).label,
         currency=invoice.currency,
         zone=invoice.vendor.zone,
-        vendor=_vendor(invoice.vendor),
+        vendor=_vendor(invoice.vendor, logo_of(invoice.vendor, policy)),
         customer=_customer(invoice.customer_snapshot),
         issue_date=invoice.issue_date,
         due_date=invoice.due_date,
         period_start=invoice.period_start,
         period_end=invoice.period_end,
-        lines=tuple(_line(line, invoice.currency) for line in invoice.line_items.all()),
+        lines=document_lines(invoice, detail_level(invoice, policy)),
         subtotal=invoice.sub_total,
         discount_credit=invoice.discount_credit,
         tax_rate=invoice.tax_rate or None,
@@ -40,7 +41,20 @@ def compose(invoice: Invoice, policy: BillingPolicy, *, payment_note: str = "") 
         bank=bank_details(policy),
         tax_note=tax_note(invoice),
         payment_note=payment_note,
+        paper=paper_of(invoice.vendor),
     )
+
+
+# Where an office has Letter in its printer; everywhere else it is A4. Countries are typed freely.
+_LETTER = frozenset(
+    ("us", "usa", "u.s.", "u.s.a.", "united states", "united states of america", "ca", "can", "canada", "mx", "mex")
+    + ("mexico", "méxico")
+)
+
+
+def paper_of(vendor: Vendor) -> Paper:
+    """The paper usual in the vendor's country."""
+    return "us-letter" if vendor.country.strip().lower() in _LETTER else "a4"
 
 
 def _contains_tax(invoice: Invoice) -> bool:
@@ -50,7 +64,7 @@ def _contains_tax(invoice: Invoice) -> bool:
     return bool(invoice.tax_amount) and invoice.amount_due == invoice.sub_total - invoice.discount_credit
 
 
-def _vendor(vendor: Vendor) -> Party:
+def _vendor(vendor: Vendor, logo: Logo | None) -> Party:
     return Party(
         legal_name=vendor.legal_name or vendor.display_name,
         display_name=vendor.display_name,
@@ -59,6 +73,7 @@ def _vendor(vendor: Vendor) -> Party:
         url=vendor.url,
         address=tuple(vendor.address_lines),
         vat_id=vendor.vat_id,
+        logo=logo,
     )
 
 
@@ -72,19 +87,6 @@ def _customer(snapshot: dict[str, Any]) -> Party:
         phone=snapshot.get("phone", ""),
         address=tuple(line for line in lines if line),
         vat_id=snapshot.get("vat_id", ""),
-    )
-
-
-def _line(line: LineItem, currency: str) -> DocumentLine:
-    return DocumentLine(
-        name=line.name,
-        amount=line.amount,
-        description=line.description,
-        quantity=line.quantity,
-        quantity_unit=line.quantity_unit,
-        unit_price_text="" if line.unit_price is None else format_unit_price(line.unit_price, currency),
-        period_start=line.start_time,
-        period_end=line.end_time,
     )
 
 

@@ -31,7 +31,7 @@ from invoicing.gateways import (
     InvoiceOrder,
     get_gateway,
 )
-from invoicing.invoices import charging
+from invoicing.invoices import charging, logos
 from invoicing.invoices.attempts import Claimed, claim_attempt
 from invoicing.invoices.charge_attempts import ChargeAttempt
 from invoicing.invoices.collection import settle
@@ -39,15 +39,20 @@ from invoicing.invoices.compose import compose
 from invoicing.invoices.documents.emails import build_invoice_email, sender_address
 from invoicing.invoices.documents.model import DocumentError
 from invoicing.invoices.lifecycle import locked, note_fact, transition
+from invoicing.invoices.links import page_url
 from invoicing.invoices.models import AttemptState, Channel, EmailKind, EmailState, Invoice, IssueAttempt, OutgoingEmail
 from invoicing.invoices.outbox import queue
 from invoicing.invoices.papers import keep_document, payment_note
 from invoicing.invoices.recording import at_rest, close, fail, issued
-from invoicing.invoices.schedule import chosen_due_date
+from invoicing.invoices.schedule import channel_for, chosen_due_date
 from invoicing.invoices.states import InvoiceStatus
 from invoicing.invoices.waiting import growing_pause, wait
 
 NO_ADDRESS = "The customer has no e-mail address. Add one to the customer, then issue the invoice again."
+BELOW_ZERO = (
+    "It comes to less than nothing, and an invoice cannot give money. Mend what was measured or priced and generate it "
+    "again, or void it and give the customer a refund or a charge that evens it out."
+)
 UNKNOWN_EMAIL = (
     "The process stopped while the e-mail was being handed over, so it may or may not have been sent. "
     "Ask the customer or look at your mail server, then issue it again or mark it as paid."
@@ -57,8 +62,14 @@ UNKNOWN_EMAIL = (
 def issue(invoice: Invoice, *, real_now: datetime) -> None:
     """Perform, or take up again, the issue step of one invoice. Called outside transactions."""
     now = invoice.vendor.now(real_now)
+    policy = policy_for(invoice.customer)
+    if channel_for(policy) != Channel.NONE:
+        logos.refresh(invoice.vendor, policy, real_now=real_now)
     claimed = claim_attempt(invoice, now=now, real_now=real_now)
     if claimed is None:
+        return
+    if claimed.attempt.channel != Channel.NONE and claimed.attempt.invoice.amount_due < 0:
+        fail(claimed.attempt, BELOW_ZERO, now=now, real_now=real_now, retry=False)
         return
     match claimed.attempt.channel:
         case Channel.NONE:
@@ -109,6 +120,7 @@ def _message(attempt: IssueAttempt, now: datetime) -> EmailMultiAlternatives:
         pdf=bytes(invoice.document.pdf),
         pdf_filename=f"{invoice.number}.pdf",
         now=now,
+        view_url=page_url(invoice),
     )
 
 

@@ -24,6 +24,7 @@ from invoicing.invoices.documents.emails import LetterFacts, build_invoice_email
 from invoicing.invoices.documents.model import InvoiceDocument
 from invoicing.invoices.documents.pdf import render_pdf
 from invoicing.invoices.ledger import Payment
+from invoicing.invoices.links import page_url, pay_url
 from invoicing.invoices.models import EmailKind, EmailState, Invoice, OutgoingEmail
 from invoicing.invoices.outbox import is_wanted, recipients
 from invoicing.invoices.papers import payment_note
@@ -149,7 +150,8 @@ def _message(email: OutgoingEmail, now: datetime) -> EmailMultiAlternatives:
         pdf=pdf,
         pdf_filename=filename,
         now=now,
-        view_url=invoice.hosted_url if invoice.state in OPEN else "",
+        view_url=page_url(invoice),
+        pay_url=pay_url(invoice),
         facts=_facts(email, now),
     )
 
@@ -169,7 +171,15 @@ def _facts(email: OutgoingEmail, now: datetime) -> LetterFacts:
         method=payment.method if payment else "",
         reason=payment.error if payment else "",
         days_until_due=_days_until_due(invoice, now),
+        **_refunded(email),
     )
+
+
+def _refunded(email: OutgoingEmail) -> dict[str, int]:
+    if email.kind != EmailKind.REFUND:
+        return {}
+    refund = email.invoice.refunds.get(uuid=email.occasion)
+    return {"refunded": refund.amount, "refunded_in_all": email.invoice.amount_refunded}
 
 
 def _days_until_due(invoice: Invoice, now: datetime) -> int:
@@ -184,6 +194,6 @@ def _payment(email: OutgoingEmail) -> Payment | None:
     """The payment it tells of; a failed one by its id, the one that paid by being the last."""
     if email.kind == EmailKind.PAYMENT_FAILED:
         return email.invoice.payments.filter(external_id=email.occasion).first()
-    if email.kind == EmailKind.RECEIPT:
+    if email.kind in (EmailKind.RECEIPT, EmailKind.REFUND):
         return email.invoice.payments.filter(state=Payment.State.SUCCEEDED).first()
     return None

@@ -89,6 +89,12 @@ class Invoice(VendorOwned, QueuedWork):
         null=True, blank=True, help_text="Reminder days up to here are dealt with. Null: up to its issue."
     )
 
+    paused_at = models.DateTimeField(
+        null=True, blank=True, help_text="Held back by a person: nothing happens by itself."
+    )
+    paused_by = models.CharField(max_length=256, blank=True)
+    pause_reason = models.CharField(max_length=500, blank=True)
+
     invoicing_error = models.TextField(blank=True)
     payment_error = models.TextField(blank=True)
     status_error = models.TextField(blank=True)
@@ -277,13 +283,16 @@ class LineItem(models.Model):
 class NumberSeries(models.Model):
     """The counter invoice numbers are taken from, one row a series, without gaps."""
 
-    vendor = models.OneToOneField("customers.Vendor", on_delete=models.CASCADE, related_name="number_series")
-    prefix = models.CharField(max_length=16, default="INV-")
-    digits = models.PositiveSmallIntegerField(default=5)
+    vendor = models.ForeignKey("customers.Vendor", on_delete=models.CASCADE, related_name="number_series")
+    series = models.CharField(max_length=80, help_text="What a number says beside its counter, as INV-2026-{number}.")
     next_value = models.PositiveBigIntegerField(default=1)
 
+    class Meta:
+        verbose_name_plural = "number series"
+        constraints = [models.UniqueConstraint(fields=["vendor", "series"], name="number_series_unique")]
+
     def __str__(self) -> str:
-        return f"{self.prefix}{self.next_value}"
+        return f"{self.series}: {self.next_value}"
 
 
 class Channel(models.TextChoices):
@@ -335,6 +344,7 @@ class EmailKind(models.TextChoices):
     PAYMENT_FAILED = "payment_failed", "Payment failed"
     UPCOMING = "upcoming", "Reminder before the due date"
     PAST_DUE = "past_due", "Reminder after the due date"
+    REFUND = "refund", "Refund"
 
 
 class EmailState(models.TextChoices):
@@ -389,6 +399,7 @@ class InvoiceDocument(models.Model):
 
     invoice = models.OneToOneField(Invoice, on_delete=models.CASCADE, related_name="document")
     pdf = models.BinaryField()
+    remark = models.TextField(blank=True, help_text="What the vendor should know of it: why the logo is missing.")
     created_at = models.DateTimeField()
 
     def __str__(self) -> str:

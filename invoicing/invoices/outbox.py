@@ -12,19 +12,30 @@ from typing import Any
 
 from customers.events.models import EventKind
 from customers.settings.policy import BillingPolicy, policy_for
+from invoicing.invoices.ledger import Refund
 from invoicing.invoices.models import EmailKind, EmailState, Invoice, OutgoingEmail
 
 
 def tell_customer(invoice: Invoice, kind: EventKind, details: Mapping[str, Any], *, now: datetime) -> None:
     """Queue the e-mail that a fact of an invoice calls for, if the settings want one."""
     letter = _LETTERS.get(kind)
-    if letter is None or not _was_delivered(invoice) or not is_wanted(letter, policy_for(invoice.customer)):
+    if letter is None or not _is_told(invoice, letter):
         return
     if details.get("told_by_invoice"):
         return
     if letter == EmailKind.RECEIPT and invoice.amount_due <= 0:
         return
     queue(invoice, letter, str(details.get("payment_id") or now.isoformat()), now=now)
+
+
+def tell_of_refund(refund: Refund, *, now: datetime) -> None:
+    """Money went back: the counterpart of a receipt, told where receipts are."""
+    if _is_told(refund.invoice, EmailKind.REFUND):
+        queue(refund.invoice, EmailKind.REFUND, str(refund.uuid), now=now)
+
+
+def _is_told(invoice: Invoice, letter: EmailKind) -> bool:
+    return _was_delivered(invoice) and is_wanted(letter, policy_for(invoice.customer))
 
 
 _LETTERS = {
@@ -45,6 +56,7 @@ def is_wanted(kind: EmailKind, policy: BillingPolicy) -> bool:
         and {
             EmailKind.INVOICE: True,
             EmailKind.RECEIPT: policy.send_receipts,
+            EmailKind.REFUND: policy.send_receipts,
             EmailKind.PAYMENT_FAILED: policy.communicate_payment_failures,
             EmailKind.UPCOMING: bool(policy.upcoming_reminder_days_array),
             EmailKind.PAST_DUE: bool(policy.past_due_reminder_days_array),
@@ -76,6 +88,7 @@ def new_email(invoice: Invoice, kind: EmailKind, occasion: str, *, now: datetime
 _SUBJECTS = {
     EmailKind.INVOICE: "Invoice",
     EmailKind.RECEIPT: "Receipt for invoice",
+    EmailKind.REFUND: "Refund for invoice",
     EmailKind.PAYMENT_FAILED: "Payment failed for invoice",
     EmailKind.UPCOMING: "Reminder: invoice",
     EmailKind.PAST_DUE: "Past due: invoice",

@@ -8,6 +8,7 @@ from customers.settings.policy import BillingPolicy
 from invoicing.invoices.compose import compose
 from invoicing.invoices.documents.pdf import render_pdf
 from invoicing.invoices.ledger import Payment
+from invoicing.invoices.logo_files import why_no_logo
 from invoicing.invoices.models import Channel, Invoice, InvoiceDocument
 from invoicing.invoices.schedule import channel_for
 from invoicing.invoices.states import InvoiceStatus
@@ -17,7 +18,8 @@ def keep_document(invoice: Invoice, policy: BillingPolicy, now: datetime) -> Non
     """The document as it stands. Once the invoice is issued nothing changes it, except tax that the gateway
     computes when it finalizes."""
     pdf = render_pdf(compose(invoice, policy, payment_note=payment_note(invoice, policy)))
-    InvoiceDocument.objects.update_or_create(invoice=invoice, defaults={"pdf": pdf, "created_at": now})
+    kept = {"pdf": pdf, "created_at": now, "remark": why_no_logo(invoice.vendor, policy)}
+    InvoiceDocument.objects.update_or_create(invoice=invoice, defaults=kept)
 
 
 def payment_note(invoice: Invoice, policy: BillingPolicy) -> str:

@@ -24,6 +24,7 @@ from invoicing.invoices.charge_attempts import ChargeAttempt
 from invoicing.invoices.ledger import Refund
 from invoicing.invoices.lifecycle import invoice_fact, locked
 from invoicing.invoices.models import Invoice
+from invoicing.invoices.outbox import tell_of_refund
 from invoicing.invoices.states import InvoiceAction
 from invoicing.invoices.verbs import InvoiceVerb, check
 
@@ -152,6 +153,8 @@ def _move(row: Refund, invoice: Invoice, state: Refund.State, error: str, real_n
     row.save(update_fields=["state", "error"])
     if state in TOLD:
         tell(row, TOLD[state], now=invoice.vendor.now(real_now), real_now=real_now)
+    if state == State.SUCCEEDED:
+        tell_of_refund(row, now=invoice.vendor.now(real_now))
 
 
 def tell(row: Refund, kind: EventKind, *, now: datetime, real_now: datetime) -> None:

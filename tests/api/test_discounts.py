@@ -9,7 +9,7 @@ from django.utils import timezone
 from customers.actors import SCHEDULE
 from invoicing.invoices.accrual import accrued
 from invoicing.invoices.generation import generate_due
-from invoicing.invoices.pdf import pdf_of
+from invoicing.invoices.links import pdf_of
 from invoicing.invoices.preview import preview
 from invoicing.models import BillingCycle, Discount, Invoice, Subscription
 from invoicing.subscriptions.advance import end_due_cycles

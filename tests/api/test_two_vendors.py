@@ -23,6 +23,8 @@ from tests.api.test_lists import LISTS, rows_of
 from tests.contract.served_schema import operations
 from tests.factories import CustomerFactory
 
+MOMENT = "2026-01-01T00:00:00Z"
+
 Ids = dict[str, str]
 
 # A parameter is called alike under different roots; each is found by what stands before it in the address.
@@ -30,6 +32,7 @@ NAMES = {"customers": "customer", "meters": "meter", "price_plans": "plan", "inv
 NAMES |= {"webhooks": "webhook", "deliveries": "delivery", "api_keys": "key", "mappings": "mapping"}
 NAMES |= {"adhoc_charges": "charge", "plan": "tag", "update_in_place": "plan", "invoice": "invoice"}
 NAMES |= {"payment_methods": "card", "coupons": "coupon", "features": "feature"}
+NAMES |= {"sample_invoice": "moment", "moment": "tag", "usage_across_meters": "tag"}
 
 SCHEME = {"scheme_type": "FLAT", "prices": [{"price": 1}]}
 USAGE = {"meter_name": "{meter}", "start_time": "2026-01-01T00:00:00Z"}
@@ -42,6 +45,7 @@ DISCOUNT = {
 # Where an id stands in the body or in the query.
 REFERENCES: list[tuple[str, str, Any]] = [
     ("post", "/refund", {"invoice_uuid": "{invoice}", "amount": 1}),
+    ("post", "/invoices/bulk", {"action": "void", "invoice_ids": ["{invoice}"]}),
     ("post", "/customers", {"name": "new", "price_plan_name": "{plan}"}),
     ("post", "/customers", {"name": "new", "price_plan_name": "{plan}", "price_plan_tag": "{tag}"}),
     ("post", "/customers/mine/subscriptions", {"price_plan_name": "{plan}"}),
@@ -91,6 +95,7 @@ def ids_of(api: Api) -> Ids:
         "card": "pm_1",
         "coupon": "coupon-0",
         "feature": "sso",
+        "moment": MOMENT,
         "secret": api.key,
     }
 
@@ -101,6 +106,8 @@ def nobodys(theirs: Ids) -> Ids:
 
 
 def _another(value: str) -> str:
+    if value == MOMENT:
+        return value  # nobody's, and everybody's
     if value.isdecimal():
         return str(10**9 + int(value))
     return str(uuid.uuid4()) if re.fullmatch(r"[0-9a-f-]{36}", value) else f"no-{value}"

@@ -21,7 +21,7 @@ from customers.actors import STRIPE
 from customers.events.dispatch import dispatch
 from customers.models import Customer, Vendor
 from customers.settings.policy import SETTING_NAMES
-from invoicing.models import Payment
+from invoicing.models import BillingCycle, Invoice, Payment, Subscription
 from invoicing.usage.readings import FIELDS
 from payments.sandbox.models import ApiKey
 from payments.stripe.connect import attach
@@ -264,6 +264,8 @@ def _settings(api: Api) -> None:
     api.put("/billing_settings", {"upcoming_reminder_days_array": [7, 1]})
     api.get("/billing_settings")
     api.delete("/billing_settings")
+    api.get("/next_invoice_number")
+    api.put("/next_invoice_number", {"next_number": 42})
     api.post("/customers/acme/billing_settings", {"charges_enabled": True, "customer_invoice_detail_level": "SUMMARY"})
     api.put("/customers/acme/billing_settings", {"charges_enabled": None, "days_until_due": 14})
     api.get("/customers/acme/billing_settings")
@@ -274,6 +276,7 @@ def _subscription(api: Api) -> None:
     api.post("/customers/acme/subscriptions", {"price_plan_name": "basic", "price_plan_tag": "first"})
     api.get("/customers/acme/subscriptions")
     api.get("/customers/acme/active_subscription")
+    api.get("/invoices/upcoming")
     component = answer(api.get("/price_plans/basic/first"))["metered_components"][0]["external_uuid"]
     of_one = {"discount_type": "FLAT", "amount": 5, "scope": "METERED_COMPONENT", "metered_component_uuid": component}
     of_all = {"discount_type": "PERCENT", "amount": 10, "scope": "INVOICE_TOTAL"}
@@ -298,6 +301,9 @@ def _subscription(api: Api) -> None:
     api.delete(f"/customers/acme/adhoc_charges/{made['uuid']}")
     api.put("/customers/acme/subscription", {"price_plan_name": "basic", "at_cycle_end": True})
     api.get("/customers/acme/scheduled_subscriptions")
+    api.get("/customers/acme/usage_across_meters/acme")
+    api.get("/customers/acme/sample_invoice/acme")
+    api.get(f"/customers/acme/sample_invoice/{answer(api.get('/test_clock'))['now']}/acme")
 
 
 def _usage(api: Api) -> None:
@@ -327,7 +333,16 @@ def _invoices(api: Api) -> None:
     api.post(f"/invoices/{pushed.uuid}/retries")
     waiting = InvoiceFactory(customer=acme, is_approved=False)
     sent = InvoiceFactory(customer=acme, status="INVOICE_ISSUED", next_action="", next_action_at=None)
+    api.post("/customers/acme/invoices", {"line_items": [{"name": "Workshop", "unit_price": 45000}]})
+    api.post("/invoices/bulk", {"action": "approve", "invoice_ids": [str(waiting.uuid), str(paid.uuid)]})
+    Invoice.objects.filter(pk=waiting.pk).update(is_approved=False)
+    api.post(f"/invoices/{waiting.uuid}/pause", {"reason": "A question."})
+    api.post(f"/invoices/{waiting.uuid}/resume")
     api.post(f"/invoices/{waiting.uuid}/approve")
+    ended = Subscription.objects.of(api.vendor).get(customer=acme, expired_at=None).cycles.get(index=0)
+    BillingCycle.objects.filter(pk=ended.pk).update(next_action="", next_action_at=None, ended_at=timezone.now())
+    again = InvoiceFactory.create(customer=acme, number="", cycle=ended, subscription=ended.subscription)
+    api.post(f"/invoices/{again.uuid}/regenerate")
     api.post(f"/invoices/{waiting.uuid}/due_date", {"due_date": None})
     api.post(f"/invoices/{sent.uuid}/payments", {"amount": 1, "method": "Bank transfer", "reference": "4711"})
     api.post(f"/invoices/{waiting.uuid}/void", {"reason": "A duplicate."})
@@ -339,6 +354,7 @@ def _invoices(api: Api) -> None:
     )  # fmt: skip
     Payment.objects.create(invoice=refunded, state="succeeded", amount=500, occurred_at=timezone.now())
     api.post("/refund", {"invoice_uuid": str(refunded.uuid), "amount": 200, "reason": "Too much"})
+    api.post(f"/invoices/{refunded.uuid}/refund", {"amount": 100})
     api.get(f"/invoices/{refunded.uuid}")
     unpaid = InvoiceFactory.create(
         customer=acme, status="INVOICE_ISSUED", gateway="stripe", external_invoice_id="in_2", next_action=""

@@ -7,8 +7,8 @@ from typing import Annotated, Any, TypedDict
 
 from customers.money import format_money
 from invoicing.invoices.ledger import Dispute, DisputeState, Payment, Refund
+from invoicing.invoices.links import open_page_url, pdf_url
 from invoicing.invoices.models import Invoice, LineItem, LineItemKind
-from invoicing.invoices.pdf import pdf_url
 from invoicing.invoices.states import InvoiceStatus
 from invoicing.invoices.verbs import InvoiceVerb, available_actions
 
@@ -108,9 +108,13 @@ class InvoiceAnswer(TypedDict):
     external_invoice_number: str
     external_payment_id: str
     hosted_invoice_url: str | None
+    page_url: Annotated[str | None, "The invoice as a page for its customer, who needs no sign-in. From its issue on."]
     pdf_url: Annotated[str, "Opens the PDF without an API key."]
     next_action: Annotated[str | None, "What happens next by itself, or awaits a person."]
     next_action_at: datetime | None
+    paused_at: Annotated[datetime | None, "Since when a person holds it back."]
+    paused_by: str
+    pause_reason: str
     last_error: Annotated[str, "Why the next action did not succeed so far; empty where nothing went wrong."]
     available_actions: list[InvoiceVerb]
     payments: Annotated[list[PaymentAnswer], "Every attempt to collect it, newest first."]
@@ -190,9 +194,13 @@ def invoice_shape(invoice: Invoice) -> InvoiceAnswer:
         "external_invoice_number": invoice.external_invoice_number,
         "external_payment_id": invoice.external_payment_id,
         "hosted_invoice_url": invoice.hosted_url or None,
+        "page_url": open_page_url(invoice) or None,
         "pdf_url": pdf_url(invoice),
         "next_action": invoice.next_action or None,
         "next_action_at": invoice.next_action_at,
+        "paused_at": invoice.paused_at,
+        "paused_by": invoice.paused_by,
+        "pause_reason": invoice.pause_reason,
         "last_error": invoice.last_error,
         "available_actions": available_actions(invoice),
         "payments": [payment_shape(payment) for payment in payments],

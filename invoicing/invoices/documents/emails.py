@@ -48,10 +48,13 @@ class InvoiceEmail:
     memo: list[list[str]]
     bank: list[tuple[str, str]]
     view_url: str
+    can_be_paid: bool
 
 
-def invoice_email(document: InvoiceDocument, *, view_url: str = "") -> InvoiceEmail:
-    """The templates' context for a document; ``view_url`` adds a button to see and pay it."""
+def invoice_email(
+    document: InvoiceDocument, *, view_url: str = "", pay_url: str = "", most_lines: int | None = MOST_LINES
+) -> InvoiceEmail:
+    """The templates' context for a document; ``view_url`` adds a button to see it, ``pay_url`` one to pay it."""
     return InvoiceEmail(
         language=wording.language(document),
         reference=wording.one_line(document.reference),
@@ -61,13 +64,14 @@ def invoice_email(document: InvoiceDocument, *, view_url: str = "") -> InvoiceEm
         amount=wording.money(document, document.amount_remaining or document.amount_due),
         due_date=wording.day_text(document, document.due_date) if document.amount_remaining > 0 else "",
         facts=wording.fact_rows(document),
-        lines=_lines(document),
-        more_lines=max(0, len(document.lines) - MOST_LINES),
+        lines=_lines(document)[:most_lines],
+        more_lines=0 if most_lines is None else max(0, len(document.lines) - most_lines),
         totals=wording.total_rows(document),
         tax_note=wording.one_line(document.tax_note),
         memo=wording.paragraphs(document.memo),
-        bank=wording.bank_rows(document.bank),
-        view_url=_web_address(view_url),
+        bank=wording.ways_to_pay(document),
+        view_url=_web_address("pay_url", pay_url) or _web_address("view_url", view_url),
+        can_be_paid=bool(pay_url),
     )
 
 
@@ -79,6 +83,8 @@ class LetterFacts:
     method: str = ""
     reason: str = ""
     days_until_due: int = 0
+    refunded: int = 0
+    refunded_in_all: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,7 @@ def build_invoice_email(
     pdf_filename: str,
     now: datetime,
     view_url: str = "",
+    pay_url: str = "",
     kind: str = "invoice",
     facts: LetterFacts | None = None,
 ) -> EmailMultiAlternatives:
@@ -114,7 +121,7 @@ def build_invoice_email(
         raise DocumentError("draft: an invoice that is not issued is not sent.")
     _check_addresses(to=to, sender=[sender], reply_to=[reply_to] if reply_to else [])
     letter = _letter(kind, document, facts or LetterFacts())
-    context = {"email": invoice_email(document, view_url=view_url), "letter": letter}
+    context = {"email": invoice_email(document, view_url=view_url, pay_url=pay_url), "letter": letter}
     message = EmailMultiAlternatives(
         subject=wording.one_line(_render(kind, "subject.txt", context))[:SUBJECT_LENGTH],
         body=_render(kind, "body.txt", context),
@@ -147,6 +154,8 @@ def _letter(kind: str, document: InvoiceDocument, facts: LetterFacts) -> Letter:
             return Letter(f"We could not collect {amount}", wording.one_line(facts.reason))
         case "upcoming":
             return Letter(f"{amount} due {due}", _when(facts.days_until_due))
+        case "refund":
+            return Letter(f"{wording.money(document, facts.refunded)} refunded", _refund_note(document, facts))
         case "past_due":
             return Letter(f"{amount} was due {due}", _when(facts.days_until_due))
     return Letter(wording.headline(document), wording.one_line(document.payment_note))
@@ -157,6 +166,14 @@ def _paid_how(document: InvoiceDocument, facts: LetterFacts) -> str:
     parts = [f"on {day}" if day else "", f"with {wording.one_line(facts.method)}" if facts.method else ""]
     how = " ".join(part for part in parts if part)
     return f"Paid {how}." if how else ""
+
+
+def _refund_note(document: InvoiceDocument, facts: LetterFacts) -> str:
+    """Where it goes, and what it adds up to where it is not the first."""
+    way = f"The money goes back to {wording.one_line(facts.method) or 'where it came from'}; this can take a few days."
+    if facts.refunded_in_all <= facts.refunded:
+        return way
+    return f"{way} {wording.money(document, facts.refunded_in_all)} have been refunded in all."
 
 
 def _when(days_until_due: int) -> str:
@@ -174,7 +191,7 @@ def _lines(document: InvoiceDocument) -> list[EmailLine]:
             ),
             amount=wording.money(document, line.amount),
         )
-        for line in document.lines[:MOST_LINES]
+        for line in document.lines
     ]
 
 
@@ -204,7 +221,7 @@ def _safe_filename(name: str) -> str:
     return f"{stem or 'invoice'}.pdf"
 
 
-def _web_address(url: str) -> str:
+def _web_address(field: str, url: str) -> str:
     if url and not re.fullmatch(r"https?://[^\s\"<>]+", url):
-        raise DocumentError(f"view_url: {url!r} is not a web address.")
+        raise DocumentError(f"{field}: {url!r} is not a web address.")
     return url

@@ -6,9 +6,12 @@ Nothing here reads a database, so a document can be kept, compared and rendered 
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 LOGO_MAX_BYTES = 512 * 1024
+
+Paper = Literal["a4", "us-letter"]
 
 
 class DocumentError(ValueError):
@@ -118,6 +121,7 @@ class InvoiceDocument:
     bank: BankDetails | None = None
     payment_note: str = ""
     draft: bool = False
+    paper: Paper = "a4"
 
     def __post_init__(self) -> None:
         for name, moment in self._moments():

@@ -10,16 +10,14 @@ import logging
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import typst
 
 from invoicing.invoices.documents import wording
-from invoicing.invoices.documents.model import DocumentLine, InvoiceDocument, Logo, Party
+from invoicing.invoices.documents.model import DocumentLine, InvoiceDocument, Logo, Paper, Party
 
 logger = logging.getLogger(__name__)
-
-Paper = Literal["a4", "us-letter"]
 
 HERE = Path(__file__).resolve().parent
 FONT_DIR = HERE / "fonts"
@@ -36,26 +34,39 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TONES = {"paid": "good", "void": "bad", "voided": "bad", "uncollectible": "bad", "past due": "bad"}
 
 
-def render_pdf(document: InvoiceDocument, *, paper: Paper = "a4") -> bytes:
-    """The document on A4 or US Letter. A logo that turns out to be damaged is left out."""
+def render_pdf(document: InvoiceDocument, *, paper: Paper | None = None) -> bytes:
+    """The document on its own paper, or on another. A logo that turns out to be damaged is left out."""
+    document = replace(document, paper=paper or document.paper)
     try:
-        return _compile(document, paper)
+        return _compile(document)
     except typst.TypstError as error:
         if document.vendor.logo is None:
             raise
         logger.warning("Logo left out of invoice %s: %s", document.reference, error.message)
-        return _compile(replace(document, vendor=replace(document.vendor, logo=None)), paper)
+        return _compile(replace(document, vendor=replace(document.vendor, logo=None)))
 
 
-def _compile(document: InvoiceDocument, paper: Paper) -> bytes:
-    data = json.dumps(_payload(document, paper), ensure_ascii=False)
+def check_picture(logo: Logo) -> None:
+    """Raises ``typst.TypstError`` where the picture cannot be printed."""
+    data = json.dumps(_logo(logo))
+    source = b"#let it = json(bytes(sys.inputs.data))\n#image(bytes(it.bytes), format: it.format)"
+    typst.compile(source, format="pdf", font_paths=_fonts(), ignore_system_fonts=True, sys_inputs={"data": data})
+
+
+def _compile(document: InvoiceDocument) -> bytes:
+    moment = document.issue_date or document.period_end or EPOCH
+    return compile_pdf(json.dumps(payload(document), ensure_ascii=False), moment)
+
+
+def compile_pdf(data: str, moment: datetime) -> bytes:
+    """The template with this data, as typst makes it; ``moment`` becomes the file's date."""
     return typst.compile(
         _template(),
         format="pdf",
         font_paths=_fonts(),
         ignore_system_fonts=True,
         sys_inputs={"data": data},
-        timestamp=(document.issue_date or document.period_end or EPOCH).astimezone(UTC).replace(microsecond=0),
+        timestamp=moment.astimezone(UTC).replace(microsecond=0),
     )
 
 
@@ -69,10 +80,10 @@ def _fonts() -> typst.Fonts:
     return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONT_DIR)])
 
 
-def _payload(document: InvoiceDocument, paper: Paper) -> dict[str, Any]:
+def payload(document: InvoiceDocument) -> dict[str, Any]:
     """What invoice.typ places on the page; every value is text it shows as it is."""
     return {
-        "paper": paper,
+        "paper": document.paper,
         "fonts": FAMILIES,
         "language": wording.language(document),
         "title": "Invoice",
@@ -86,11 +97,12 @@ def _payload(document: InvoiceDocument, paper: Paper) -> dict[str, Any]:
         "facts": wording.fact_rows(document),
         "headline": wording.headline(document),
         "payment_note": wording.one_line(document.payment_note),
+        "detailed": any(line.quantity is not None or line.unit_price_text for line in document.lines),
         "lines": [_line(document, line) for line in document.lines],
         "totals": [vars(row) for row in wording.total_rows(document)],
         "tax_note": wording.one_line(document.tax_note),
         "memo": wording.paragraphs(document.memo),
-        "bank": wording.bank_rows(document.bank),
+        "bank": wording.ways_to_pay(document),
         "foot": wording.one_line(f"{document.reference} · {document.vendor.name}"),
     }
 

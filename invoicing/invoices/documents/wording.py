@@ -149,6 +149,11 @@ def bank_rows(bank: BankDetails | None) -> list[tuple[str, str]]:
     return [(label, one_line(value)) for label, value in rows if one_line(value)]
 
 
+def ways_to_pay(document: InvoiceDocument) -> list[tuple[str, str]]:
+    """The bank details where there is something to pay: whoever has paid must not be asked to pay again."""
+    return bank_rows(document.bank) if document.amount_remaining > 0 else []
+
+
 def _day(document: InvoiceDocument, day: date) -> str:
     return format_date(day, format="medium", locale=parse_locale(document.locale))
 

@@ -181,10 +181,16 @@ class SubscriptionQuery(CursorQuery):
     price_plan_name = serializers.CharField(required=False)
 
 
+def usage_times() -> tuple[serializers.DateTimeField, serializers.DateTimeField]:
+    return (
+        _time("Left out: the start of the running billing cycle."),
+        _time("Left out: now; with start_time left out too, the end of the running billing cycle."),
+    )
+
+
 class UsageQuery(StrictSerializer):
     meter_name = serializers.CharField()
-    start_time = _time("Left out: the start of the running billing cycle.")
-    end_time = _time("Left out: now; with start_time left out too, the end of the running billing cycle.")
+    start_time, end_time = usage_times()
 
 
 class DiscountAnswer(TypedDict):

@@ -1,6 +1,7 @@
 from django.urls import path
 
 from invoicing.subscriptions.api.coupons import ApplyCouponView, CouponsView, CouponView
+from invoicing.subscriptions.api.usage import UsageAcrossMetersView
 from invoicing.subscriptions.api.views import (
     ActiveSubscriptionView,
     CustomerFeatureView,
@@ -33,5 +34,10 @@ urlpatterns = [
         name="scheduled-subscriptions",
     ),
     path("customers/<str:name>/discounts", DiscountsView.as_view(), name="discounts"),
+    path(
+        "customers/<str:name>/usage_across_meters/<str:token>",
+        UsageAcrossMetersView.as_view(),
+        name="usage-across-meters",
+    ),
     path("customers/<str:name>/usage", UsageView.as_view(), name="customer-usage"),
 ]

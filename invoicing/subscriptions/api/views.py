@@ -160,30 +160,35 @@ def to_discount(customer: Customer, now: datetime) -> Subscription:
         return coming
 
 
-class UsageView(VendorView):
-    @documented("get_usage", query=UsageQuery, answer=UsageAnswer)
-    def get(self, request: Request, name: str) -> Response:
-        customer, asked = self.customer(name), self.read_query(UsageQuery)
-        meter = self.find_named(Meter.objects.of(self.vendor), "meter", asked["meter_name"])
-        start, end = self._window(customer, asked)
-        # Of a level that is weighted by time on invoices, the latest is asked for here.
-        latest = Aggregation.LATEST if meter.aggregation == Aggregation.TIME_WEIGHTED_SUM else ""
-        window = Window("usage", customer.pk, meter.pk, start, end, aggregation=latest)
-        found = usage_of([window])["usage"]
-        return done({"usage": number(found.quantity)})
+class UsageWindowView(VendorView):
+    """Usage from ``start_time`` to ``end_time``; left out, of the running cycle."""
 
-    def _window(self, customer: Customer, asked: dict[str, Any]) -> tuple[datetime, datetime]:
+    def window(self, customer: Customer, asked: dict[str, Any]) -> tuple[datetime, datetime]:
         start, end = asked.get("start_time"), asked.get("end_time")
         if start is None:
             cycle_start, cycle_end = self._running_cycle(customer)
             start, end = cycle_start, end or cycle_end
         return start, end or self.now
 
+    def asked(self, customer: Customer, meter: Meter, start: datetime, end: datetime) -> Window:
+        """Keyed by the meter. Of a level that is weighted by time on invoices, the latest is asked for here."""
+        latest = Aggregation.LATEST if meter.aggregation == Aggregation.TIME_WEIGHTED_SUM else ""
+        return Window(meter.pk, customer.pk, meter.pk, start, end, aggregation=latest)
+
     def _running_cycle(self, customer: Customer) -> tuple[datetime, datetime]:
         try:
             return current_bounds(verbs.find_active(customer, self.now), self.vendor.zone, self.now)
         except Missing as error:
             raise Invalid({"start_time": f"{error.message} Give a start_time."}) from None
+
+
+class UsageView(UsageWindowView):
+    @documented("get_usage", query=UsageQuery, answer=UsageAnswer)
+    def get(self, request: Request, name: str) -> Response:
+        customer, asked = self.customer(name), self.read_query(UsageQuery)
+        meter = self.find_named(Meter.objects.of(self.vendor), "meter", asked["meter_name"])
+        found = usage_of([self.asked(customer, meter, *self.window(customer, asked))])[meter.pk]
+        return done({"usage": number(found.quantity)})
 
 
 def chosen_plan(view: VendorView, given: dict[str, Any]) -> PricePlan:

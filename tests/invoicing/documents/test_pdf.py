@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
-from invoicing.invoices.documents.model import DocumentLine, InvoiceDocument, Logo, Party
-from invoicing.invoices.documents.pdf import FONT_DIR, Paper, render_pdf
+from invoicing.invoices.documents.emails import invoice_email
+from invoicing.invoices.documents.model import DocumentLine, InvoiceDocument, Logo, Paper, Party
+from invoicing.invoices.documents.pdf import FONT_DIR, render_pdf
 from tests.invoicing.documents.samples import (
     BANK,
     CALLS,
@@ -225,3 +226,9 @@ def test_days_and_amounts_follow_the_locale():
     text = words(an_invoice(locale="de_DE", currency="EUR"))
     assert "185,38 € due 02.01.2026" in text
     assert "1.234 calls" in text
+
+
+def test_who_has_paid_is_not_told_how_to_pay():
+    assert "Pay by ACH" in words(an_invoice(bank=BANK, amount_paid=18_537))
+    assert "Pay by ACH" not in words(an_invoice(bank=BANK, amount_paid=18_538))
+    assert invoice_email(an_invoice(bank=BANK, amount_paid=18_538)).bank == []

@@ -15,6 +15,7 @@ from uuid import uuid4
 from customers.directory import update_customer
 from customers.models import Customer
 from invoicing.invoices.lifecycle import mark_paid
+from invoicing.invoices.numbering import assign_numbers
 from invoicing.models import Invoice, LineItem
 from payments.models import StripeEvent
 from payments.stripe import customer_sync
@@ -65,6 +66,13 @@ def _taxed_by_stripe(stage: Stage, customer: Customer) -> bool:
 # What it says
 
 
+def _number(stage: Stage, customer: Customer) -> str:
+    """Its number, but for the counter."""
+    invoice = stage.waiting(customer, number="")
+    assign_numbers(stage.vendor, [invoice.pk], real_now=NOW)
+    return stage.again(invoice).number.rstrip("0123456789")
+
+
 def _printed(*words: str, otherwise: str = "") -> See:
     """Which of these words stands on the document."""
 
@@ -73,6 +81,12 @@ def _printed(*words: str, otherwise: str = "") -> See:
         return next((word for word in words if word in text), otherwise)
 
     return see
+
+
+def _pictures(stage: Stage, customer: Customer) -> int:
+    """How many stand on the document, where the file was fetched before."""
+    stage.keep_logo("https://northwind.example/logo.png")
+    return stage.pictures(stage.generated(customer))
 
 
 def _bank(name: str, first: str, second: str) -> Case:
@@ -210,6 +224,9 @@ CASES = [
     Case("stripe_immediate_finalization", _of_stripe_invoice("status"), (False, "draft"), (True, "paid"), BY_STRIPE),
     Case("invoice_memo", _printed("Thank you", "To customer"), ("Thank you", "Thank you"),
          ("To {customer_name}", "To customer")),
+    Case("invoice_number_pattern", _number, ("A-{number}", "A-"), ("B/{year}/{number:03}", "B/2026/"), DELIVERY),
+    Case("customer_invoice_detail_level", _printed("Unit price"), ("DETAILED", "Unit price"), ("SUMMARY", "")),
+    Case("invoice_logo_url", _pictures, ("", 0), ("https://northwind.example/logo.png", 1)),
     Case("send_receipts", _receipts, (False, 0), (True, 1), DELIVERY),
     Case("auto_approve_invoices", _next, (True, ("issue", True)), (False, ("approve", False))),
     Case("hold_amount_above", _held, (0, ""), (11_999, "Held: $120.00 is above $119.99.")),

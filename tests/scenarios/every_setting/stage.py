@@ -25,7 +25,7 @@ from invoicing.invoices.generation import generate_due
 from invoicing.invoices.issue import issue
 from invoicing.invoices.papers import keep_document
 from invoicing.invoices.reminders import remind_due
-from invoicing.models import BillingCycle, Invoice, Measurement, OutgoingEmail, PricePlan, Subscription
+from invoicing.models import BillingCycle, Invoice, LogoFile, Measurement, OutgoingEmail, PricePlan, Subscription
 from invoicing.subscriptions.advance import end_due_cycles
 from invoicing.subscriptions.rules import planned_cycle
 from invoicing.subscriptions.verbs import subscribe
@@ -41,6 +41,7 @@ from tests.factories import (
     SubscriptionFactory,
     VendorFactory,
 )
+from tests.invoicing.documents.samples import a_logo
 from tests.world import OPERATOR, utc
 
 NOW = utc(2026, 3, 1)
@@ -129,6 +130,14 @@ class Stage:
         keep_document(invoice, policy_for(invoice.customer), NOW)
         pages = PdfReader(BytesIO(bytes(invoice.document.pdf))).pages
         return " ".join(" ".join(page.extract_text() for page in pages).split())
+
+    def pictures(self, invoice: Invoice) -> int:
+        keep_document(invoice, policy_for(invoice.customer), NOW)
+        [page] = PdfReader(BytesIO(bytes(invoice.document.pdf))).pages
+        return len(page.images)
+
+    def keep_logo(self, url: str) -> None:
+        LogoFile.objects.get_or_create(vendor=self.vendor, url=url, defaults={"data": a_logo().data, "fetched_at": NOW})
 
     def written(self, invoice: Invoice, kind: str) -> list[str]:
         """The occasions of the e-mails that were written to the customer."""
