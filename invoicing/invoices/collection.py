@@ -21,7 +21,7 @@ from invoicing.invoices.ledger import Payment
 from invoicing.invoices.lifecycle import invoice_fact, mirror, note_fact, transition
 from invoicing.invoices.models import AttemptState, Invoice
 from invoicing.invoices.papers import keep_document
-from invoicing.invoices.payments import excess_by_hand, record_payments, tried
+from invoicing.invoices.payments import overpaid, record_payments, tried
 from invoicing.invoices.states import MIRRORED, OPEN, TRANSITIONS, InvoiceAction, InvoiceStatus
 from invoicing.invoices.taxing import copy_tax
 
@@ -93,7 +93,7 @@ class _Settling:
             "amount_paid": state.amount_paid if is_final else invoice.amount_paid,
             "amount_credited": state.amount_credited,
             "amount_from_balance": state.amount_from_balance,
-            "amount_overpaid": state.amount_overpaid + excess_by_hand(invoice),
+            "amount_overpaid": overpaid(invoice, state),
             "due_date": state.due_date or invoice.due_date,
             "gateway_status": state.status,
             "gateway_collection": state.collection or invoice.gateway_collection,

@@ -102,8 +102,11 @@ def write_by_hand(invoice: Invoice, amount: int, means: str, reference: str, at:
     )
 
 
-def excess_by_hand(invoice: Invoice) -> int:
-    """What payments by hand were more than remained, which the gateway knows nothing of."""
-    if not invoice.amount_overpaid:
-        return 0
-    return sum(invoice.payments.filter(is_by_hand=True).values_list("excess", flat=True))
+def overpaid(invoice: Invoice, state: GatewayInvoice) -> int:
+    """What came beyond what was due, from both sides together: the gateway knows nothing of payments by hand, and may
+    have collected while one was written down."""
+    came = list(invoice.payments.filter(state=State.SUCCEEDED).values_list("amount", "is_by_hand"))
+    if not any(is_by_hand for _, is_by_hand in came):
+        return state.amount_overpaid
+    due = invoice.amount_due - state.amount_credited - state.amount_from_balance
+    return max(state.amount_overpaid, sum(amount for amount, _ in came) - max(due, 0))

@@ -87,6 +87,19 @@ def test_stripe_is_told_when_all_of_it_came_and_its_news_keep_what_was_over() ->
     assert kinds(invoice) == ["invoice.paid", "invoice.overpaid"]
 
 
+def test_both_at_once_is_shown_as_overpaid_and_stripes_part_can_be_given_back() -> None:
+    """Stripe charged the card at the moment in which a person wrote the wire down."""
+    lifecycle.mark_paid(issued(**HELD), **BY)
+    charge = GatewayPayment("py_1", succeeded=True, amount=1000, method="Visa ending in 4242", occurred_at=NOW)
+    paid = GatewayInvoice("in_1", GatewayStatus.PAID, "charge_automatically", amount_paid=1000, payments=(charge,))
+    for _ in range(2):
+        settle("in_1", paid, real_now=NOW)
+    invoice = Invoice.objects.get()
+    assert (invoice.status, invoice.amount_paid, invoice.amount_overpaid) == ("INVOICE_PAID", 1000, 1000)
+    assert invoice.amount_refundable == 1000
+    assert kinds(invoice) == ["invoice.paid", "invoice.overpaid"]
+
+
 def test_what_stripe_collected_can_be_refunded_and_what_came_by_hand_cannot() -> None:
     charge = GatewayPayment("py_1", succeeded=True, amount=1000, method="Visa ending in 4242", occurred_at=NOW)
     invoice = issued(**HELD)
