@@ -8,7 +8,7 @@ due moment after the other, until everything there is settled (``customers/clock
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.core.exceptions import ValidationError
@@ -71,3 +71,7 @@ class Vendor(ContactFields):
     def now(self, real_now: datetime) -> datetime:
         """This vendor's present moment."""
         return self.clock_frozen_at or real_now + self.clock_offset
+
+    def today(self, real_now: datetime) -> date:
+        """The day it is where the vendor is, by its clock."""
+        return self.now(real_now).astimezone(self.zone).date()

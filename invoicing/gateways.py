@@ -150,7 +150,8 @@ class GatewayInvoice:
     ``note`` tells a person of a rule that was applied ("No usable payment method: sent instead"), ``refused`` why a
     call did nothing. ``retries_itself``: the gateway tries failed payments again by its own schedule, so nobody else
     may. ``tax`` is given where the gateway computed it. ``seen_at`` is the real time from which this is known to be
-    so; None: not compared with what is seen at other times.
+    so; None: not compared with what is seen at other times. ``amount_from_balance`` is what the customer's balance
+    there covered, or (negative) what was owed from before and is collected with it.
     """
 
     external_id: str
@@ -168,6 +169,7 @@ class GatewayInvoice:
     refused: str = ""
     amount_overpaid: int = 0
     amount_credited: int = 0
+    amount_from_balance: int = 0
     seen_at: datetime | None = None
     retries_itself: bool = False
     tax: GatewayTax | None = None

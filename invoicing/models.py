@@ -2,6 +2,7 @@
 
 from invoicing.catalog.models import AddOn, Meter, MeteredComponent, PricePlan, PriceScheme, PriceTier
 from invoicing.invoices.charge_attempts import ChargeAttempt
+from invoicing.invoices.coming import ComingBill
 from invoicing.invoices.ledger import Dispute, DisputeMovement, Payment, Refund
 from invoicing.invoices.logo_files import LogoFile
 from invoicing.invoices.models import (
@@ -22,7 +23,7 @@ from invoicing.subscriptions.models import (
     ProrationCredit,
     Subscription,
 )
-from invoicing.usage.models import Measurement, UnattributedMeasurement
+from invoicing.usage.models import DroppedMonth, Measurement, StaleUsage, UnattributedMeasurement, UsageDay
 
 __all__ = [
     "AddOn",
@@ -30,11 +31,13 @@ __all__ = [
     "AdhocCharge",
     "BillingCycle",
     "ChargeAttempt",
+    "ComingBill",
     "Coupon",
     "CouponUse",
     "Discount",
     "Dispute",
     "DisputeMovement",
+    "DroppedMonth",
     "Invoice",
     "InvoiceDocument",
     "IssueAttempt",
@@ -51,6 +54,8 @@ __all__ = [
     "PriceTier",
     "ProrationCredit",
     "Refund",
+    "StaleUsage",
     "Subscription",
     "UnattributedMeasurement",
+    "UsageDay",
 ]

@@ -9,7 +9,8 @@ from customers.customer import Customer
 from customers.due import due_everywhere
 from customers.settings.policy import policy_for, vendor_policy
 from customers.vendor import Vendor
-from invoicing.invoices import advance, logos, mailing, reminders
+from invoicing.invoices import advance, coming, logos, mailing, reminders
+from invoicing.usage import folding, partitions
 
 
 @shared_task
@@ -50,9 +51,36 @@ def hand_over_email(email_id: int, token: uuid.UUID) -> None:
 
 
 @shared_task
+def fold_usage() -> None:
+    """Beat: what the days come to whose measurements were touched."""
+    folding.fold_usage()
+
+
+@shared_task
+def make_months() -> None:
+    """Beat: the months that measurements will be written to, so that nobody waits for them to be made."""
+    partitions.make_ahead(timezone.now())
+
+
+@shared_task
 def fetch_logo(vendor_id: int, customer_id: int) -> None:
     """Billing settings were saved: the vendor's (``customer_id`` is 0), or one customer's."""
     vendor = Vendor.objects.get(pk=vendor_id)
     customer = Customer.objects.of(vendor).filter(pk=customer_id).select_related("vendor").first()
     policy = policy_for(customer) if customer else vendor_policy(vendor)
     logos.refresh(vendor, policy, real_now=timezone.now())
+
+
+@shared_task
+def work_out_coming_bills() -> None:
+    """Beat: what every vendor's coming run comes to."""
+    for pk in Vendor.objects.order_by("pk").values_list("pk", flat=True):
+        work_out_run.delay(pk)
+
+
+@shared_task
+def work_out_run(vendor_id: int, after: int = 0) -> None:
+    """A chunk, and then the next one: a worker is never busy with it for long."""
+    last = coming.work_out(Vendor.objects.get(pk=vendor_id), after=after, real_now=timezone.now())
+    if last is not None:
+        work_out_run.delay(vendor_id, last)

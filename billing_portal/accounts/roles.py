@@ -10,13 +10,16 @@ from billing_portal.accounts.models import Role
 
 class Permission(StrEnum):
     APPROVE_INVOICE = "approve_invoice"
+    PAUSE_INVOICE = "pause_invoice"
     PUSH_INVOICE = "push_invoice"
     PAY_INVOICE = "pay_invoice"
+    CREATE_INVOICE = "create_invoice"
     CHANGE_DUE_DATE = "change_due_date"
     SEND_INVOICE = "send_invoice"
     MARK_INVOICE_PAID = "mark_invoice_paid"
     VOID_INVOICE = "void_invoice"
     GIVE_UP_INVOICE = "give_up_invoice"
+    REGENERATE_INVOICE = "regenerate_invoice"
     DELETE_INVOICE = "delete_invoice"
     REFUND_INVOICE = "refund_invoice"
     LINK_CUSTOMER = "link_customer"
@@ -38,11 +41,14 @@ P = Permission
 _SUPPORT = frozenset({P.PUSH_INVOICE, P.SEND_INVOICE, P.LINK_CUSTOMER, P.CHANGE_CUSTOMER})
 _BILLING = _SUPPORT | {
     P.APPROVE_INVOICE,
+    P.PAUSE_INVOICE,
     P.MARK_INVOICE_PAID,
     P.PAY_INVOICE,
+    P.CREATE_INVOICE,
     P.CHANGE_DUE_DATE,
     P.VOID_INVOICE,
     P.GIVE_UP_INVOICE,
+    P.REGENERATE_INVOICE,
     P.DELETE_INVOICE,
     P.REFUND_INVOICE,
     P.CHANGE_OVERRIDE,

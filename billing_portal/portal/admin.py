@@ -97,8 +97,10 @@ def read_only(model: type[models.Model]) -> type[ReadOnlyAdmin]:
 
 
 def _kept_by_verbs() -> Iterable[type[models.Model]]:
+    """Without what has no number of its own, which the admin cannot show."""
     named = [getattr(room, name) for room in (parties, billing) for name in room.__all__]
-    return [ApiKey, *(model for model in named if model is not parties.Vendor)]
+    numbered = (model for model in named if not isinstance(model._meta.pk, models.CompositePrimaryKey))
+    return [ApiKey, *(model for model in numbered if model is not parties.Vendor)]
 
 
 for _model in _kept_by_verbs():

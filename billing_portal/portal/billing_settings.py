@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django import forms
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from billing_portal.accounts.roles import Permission
-from billing_portal.portal.access import OperatorRequest, form_screen, may, open_verb
-from billing_portal.portal.example_cycle import example_steps
+from billing_portal.portal.access import OperatorRequest, form_screen, may, open_verb, verb
 from billing_portal.portal.navigation import show
+from billing_portal.portal.settings_examples import meaning_of
 from billing_portal.portal.settings_form import SettingsForm, sections_of
 from billing_portal.portal.settings_outcome import tell_saved
 from billing_portal.portal.stripe_card import card_of
 from billing_portal.portal.stripe_oauth import leading_to_stripe
+from billing_portal.portal.timeline import timeline_of
 from customers.customer import Customer
 from customers.errors import Invalid
+from customers.events.models import EventKind, SubjectKind
 from customers.settings import verbs
 from customers.settings.policy import resolve, vendor_policy
 from invoicing.invoices.logo_files import logo_file
+from invoicing.invoices.numbering import next_number, start_at
 
 OVERRIDING_SHOWN = 12
 
@@ -34,9 +41,11 @@ def billing_settings(request: OperatorRequest) -> HttpResponse:
     context = {
         "form": form,
         "sections": sections_of(form),
-        "steps": example_steps(policy, request.vendor.zone, request.now),
+        "meaning": meaning_of(request, policy),
+        "timeline": timeline_of(request.vendor, SubjectKind.VENDOR, request.vendor.pk, EventKind.SETTINGS_CHANGED),
+        "next_number": next_number(request.vendor, policy, real_now=request.real_now),
         "logo": logo_file(request.vendor, policy),
-        "stripe": card_of(request.vendor),
+        "stripe": card_of(request.vendor, real_now=request.real_now),
         "callback_url": settings.PUBLIC_URL + reverse("portal:stripe_callback"),
         "may_connect": may(request, Permission.CONNECT_STRIPE),
         "overriding": list(overriding.order_by("display_name", "pk")[:OVERRIDING_SHOWN]),
@@ -64,5 +73,26 @@ def _save(request: OperatorRequest, form: SettingsForm) -> bool:
 @open_verb
 def preview_settings(request: OperatorRequest) -> HttpResponse:
     form = SettingsForm(vendor_policy(request.vendor), request.POST)
-    steps = example_steps(resolve(form.resulting(), {}), request.vendor.zone, request.now) if form.is_valid() else []
-    return render(request, "portal/settings/_meaning.html", {"form": form, "steps": steps})
+    typed = resolve(form.resulting(), {}) if form.is_valid() else None
+    meaning = meaning_of(request, typed, is_typed=True) if typed else None
+    return render(request, "portal/settings/_meaning.html", {"form": form, "meaning": meaning})
+
+
+class NextNumberForm(forms.Form):
+    next_number = forms.IntegerField(min_value=1)
+
+
+@verb(Permission.CHANGE_SETTINGS)
+def set_next_number(request: OperatorRequest) -> HttpResponse:
+    form = NextNumberForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "Give the next number as a whole number.")
+        return redirect("portal:billing_settings")
+    moment: dict[str, Any] = {"actor": request.actor, "now": request.now, "real_now": request.real_now}
+    try:
+        following = start_at(request.vendor, form.cleaned_data["next_number"], **moment)
+    except Invalid as refusal:
+        messages.error(request, " ".join(refusal.errors["next_number"]))
+    else:
+        messages.success(request, f"The next invoice is {following.text}.")
+    return redirect("portal:billing_settings")

@@ -51,7 +51,7 @@ def _page(request: OperatorRequest, customer: Customer, **more: Any) -> HttpResp
 def _methods(stripe: StripeCustomer | None, customer: Customer, request: OperatorRequest) -> list[dict[str, Any]]:
     if stripe is None:
         return []
-    today = methods.today_of(customer, request.real_now)
+    today = customer.vendor.today(request.real_now)
     return [{"method": method, "expired": method.is_expired(today)} for method in methods.in_order(stripe)]
 
 

@@ -12,22 +12,25 @@ from django.shortcuts import get_object_or_404, redirect, render
 from billing_portal.accounts.roles import Permission
 from billing_portal.portal import customer_facts
 from billing_portal.portal.access import OperatorRequest, form_screen, may, open_verb, screen
-from billing_portal.portal.example_cycle import example_steps
 from billing_portal.portal.invoices import rows_of
 from billing_portal.portal.keyset import newest_first
 from billing_portal.portal.navigation import show
 from billing_portal.portal.running_cycle import cycle_at, usage_in
+from billing_portal.portal.settings_examples import meaning_of
 from billing_portal.portal.settings_form import OverrideForm, sections_of
 from billing_portal.portal.settings_outcome import tell_saved
-from billing_portal.portal.timeline import timeline_of_customer
+from billing_portal.portal.timeline import timeline_of, timeline_of_customer
 from customers.customer import Customer
 from customers.errors import Invalid, Missing
+from customers.events.models import EventKind, SubjectKind
 from customers.settings import verbs
 from customers.settings.models import BillingSettingsOverride
 from customers.settings.policy import policy_for, resolve, vendor_policy
 from invoicing.catalog.verbs import latest_plans
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.preview import preview_of
+from invoicing.invoices.regeneration import without_invoice
+from invoicing.subscriptions.models import BillingCycle
 from payments.reconcile.models import ImportedInvoice
 
 PLANS_SHOWN = 200
@@ -96,7 +99,13 @@ def invoices(request: OperatorRequest, name: str) -> HttpResponse:
     mine = Invoice.objects.of(request.vendor).filter(customer=customer).select_related("customer")
     page = newest_first(mine, "generated_at", before=request.GET.get("before", ""), after=request.GET.get("after", ""))
     imported = ImportedInvoice.objects.of(request.vendor).filter(customer=customer).order_by("-made_at", "-pk")
-    context = {"page": page, "rows": rows_of(request, page.rows), "imported": imported[:MOST_IMPORTED]}
+    uninvoiced = without_invoice(BillingCycle.objects.of(request.vendor)).filter(customer=customer).order_by("-end")
+    context = {
+        "page": page,
+        "rows": rows_of(request, page.rows),
+        "imported": imported[:MOST_IMPORTED],
+        "uninvoiced": uninvoiced[:MOST_IMPORTED],
+    }
     return show_tab(request, customer, "customer_invoices", context)
 
 
@@ -110,7 +119,8 @@ def billing_settings(request: OperatorRequest, name: str) -> HttpResponse:
     context = {
         "form": form,
         "sections": sections_of(form),
-        "steps": example_steps(policy, request.vendor.zone, request.now),
+        "meaning": meaning_of(request, policy, customer),
+        "timeline": timeline_of(request.vendor, SubjectKind.CUSTOMER, customer.pk, EventKind.OVERRIDE_CHANGED),
         "differences": [s for s in sections_of(form) if any(row.differs for row in s.rows)],
         "editable": may(request, Permission.CHANGE_OVERRIDE),
         "has_override": BillingSettingsOverride.objects.of(request.vendor).filter(customer=customer).exists(),
@@ -141,8 +151,9 @@ def _save_override(request: OperatorRequest, customer: Customer, form: OverrideF
 def preview_override(request: OperatorRequest, name: str) -> HttpResponse:
     customer = find(request, name)
     form = OverrideForm(policy_for(customer), vendor_policy(request.vendor), request.POST)
-    steps = example_steps(resolve(form.resulting(), {}), request.vendor.zone, request.now) if form.is_valid() else []
-    return render(request, "portal/settings/_meaning.html", {"form": form, "steps": steps})
+    typed = resolve(form.resulting(), {}) if form.is_valid() else None
+    meaning = meaning_of(request, typed, customer, is_typed=True) if typed else None
+    return render(request, "portal/settings/_meaning.html", {"form": form, "meaning": meaning})
 
 
 @screen

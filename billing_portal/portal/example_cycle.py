@@ -63,6 +63,11 @@ def example_sentence(steps: list[Step]) -> str:
     return " → ".join(f"{step.name} {step.at}" for step in steps) + "."
 
 
+def month_of(local: datetime) -> tuple[datetime, datetime]:
+    """The running month, from its first midnight to the next month's."""
+    return local.replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0), _month_end(local)
+
+
 def _month_end(local: datetime) -> datetime:
     """Midnight at the start of the next month, on the wall clock of that zone."""
     first = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0)

@@ -18,6 +18,7 @@ S = InvoiceStatus
 FAILED = Q(status__in=[S.INVOICING_FAILED, S.PAYMENT_FAILED])
 AWAITING_APPROVAL = Q(status=S.GENERATED, next_action=InvoiceAction.APPROVE)
 NOT_FINALIZED = ~Q(status_error="") & Q(status__in=sorted(OPEN))
+PAUSED = Q(paused_at__isnull=False)
 DISPUTED = ~Q(dispute_state="")
 UNANSWERED = Q(dispute_state=DisputeState.NEEDS_RESPONSE)
 OUTSTANDING = Q(status__in=sorted(OPEN))
@@ -46,9 +47,16 @@ def tabs(now: datetime) -> Sequence[Tab]:
         Tab("failed", "Failed", FAILED | NOT_FINALIZED, "Nothing has failed."),
         Tab("paid", "Paid", Q(status=S.PAID), "No invoice has been paid yet."),
         Tab("disputed", "Disputed", DISPUTED, "No bank has questioned a payment."),
+        Tab("paused", "Held back", PAUSED, "Nobody holds an invoice back."),
         Tab("voided", "Voided", Q(status=S.VOIDED), "No invoice was voided."),
         Tab("uncollectible", "Uncollectible", Q(status=S.UNCOLLECTIBLE), "No invoice was given up."),
     )
+
+
+def chosen(now: datetime, key: str) -> Tab:
+    """The tab of this key, or else the first."""
+    choices = tabs(now)
+    return next((tab for tab in choices if tab.key == key), choices[0])
 
 
 def matching(vendor: Vendor, text: str) -> QuerySet[Invoice]:

@@ -14,7 +14,7 @@ from billing_portal.accounts.roles import Permission
 from billing_portal.portal.access import OperatorRequest, may
 from customers.errors import Invalid
 from customers.money import MoneyError, parse_money
-from invoicing.invoices import by_hand, due_dates, lifecycle, refunds
+from invoicing.invoices import by_hand, due_dates, lifecycle, pausing, refunds, regeneration
 from invoicing.invoices.methods import checked_method
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.verbs import InvoiceVerb, available_actions
@@ -37,6 +37,12 @@ B, V = Button, InvoiceVerb
 
 # In this order; the first that applies is the page's primary button.
 BUTTONS: Mapping[InvoiceVerb, Button] = {
+    V.RESUME: B(
+        V.RESUME, "Resume", "play_circle", Permission.PAUSE_INVOICE,
+        "Let this invoice go on?",
+        "It goes on where it was. What fell due meanwhile is done at once, which can send it and charge the customer.",
+        "{invoice} goes on.",
+    ),
     V.APPROVE: B(
         V.APPROVE, "Approve", "check_circle", Permission.APPROVE_INVOICE,
         "Approve this invoice?",
@@ -48,6 +54,14 @@ BUTTONS: Mapping[InvoiceVerb, Button] = {
         "Do the next step now?",
         "What happens next is done at once instead of at its time. This can send the invoice and charge the customer.",
         "The next step of {invoice} has been started.",
+    ),
+    V.PAUSE: B(
+        V.PAUSE, "Hold back", "pause_circle", Permission.PAUSE_INVOICE,
+        "Hold this invoice back?",
+        "It is not issued, its payment is not tried again by us and nobody is reminded until somebody resumes it. What "
+        "Stripe does by itself goes on.",
+        "{invoice} is held back.",
+        asks=("reason",),
     ),
     V.PAY: B(
         V.PAY, "Charge now", "credit_card", Permission.PAY_INVOICE,
@@ -69,6 +83,13 @@ BUTTONS: Mapping[InvoiceVerb, Button] = {
         "settings. An invoice that is charged automatically has no due date.",
         "The due date of {invoice} is changed.",
         asks=("day",),
+    ),
+    V.REGENERATE: B(
+        V.REGENERATE, "Generate again", "restart_alt", Permission.REGENERATE_INVOICE,
+        "Generate this invoice again?",
+        "A new invoice for the same billing cycle takes its place, made of the usage, prices and settings of now. The "
+        "payment grace period begins anew.",
+        "{invoice} is generated again: this is the new one.",
     ),
     V.SEND: B(
         V.SEND, "Resend e-mail", "forward_to_inbox", Permission.SEND_INVOICE,
@@ -101,8 +122,9 @@ BUTTONS: Mapping[InvoiceVerb, Button] = {
     V.DELETE: B(
         V.DELETE, "Delete", "delete", Permission.DELETE_INVOICE,
         "Delete this invoice?",
-        "It has not been issued yet. Its billing cycle then waits until somebody generates the invoice again.",
-        "{invoice} is deleted. Its billing cycle waits until somebody generates the invoice again.",
+        "It has not been issued yet. A billing cycle then has no invoice until somebody generates it again, on the "
+        "customer's invoices.",
+        "{invoice} is deleted.",
         dangerous=True,
     ),
     V.REFUND: B(
@@ -115,10 +137,13 @@ BUTTONS: Mapping[InvoiceVerb, Button] = {
 }  # fmt: skip
 
 ACTS: Mapping[InvoiceVerb, Callable[..., object]] = {
+    V.RESUME: pausing.resume,
+    V.PAUSE: pausing.pause,
     V.APPROVE: lifecycle.approve,
     V.PUSH: lifecycle.push,
     V.PAY: lifecycle.pay,
     V.CHANGE_DUE_DATE: due_dates.change_due_date,
+    V.REGENERATE: regeneration.regenerate,
     V.SEND: lifecycle.send,
     V.MARK_PAID: lifecycle.mark_paid,
     V.RECORD_PAYMENT: by_hand.record_payment,
@@ -135,13 +160,13 @@ def offered(request: OperatorRequest, invoice: Invoice) -> Sequence[Button]:
     return [b for b in BUTTONS.values() if b.verb in possible and may(request, b.permission)]
 
 
-def press(request: OperatorRequest, invoice: Invoice, button: Button) -> str:
-    """Carry it out. Returns the sentence to show; raises ``Refused`` with another."""
+def press(request: OperatorRequest, invoice: Invoice, button: Button) -> tuple[str, object]:
+    """Carry it out. Returns the sentence to show, and what the verb did; raises ``Refused`` with another sentence."""
     name = f"Invoice {invoice}" if invoice.number else str(invoice)
     arguments: dict[str, Any] = {"actor": request.actor, "now": request.now, "real_now": request.real_now}
     arguments |= {name: READERS[name](request, invoice) for name in button.asks}
-    ACTS[button.verb](invoice, **arguments)
-    return button.done.format(invoice=name)
+    outcome = ACTS[button.verb](invoice, **arguments)
+    return button.done.format(invoice=name), outcome
 
 
 def _amount(request: OperatorRequest, invoice: Invoice) -> int:

@@ -12,7 +12,8 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 
 from billing_portal.portal.access import OperatorRequest, View, screen, verb
-from billing_portal.portal.invoice_filters import Tab, counts, matching, tabs
+from billing_portal.portal.bulk import offered_in_bulk
+from billing_portal.portal.invoice_filters import chosen, counts, matching, tabs
 from billing_portal.portal.invoice_verbs import BUTTONS, offered, press
 from billing_portal.portal.keyset import newest_first
 from billing_portal.portal.navigation import show
@@ -24,12 +25,14 @@ from customers.errors import Refused
 from customers.events.models import SubjectKind
 from customers.money import to_major
 from customers.settings.policy import policies_for, policy_for
+from invoicing.invoices.bulk import MOST
 from invoicing.invoices.links import open_page_url
 from invoicing.invoices.methods import methods_of
 from invoicing.invoices.models import Invoice, InvoiceDocument
+from invoicing.invoices.regeneration import Regeneration, would_change
 from invoicing.invoices.schedule import NextStep, next_step
 from invoicing.invoices.states import TERMINAL
-from invoicing.invoices.verbs import InvoiceVerb
+from invoicing.invoices.verbs import InvoiceVerb, available_actions
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Row:
 def invoice_list(request: OperatorRequest) -> HttpResponse:
     search = request.GET.get("q", "").strip()
     choices = tabs(request.now)
-    tab = _chosen(choices, request.GET.get("status", ""))
+    tab = chosen(request.now, request.GET.get("status", ""))
     found = matching(request.vendor, search)
     page = newest_first(
         found.filter(tab.condition).select_related("customer"),
@@ -62,12 +65,10 @@ def invoice_list(request: OperatorRequest) -> HttpResponse:
         "page": page,
         "rows": rows_of(request, page.rows),
         "is_filtered": bool(search or tab.key),
+        "bulk_buttons": offered_in_bulk(request),
+        "most": MOST,
     }
     return show(request, "portal/invoices/list.html", context, title="Invoices", area="invoices")
-
-
-def _chosen(choices: Sequence[Tab], key: str) -> Tab:
-    return next((tab for tab in choices if tab.key == key), choices[0])
 
 
 def rows_of(request: OperatorRequest, invoices: Sequence[Invoice]) -> list[Row]:
@@ -82,12 +83,14 @@ def invoice_page(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
     buttons = offered(request, invoice)
     context = {
         "invoice": invoice,
+        "regeneration": _regeneration(request, invoice),
         "customer": invoice.customer,
         "bill_to": bill_to(invoice),
         "lines": list(invoice.line_items.all()),
         "next_step": next_step(invoice, policy_for(invoice.customer)),
         "interruption": interruption(request.vendor) if invoice.last_error else None,
         "primary": buttons[0] if buttons else None,
+        "cures": [button for button in buttons if button.verb in CURES],
         "more": buttons[1:],
         "buttons": buttons,
         "customer_page": open_page_url(invoice),
@@ -103,6 +106,20 @@ def invoice_page(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
         "timeline": timeline_of(request.vendor, SubjectKind.INVOICE, invoice.pk),
     }
     return show(request, "portal/invoices/page.html", context, title=title_of(invoice), area="invoices")
+
+
+def _regeneration(request: OperatorRequest, invoice: Invoice) -> Regeneration | None:
+    """What generating it again would change; None where nothing, or where it would be refused."""
+    if InvoiceVerb.REGENERATE not in available_actions(invoice):
+        return None
+    try:
+        return would_change(invoice, now=request.now, real_now=request.real_now)
+    except Refused:
+        return None
+
+
+# What is offered beside "What happens next": do it now, or hold it back.
+CURES = frozenset({InvoiceVerb.RESUME, InvoiceVerb.APPROVE, InvoiceVerb.PUSH, InvoiceVerb.PAY, InvoiceVerb.PAUSE})
 
 
 def amount_text(minor: int, currency: str) -> str:
@@ -147,11 +164,15 @@ def _press_view(name: InvoiceVerb) -> View:
     @verb(button.permission)
     def view(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
         invoice = _get(request, uuid)
+        outcome: object = None
         try:
-            messages.success(request, press(request, invoice, button))
+            sentence, outcome = press(request, invoice, button)
+            messages.success(request, sentence)
+            if isinstance(outcome, Invoice):
+                uuid = outcome.uuid
         except Refused as refusal:
             messages.error(request, refusal.message)
-        if not Invoice.objects.of(request.vendor).filter(pk=invoice.pk).exists():
+        if outcome is None and not Invoice.objects.of(request.vendor).filter(pk=invoice.pk).exists():
             return redirect("portal:invoices")
         return redirect("portal:invoice", uuid=uuid)
 

@@ -24,13 +24,13 @@ class Page(Generic[M]):
 
 
 def newest_first(
-    rows: QuerySet[M], moment: str, *, before: str = "", after: str = "", size: int = PAGE_SIZE
+    rows: QuerySet[M], moment: str, *, before: str = "", after: str = "", size: int = PAGE_SIZE, number: bool = False
 ) -> Page[M]:
     """One page of ``rows`` by ``moment`` and id. A position that makes no sense shows the first page.
 
-    ``before`` asks for rows older than a position, ``after`` for newer ones.
+    ``before`` asks for rows older than a position, ``after`` for newer ones. ``number``: by a number, largest first.
     """
-    position, upwards = (_parse(after), True) if after else (_parse(before), False)
+    position, upwards = (_parse(after, number), True) if after else (_parse(before, number), False)
     if position is None:
         upwards = False
     else:
@@ -67,20 +67,23 @@ def by_number(rows: QuerySet[M], *, before: str = "", after: str = "", size: int
     )
 
 
-def _beyond(moment: str, position: tuple[datetime, int], upwards: bool) -> Q:
+def _beyond(moment: str, position: tuple[datetime | int, int], upwards: bool) -> Q:
     at, pk = position
     side = "gt" if upwards else "lt"
     return Q(**{f"{moment}__{side}": at}) | Q(**{moment: at, f"pk__{side}": pk})
 
 
 def _position(row: Model, moment: str) -> str:
-    micros = (getattr(row, moment) - EPOCH) // timedelta(microseconds=1)
-    return f"{micros}_{row.pk}"
+    value = getattr(row, moment)
+    place = value if isinstance(value, int) else (value - EPOCH) // timedelta(microseconds=1)
+    return f"{place}_{row.pk}"
 
 
-def _parse(text: str) -> tuple[datetime, int] | None:
+def _parse(text: str, number: bool) -> tuple[datetime | int, int] | None:
     at, _, pk = text.partition("_")
+    if max(len(at), len(pk)) > 18:
+        return None
     try:
-        return EPOCH + timedelta(microseconds=int(at)), int(pk)
+        return int(at) if number else EPOCH + timedelta(microseconds=int(at)), int(pk)
     except (ValueError, OverflowError):
         return None

@@ -31,7 +31,15 @@ class Item:
 
 GROUPS: Sequence[tuple[str, Sequence[Item]]] = (
     ("Overview", [Item("Dashboard", "space_dashboard", "dashboard")]),
-    ("Billing", [Item("Invoices", "receipt_long", "invoices"), Item("Customers", "groups", "customers")]),
+    (
+        "Billing",
+        [
+            Item("Invoices", "receipt_long", "invoices"),
+            Item("Next run", "event_upcoming", "next_run"),
+            Item("Dunning", "alarm", "dunning"),
+            Item("Customers", "groups", "customers"),
+        ],
+    ),
     (
         "Catalog",
         [

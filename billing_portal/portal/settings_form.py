@@ -6,7 +6,7 @@ without it the row inherits. Both answer ``chosen()``: the values to hand to the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -156,7 +156,17 @@ def _text_field(setting: Setting, common: dict[str, Any]) -> forms.Field:
     if setting.choices:
         return forms.ChoiceField(**{**common, "required": True}, choices=setting.choices.choices)
     widget = forms.Textarea(attrs={"rows": 4}) if setting.is_text else forms.TextInput()
-    return forms.CharField(**common, max_length=setting.max_length, widget=widget)
+    checks = [_validator(setting.check)] if setting.check else []
+    common["required"] = bool(setting.check)
+    return forms.CharField(**common, max_length=setting.max_length, widget=widget, validators=checks)
+
+
+def _validator(check: Callable[[Any], str]) -> Callable[[Any], None]:
+    def validate(value: Any) -> None:
+        if problem := check(value):
+            raise forms.ValidationError(problem)
+
+    return validate
 
 
 class SettingsForm(forms.Form):

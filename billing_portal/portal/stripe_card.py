@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import Count, Q
 
@@ -12,7 +14,7 @@ from customers.vendor import Vendor
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.states import BEFORE_ISSUE, OPEN
 from invoicing.invoices.waiting import waiting
-from payments.stripe import endpoints, oauth
+from payments.stripe import endpoints, oauth, processing, tally
 from payments.stripe.models import StripeConnection, StripeWebhookSecret
 
 HISTORY = (
@@ -34,6 +36,7 @@ class Mode:
     former: StripeConnection | None
     missing: list[str]
     endpoint: StripeWebhookSecret | None
+    other_versions: Sequence[str] = ()
 
     @property
     def name(self) -> str:
@@ -85,7 +88,7 @@ def _invoices(count: int) -> str:
     return "1 invoice" if count == 1 else f"{count or 'no'} invoices"
 
 
-def card_of(vendor: Vendor) -> Card:
+def card_of(vendor: Vendor, *, real_now: datetime) -> Card:
     rows = list(StripeConnection.objects.of(vendor).order_by("-disconnected_at", "-pk"))
     modes = [False] if vendor.is_test else [False, True]
     counts = Invoice.objects.of(vendor).aggregate(
@@ -96,14 +99,14 @@ def card_of(vendor: Vendor) -> Card:
         subject_kind=SubjectKind.VENDOR, subject_id=vendor.pk, kind__in=[kind.value for kind in HISTORY]
     )
     return Card(
-        modes=[_mode(rows, livemode) for livemode in modes],
+        modes=[_mode(rows, livemode, real_now) for livemode in modes],
         waiting=counts["waiting"],
         open_here=counts["open_here"],
         history=[entry(event) for event in told.order_by("-id")[:SHOWN]],
     )
 
 
-def _mode(rows: list[StripeConnection], livemode: bool) -> Mode:
+def _mode(rows: list[StripeConnection], livemode: bool, real_now: datetime) -> Mode:
     mine = [row for row in rows if row.livemode == livemode]
     ended = [row for row in mine if not row.is_connected]
     connection = next((row for row in mine if row.is_connected), None)
@@ -113,7 +116,13 @@ def _mode(rows: list[StripeConnection], livemode: bool) -> Mode:
         former=max(ended, key=lambda row: row.disconnected_at or row.connected_at, default=None),
         missing=oauth.missing_settings(livemode),
         endpoint=endpoints.registered(connection if connection and connection.uses_own_keys else None, livemode),
+        other_versions=_other_versions(connection, real_now) if connection else (),
     )
+
+
+def _other_versions(connection: StripeConnection, real_now: datetime) -> Sequence[str]:
+    """In which its events came of late, beside ours."""
+    return list(tally.other_versions([connection.account_id], since=real_now - processing.KEPT))
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,7 @@ def _not_connected(refusal: Refused, livemode: bool) -> Problem:
         oauth.ReadOnly.code: (
             "Reading alone is not enough",
             "Nothing was connected here. Invoices are made in the account, so access must be granted to read and "
-            "write. Remove the application in the account's dashboard, then start again.",
+            "write. Start again; if Stripe does not ask anew, remove the application in the account's dashboard first.",
         ),
         connect.ELSEWHERE: (
             "This account belongs to another vendor here",

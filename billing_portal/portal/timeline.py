@@ -23,7 +23,10 @@ K = EventKind
 # Icon and tone of each kind; the rest are plain.
 LOOKS: Mapping[str, tuple[str, str]] = {
     K.INVOICE_GENERATED: ("note_add", "info"),
+    K.INVOICE_REGENERATED: ("restart_alt", "info"),
     K.INVOICE_APPROVED: ("check_circle", "primary"),
+    K.INVOICE_PAUSED: ("pause_circle", "warning"),
+    K.INVOICE_RESUMED: ("play_circle", "primary"),
     K.INVOICE_DUE_DATE_CHANGED: ("event", "default"),
     K.INVOICE_ISSUED: ("send", "primary"),
     K.INVOICE_ISSUING_FAILED: ("error", "danger"),
@@ -71,8 +74,10 @@ class Entry:
     at: datetime
 
 
-def timeline_of(vendor: Vendor, kind: SubjectKind, pk: int) -> list[Entry]:
+def timeline_of(vendor: Vendor, kind: SubjectKind, pk: int, only: EventKind | None = None) -> list[Entry]:
     rows = Event.objects.of(vendor).filter(subject_kind=kind, subject_id=pk)
+    if only is not None:
+        rows = rows.filter(kind=only)
     return [entry(event) for event in rows.order_by("-id")[:SHOWN]]
 
 

@@ -34,3 +34,5 @@ if SANDBOX and STRIPE_LIVE_SECRET_KEY:
     raise RuntimeError("The Stripe sandbox refuses to start beside a live key.")
 if SANDBOX:
     INSTALLED_APPS += ["payments.sandbox"]
+    # A file that every request to the sandbox and its answer is appended to.
+    SANDBOX_RECORD = env.str("SANDBOX_RECORD", default="")

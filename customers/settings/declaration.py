@@ -55,6 +55,8 @@ class Setting:
     maximum: int | None = None
     max_length: int = 255
     is_text: bool = False
+    check: Callable[[Any], str] | None = None
+    """What is wrong with a value, beyond type and limits; empty where nothing is."""
 
     def model_field(self) -> models.Field[Any, Any]:
         """The column, null meaning "not set here": the default, or for an override the vendor's value."""

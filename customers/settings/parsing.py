@@ -79,6 +79,8 @@ def _text(setting: Setting, value: Any) -> str:
         raise _Unfit(f"Give at most {setting.max_length} characters; this has {len(value)}.")
     if setting.choices and value not in setting.choices.values:
         raise _Unfit(f"Give one of {', '.join(setting.choices.values)}.")
+    if setting.check and (problem := setting.check(value)):
+        raise _Unfit(problem)
     return value
 
 

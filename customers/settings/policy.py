@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from customers.settings.declaration import DetailLevel, Section, Setting, Unit, declared_settings, setting
+from customers.settings.number_pattern import problem_with
 
 if TYPE_CHECKING:
     from customers.customer import Customer
@@ -63,6 +64,12 @@ class BillingPolicy:
         "Printed on the invoice. Variables: {invoice_id}, {billing_cycle_start}, {billing_cycle_end}, "
         "{min_item_start_time}, {max_item_end_time}, {customer_display_name}, {customer_name}.",
         is_text=True, max_length=1500,
+    )  # fmt: skip
+    invoice_number_pattern: str = setting(
+        "INV-{number:05}", "Invoice numbers", DELIVERY,
+        "{number} counts without gaps, {number:06} with six digits; {year} and {month} start it anew each year or "
+        "month, in your time zone. Invoices that have their number keep it.",
+        max_length=60, check=problem_with,
     )  # fmt: skip
     invoice_logo_url: str = setting(
         "", "Logo", DELIVERY,

@@ -66,12 +66,12 @@ def hand_out(due: Q, *, real_now: datetime, hand_over: HandOver) -> None:
     if free <= 0:
         return
     token, ids = claim(rows, real_now=real_now, lease=settings.CLAIM_LEASE, limit=free)
-    _number(ids)
+    _number(ids, real_now)
     for pk in ids:
         hand_over(pk, token)
 
 
-def _number(ids: list[int]) -> None:
+def _number(ids: list[int], real_now: datetime) -> None:
     waiting = Invoice.objects.filter(pk__in=ids, number="", next_action=InvoiceAction.ISSUE)
     by_vendor: dict[Vendor, dict[int, int]] = {}
     for invoice in waiting.select_related("vendor"):
@@ -79,7 +79,7 @@ def _number(ids: list[int]) -> None:
     for vendor, customers in by_vendor.items():
         policies = policies_for(vendor, set(customers.values()))
         leaving = [pk for pk, customer in customers.items() if channel_for(policies[customer]) != Channel.NONE]
-        assign_numbers(vendor, leaving)
+        assign_numbers(vendor, leaving, real_now=real_now)
 
 
 def perform(pk: int, token: uuid.UUID, *, real_now: datetime) -> None:

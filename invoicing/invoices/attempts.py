@@ -44,7 +44,7 @@ def claim_attempt(invoice: Invoice, *, now: datetime, real_now: datetime) -> Cla
     """Open the next attempt to issue, or find the one that is under way. None: nothing to issue any more."""
     with transaction.atomic(durable=True):
         invoice = locked(invoice)
-        if invoice.state not in BEFORE_ISSUE or invoice.next_action != InvoiceAction.ISSUE:
+        if invoice.state not in BEFORE_ISSUE or invoice.next_action != InvoiceAction.ISSUE or invoice.paused_at:
             return None
         under_way = invoice.issue_attempts.filter(state=AttemptState.SENDING).first()
         if under_way and _has_left(under_way):

@@ -24,7 +24,7 @@ class ChargeAttempt(models.Model):
     state = models.CharField(max_length=16, choices=State.choices, default=State.SENDING)
     idempotency_key = models.CharField(max_length=128, unique=True)
     gateway = models.CharField(max_length=16)
-    account = models.CharField(max_length=80, blank=True, help_text="The vendor's account there that takes the money.")
+    account = models.CharField(max_length=100, blank=True, help_text="The vendor's account there that takes the money.")
     request = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     external_id = models.CharField(max_length=255, blank=True)
     error = models.TextField(blank=True)

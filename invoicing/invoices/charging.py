@@ -183,7 +183,7 @@ def _after_failure(invoice: Invoice, outcome: GatewayCharge, now: datetime) -> d
     """The next try, if the bank lets us and the settings want one."""
     failures = invoice.payment_retry_attempt + 1
     may_retry = outcome.payment is None or outcome.payment.retry == Retry.AGAIN
-    at = retry_at(failures, now, policy_for(invoice.customer)) if may_retry else None
+    at = retry_at(failures, now, policy_for(invoice.customer)) if may_retry and not invoice.paused_at else None
     return {
         "payment_error": outcome.error,
         "retry_advice": outcome.payment.retry if outcome.payment else Retry.AGAIN,
@@ -223,7 +223,7 @@ def _claim_again(invoice: Invoice, now: datetime, real_now: datetime) -> tuple[C
         under_way = invoice.charge_attempts.filter(state__in=UNDER_WAY).first()
         if under_way and under_way.state == State.SENDING:
             return under_way, False
-        is_due = invoice.state in OPEN and invoice.next_action == InvoiceAction.COLLECT
+        is_due = invoice.state in OPEN and invoice.next_action == InvoiceAction.COLLECT and not invoice.paused_at
         if not is_due or under_way or invoice.amount_remaining <= 0:
             _rest(invoice)
             return None

@@ -92,6 +92,7 @@ class _Settling:
             "hosted_url": state.hosted_url or invoice.hosted_url,
             "amount_paid": state.amount_paid if is_final else invoice.amount_paid,
             "amount_credited": state.amount_credited,
+            "amount_from_balance": state.amount_from_balance,
             "amount_overpaid": state.amount_overpaid + excess_by_hand(invoice),
             "due_date": state.due_date or invoice.due_date,
             "gateway_status": state.status,

@@ -65,6 +65,15 @@ def _generate_alone(ready: QuerySet[BillingCycle], pk: int, real_now: datetime) 
         cycle.save(update_fields=["last_error", "failures", "next_action_at"])
 
 
+def generate_alone(cycle: BillingCycle, *, real_now: datetime) -> Invoice:
+    """The invoice of one cycle that has ended and has none, now. The cycle is locked, with ``vendor``, ``customer`` and
+    ``subscription__price_plan`` loaded."""
+    cycle.next_action = CycleAction.GENERATE
+    cycle.save(update_fields=["next_action"])
+    _write([cycle], real_now)
+    return Invoice.objects.select_related("vendor", "customer").get(cycle=cycle)
+
+
 def _generate_chunk(ready: QuerySet[BillingCycle], limit: int, real_now: datetime) -> int:
     with transaction.atomic():
         # The subscription too: what one invoice bills in advance, that of the next cycle has to know.
@@ -81,7 +90,7 @@ def _write(cycles: Sequence[BillingCycle], real_now: datetime) -> None:
     due = [(cycle, drafts[cycle.pk]) for cycle in cycles]
     made = [(cycle, draft) for cycle, draft in due if draft.closes or draft.opens]
     pairs = [(_invoice(cycle, draft, policies[cycle.customer_id], real_now), draft) for cycle, draft in made]
-    _hold([invoice for invoice, _ in pairs], policies)
+    decide_approval([invoice for invoice, _ in pairs], policies)
     Invoice.objects.bulk_create([invoice for invoice, _ in pairs])
     credits = _new_credits(made, real_now)
     LineItem.objects.bulk_create(
@@ -149,7 +158,7 @@ def _invoice(cycle: BillingCycle, draft: Draft, policy: BillingPolicy, real_now:
     return invoice
 
 
-def _hold(invoices: Sequence[Invoice], policies: Mapping[int, BillingPolicy]) -> None:
+def decide_approval(invoices: Sequence[Invoice], policies: Mapping[int, BillingPolicy]) -> None:
     """Which of them a person has to approve; the others are. One query a vendor."""
     bills: dict[int, Bill] = {}
     for vendor in {invoice.vendor for invoice in invoices}:

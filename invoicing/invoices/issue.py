@@ -49,6 +49,10 @@ from invoicing.invoices.states import InvoiceStatus
 from invoicing.invoices.waiting import growing_pause, wait
 
 NO_ADDRESS = "The customer has no e-mail address. Add one to the customer, then issue the invoice again."
+BELOW_ZERO = (
+    "It comes to less than nothing, and an invoice cannot give money. Mend what was measured or priced and generate it "
+    "again, or void it and give the customer a refund or a charge that evens it out."
+)
 UNKNOWN_EMAIL = (
     "The process stopped while the e-mail was being handed over, so it may or may not have been sent. "
     "Ask the customer or look at your mail server, then issue it again or mark it as paid."
@@ -63,6 +67,9 @@ def issue(invoice: Invoice, *, real_now: datetime) -> None:
         logos.refresh(invoice.vendor, policy, real_now=real_now)
     claimed = claim_attempt(invoice, now=now, real_now=real_now)
     if claimed is None:
+        return
+    if claimed.attempt.channel != Channel.NONE and claimed.attempt.invoice.amount_due < 0:
+        fail(claimed.attempt, BELOW_ZERO, now=now, real_now=real_now, retry=False)
         return
     match claimed.attempt.channel:
         case Channel.NONE:

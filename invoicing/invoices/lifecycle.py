@@ -20,11 +20,14 @@ from invoicing.invoices.charge_attempts import UNDER_WAY
 from invoicing.invoices.models import AttemptState, Channel, EmailKind, Invoice
 from invoicing.invoices.outbox import queue, tell_customer
 from invoicing.invoices.payments import write_by_hand
-from invoicing.invoices.states import MIRRORED, OPEN, TRANSITIONS, InvoiceAction, InvoiceStatus
+from invoicing.invoices.states import BEFORE_ISSUE, MIRRORED, OPEN, TRANSITIONS, InvoiceAction, InvoiceStatus
 from invoicing.invoices.verbs import InvoiceVerb, check, is_collectable, is_sent_by_gateway
 from invoicing.subscriptions.models import BillingCycle, ProrationCredit
 
 S = InvoiceStatus
+
+
+NOT_PAUSED: Mapping[str, Any] = {"paused_at": None, "paused_by": "", "pause_reason": ""}
 
 
 class StaleInvoice(Conflict):
@@ -85,7 +88,7 @@ def transition(
     """
     _refuse_unless(to in TRANSITIONS[invoice.state], invoice, to)
     said = {"from": invoice.state, "to": to, **(details or {})}
-    columns["next_reminder_at"] = _next_reminder(to, now)
+    columns |= _after(to, now)
     return _step(
         invoice, to, columns, lambda: note_fact(invoice, kind, actor=actor, now=now, real_now=real_now, details=said)
     )
@@ -104,15 +107,18 @@ def mirror(
     """``transition``, for what the gateway says has happened although nobody here could have decided it."""
     _refuse_unless(to in MIRRORED[invoice.state], invoice, to)
     said = {"from": invoice.state, "to": to}
-    columns["next_reminder_at"] = _next_reminder(to, now)
+    columns |= _after(to, now)
     return _step(
         invoice, to, columns, lambda: note_fact(invoice, kind, actor=actor, now=now, real_now=real_now, details=said)
     )
 
 
-def _next_reminder(to: InvoiceStatus, now: datetime) -> datetime | None:
-    """Reminders are for those who have yet to pay; which and when, the next look decides."""
-    return now if to in OPEN else None
+def _after(to: InvoiceStatus, now: datetime) -> dict[str, Any]:
+    """Reminders are for those who have yet to pay; which and when, the next look decides. What is finished is no
+    longer held back."""
+    if to in OPEN:
+        return {"next_reminder_at": now}
+    return {"next_reminder_at": None, **({} if to in BEFORE_ISSUE else NOT_PAUSED)}
 
 
 def _refuse_unless(is_allowed: bool, invoice: Invoice, to: InvoiceStatus) -> None:
@@ -139,7 +145,8 @@ def approve(invoice: Invoice, *, actor: Actor, now: datetime, real_now: datetime
         invoice = locked(invoice)
         check(invoice, InvoiceVerb.APPROVE)
         invoice.is_approved, invoice.approved_at = True, now
-        invoice.next_action, invoice.next_action_at = InvoiceAction.ISSUE, invoice.issue_date
+        invoice.next_action = InvoiceAction.ISSUE
+        invoice.next_action_at = None if invoice.paused_at else invoice.issue_date
         invoice.save(update_fields=["is_approved", "approved_at", "next_action", "next_action_at"])
         note_fact(invoice, EventKind.INVOICE_APPROVED, actor=actor, now=now, real_now=real_now)
     return invoice
@@ -151,7 +158,7 @@ def push(invoice: Invoice, *, actor: Actor, now: datetime, real_now: datetime) -
         invoice = locked(invoice)
         check(invoice, InvoiceVerb.PUSH)
         if is_collectable(invoice):
-            _refuse_while_asking(invoice, real_now)
+            refuse_while_asking(invoice, real_now)
             invoice.next_action, invoice.action_request = InvoiceAction.COLLECT, {}
         else:
             if not invoice.is_approved:
@@ -171,7 +178,7 @@ def pay(invoice: Invoice, *, method: str = "", actor: Actor, now: datetime, real
     with transaction.atomic():
         invoice = locked(invoice)
         check(invoice, InvoiceVerb.PAY)
-        _refuse_while_asking(invoice, real_now)
+        refuse_while_asking(invoice, real_now)
         _ask_gateway(invoice, InvoiceAction.COLLECT, {"method": method} if method else {}, now)
     return invoice
 
@@ -183,7 +190,7 @@ def send(invoice: Invoice, *, actor: Actor, now: datetime, real_now: datetime) -
         invoice = locked(invoice)
         check(invoice, InvoiceVerb.SEND)
         if is_sent_by_gateway(invoice):
-            _refuse_while_asking(invoice, real_now)
+            refuse_while_asking(invoice, real_now)
             again = {"idempotency_key": f"invoice-{invoice.uuid}-send-{real_now.timestamp():.0f}"}
             _ask_gateway(invoice, InvoiceAction.SEND_AT_GATEWAY, again, now)
         else:
@@ -192,24 +199,24 @@ def send(invoice: Invoice, *, actor: Actor, now: datetime, real_now: datetime) -
     return invoice
 
 
-def _refuse_while_asking(invoice: Invoice, real_now: datetime) -> None:
+def refuse_while_asking(invoice: Invoice, real_now: datetime) -> None:
     """A call under way, or a decision that the gateway was not told of yet, is not pushed aside."""
-    if invoice.next_action not in (InvoiceAction.NONE, InvoiceAction.COLLECT) or _is_asking(invoice, real_now):
-        raise _waits_for_answer(invoice)
+    if invoice.next_action not in (InvoiceAction.NONE, InvoiceAction.COLLECT) or is_asking(invoice, real_now):
+        raise waits_for_answer(invoice)
 
 
 def _refuse_while_charging(invoice: Invoice, real_now: datetime) -> None:
     """Money that came elsewhere and a charge that is being made would pay it twice."""
-    if invoice.next_action == InvoiceAction.COLLECT and _is_asking(invoice, real_now):
-        raise _waits_for_answer(invoice)
+    if invoice.next_action == InvoiceAction.COLLECT and is_asking(invoice, real_now):
+        raise waits_for_answer(invoice)
 
 
-def _is_asking(invoice: Invoice, real_now: datetime) -> bool:
+def is_asking(invoice: Invoice, real_now: datetime) -> bool:
     is_claimed = invoice.claim_token is not None and (invoice.claimed_until or real_now) > real_now
     return is_claimed or bool(invoice.action_request)
 
 
-def _waits_for_answer(invoice: Invoice) -> Busy:
+def waits_for_answer(invoice: Invoice) -> Busy:
     return Busy(f"{invoice} waits for an answer from Stripe. Try again when that is there.")
 
 

@@ -59,6 +59,9 @@ class Invoice(VendorOwned, QueuedWork):
     amount_due = models.BigIntegerField()
     amount_paid = models.BigIntegerField(default=0)
     amount_credited = models.BigIntegerField(default=0, help_text="Taken off by the gateway's credit notes.")
+    amount_from_balance = models.BigIntegerField(
+        default=0, help_text="Covered by the customer's balance at the gateway; negative: owed from before, added."
+    )
     amount_overpaid = models.BigIntegerField(default=0, help_text="Paid beyond what was due.")
 
     period_start = models.DateTimeField()
@@ -86,6 +89,12 @@ class Invoice(VendorOwned, QueuedWork):
         null=True, blank=True, help_text="Reminder days up to here are dealt with. Null: up to its issue."
     )
 
+    paused_at = models.DateTimeField(
+        null=True, blank=True, help_text="Held back by a person: nothing happens by itself."
+    )
+    paused_by = models.CharField(max_length=256, blank=True)
+    pause_reason = models.CharField(max_length=500, blank=True)
+
     invoicing_error = models.TextField(blank=True)
     payment_error = models.TextField(blank=True)
     status_error = models.TextField(blank=True)
@@ -96,7 +105,7 @@ class Invoice(VendorOwned, QueuedWork):
 
     gateway = models.CharField(max_length=16, blank=True, help_text="Who collects it; empty: we do.")
     gateway_account = models.CharField(
-        max_length=80,
+        max_length=100,
         blank=True,
         help_text="The vendor's account at the gateway that holds it, in the gateway's words.",
     )
@@ -178,7 +187,12 @@ class Invoice(VendorOwned, QueuedWork):
 
     @property
     def amount_remaining(self) -> int:
-        return max(self.amount_due - self.amount_credited - self.amount_paid, 0)
+        return max(self.amount_due - self.amount_credited - self.amount_from_balance - self.amount_paid, 0)
+
+    @property
+    def amount_off_balance(self) -> int:
+        """What the balance at the gateway does to what is to be paid, with its sign."""
+        return -self.amount_from_balance
 
     @property
     def amount_refunded(self) -> int:
@@ -269,13 +283,16 @@ class LineItem(models.Model):
 class NumberSeries(models.Model):
     """The counter invoice numbers are taken from, one row a series, without gaps."""
 
-    vendor = models.OneToOneField("customers.Vendor", on_delete=models.CASCADE, related_name="number_series")
-    prefix = models.CharField(max_length=16, default="INV-")
-    digits = models.PositiveSmallIntegerField(default=5)
+    vendor = models.ForeignKey("customers.Vendor", on_delete=models.CASCADE, related_name="number_series")
+    series = models.CharField(max_length=80, help_text="What a number says beside its counter, as INV-2026-{number}.")
     next_value = models.PositiveBigIntegerField(default=1)
 
+    class Meta:
+        verbose_name_plural = "number series"
+        constraints = [models.UniqueConstraint(fields=["vendor", "series"], name="number_series_unique")]
+
     def __str__(self) -> str:
-        return f"{self.prefix}{self.next_value}"
+        return f"{self.series}: {self.next_value}"
 
 
 class Channel(models.TextChoices):

@@ -48,7 +48,7 @@ def refund(invoice: Invoice, amount: int, *, actor: Actor, reason: str, now: dat
         row = _write(invoice, amount, actor, now, reason=reason)
         invoice.next_action, invoice.next_action_at = InvoiceAction.REFUND, now
         invoice.save(update_fields=["next_action", "next_action_at"])
-        _tell(row, EventKind.INVOICE_REFUND_STARTED, now=now, real_now=real_now)
+        tell(row, EventKind.INVOICE_REFUND_STARTED, now=now, real_now=real_now)
     return row
 
 
@@ -152,12 +152,12 @@ def _move(row: Refund, invoice: Invoice, state: Refund.State, error: str, real_n
     row.state, row.error, row.invoice = state, error, invoice
     row.save(update_fields=["state", "error"])
     if state in TOLD:
-        _tell(row, TOLD[state], now=invoice.vendor.now(real_now), real_now=real_now)
+        tell(row, TOLD[state], now=invoice.vendor.now(real_now), real_now=real_now)
     if state == State.SUCCEEDED:
         tell_of_refund(row, now=invoice.vendor.now(real_now))
 
 
-def _tell(row: Refund, kind: EventKind, *, now: datetime, real_now: datetime) -> None:
+def tell(row: Refund, kind: EventKind, *, now: datetime, real_now: datetime) -> None:
     invoice = row.invoice
     amount = format_money(row.amount, invoice.currency)
     details = {"note": f"{amount}.", "reason": row.reason, "error": row.error, "refund": str(row.uuid)}

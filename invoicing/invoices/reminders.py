@@ -31,7 +31,7 @@ def reminders(invoice: Invoice, policy: BillingPolicy) -> list[Reminder]:
     """All of them, past and to come, in order. None where nobody has to pay by a certain day."""
     if invoice.state not in OPEN or invoice.due_date is None or invoice.amount_remaining <= 0:
         return []
-    if not policy.should_send_invoice_to_customers:
+    if not policy.should_send_invoice_to_customers or invoice.paused_at:
         return []
     due = invoice.due_date.astimezone(invoice.vendor.zone)
     before = [Reminder(_away(due, -days), EmailKind.UPCOMING, days) for days in policy.upcoming_reminder_days_array]

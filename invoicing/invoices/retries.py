@@ -32,9 +32,10 @@ def next_try(invoice: Invoice, policy: BillingPolicy) -> datetime | None:
 
 
 def plan(invoice: Invoice, now: datetime) -> None:
-    """Plan the next try, or none. What a person decided, and what is due or under way, stays as it is."""
+    """Plan the next try, or none. What a person decided, and what is due, under way or held
+    back, stays as it is."""
     planned = InvoiceAction(invoice.next_action)
-    if planned not in (InvoiceAction.NONE, InvoiceAction.COLLECT):
+    if invoice.paused_at or planned not in (InvoiceAction.NONE, InvoiceAction.COLLECT):
         return
     if planned == InvoiceAction.COLLECT and (invoice.next_action_at or now) <= now:
         return

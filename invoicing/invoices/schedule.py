@@ -81,6 +81,8 @@ SOURCES = {
 def next_step(invoice: Invoice, policy: BillingPolicy) -> NextStep:
     """What happens next to this invoice, in words."""
     action = InvoiceAction(invoice.next_action)
+    if invoice.paused_at:
+        return NextStep(f"Held back by {invoice.paused_by} until somebody resumes it.", None, invoice.pause_reason)
     if action == InvoiceAction.ISSUE:
         return NextStep(_issue_sentence(invoice, policy), invoice.next_action_at, _issue_reason(invoice, policy))
     if action == InvoiceAction.APPROVE:

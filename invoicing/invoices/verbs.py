@@ -7,7 +7,7 @@ from enum import StrEnum
 from customers.errors import Conflict
 from invoicing.gateways import Collection
 from invoicing.invoices.models import Invoice
-from invoicing.invoices.states import BEFORE_ISSUE, OPEN, TRANSITIONS, InvoiceStatus
+from invoicing.invoices.states import BEFORE_ISSUE, OPEN, TRANSITIONS, InvoiceAction, InvoiceStatus
 
 S = InvoiceStatus
 
@@ -15,10 +15,13 @@ S = InvoiceStatus
 class InvoiceVerb(StrEnum):
     """What can be asked of an invoice. The words are those of the API and of the buttons."""
 
+    RESUME = "resume"
     APPROVE = "approve"
     PUSH = "push"
+    PAUSE = "pause"
     PAY = "pay"
     CHANGE_DUE_DATE = "change_due_date"
+    REGENERATE = "regenerate"
     SEND = "send"
     MARK_PAID = "mark_paid"
     RECORD_PAYMENT = "record_payment"
@@ -42,10 +45,20 @@ def _refusal(invoice: Invoice, verb: InvoiceVerb) -> str:
             return f"{invoice} needs no approval: it is {'approved' if invoice.is_approved else word}."
         case InvoiceVerb.PUSH if state not in BEFORE_ISSUE and not is_collectable(invoice):
             return f"{invoice} has no next step to push it to: it is {word}."
+        case InvoiceVerb.PUSH if invoice.paused_at:
+            return f"{invoice} is held back: resume it first."
+        case InvoiceVerb.PAUSE if reason := _why_not_paused(invoice):
+            return f"{invoice} cannot be held back: {reason}."
+        case InvoiceVerb.RESUME if not invoice.paused_at:
+            return f"{invoice} cannot be resumed: it is not held back."
         case InvoiceVerb.PAY if not is_payable(invoice):
             return f"{invoice} cannot be charged: {_why_not_charged(invoice)}."
         case InvoiceVerb.CHANGE_DUE_DATE if state not in BEFORE_ISSUE:
             return f"The due date of {invoice} can no longer be changed: it is {word}."
+        case InvoiceVerb.REGENERATE if state not in BEFORE_ISSUE:
+            return f"{invoice} cannot be generated again: it is {word}."
+        case InvoiceVerb.REGENERATE if invoice.cycle_id is None:
+            return f"{invoice} cannot be generated again: it does not bill a billing cycle that has ended."
         case InvoiceVerb.SEND if not was_emailed(invoice) and not is_sent_by_gateway(invoice):
             return f"{invoice} cannot be sent again: {_why_not_sent(invoice)}."
         case InvoiceVerb.MARK_PAID if S.PAID not in TRANSITIONS[state]:
@@ -62,6 +75,21 @@ def _refusal(invoice: Invoice, verb: InvoiceVerb) -> str:
             return f"{invoice} cannot be refunded: it is {word}."
         case InvoiceVerb.REFUND if not invoice.amount_refundable:
             return f"{invoice} cannot be refunded: {_nothing_left(invoice)}."
+    return ""
+
+
+_OURS = (InvoiceAction.ISSUE, InvoiceAction.APPROVE, InvoiceAction.COLLECT)
+
+
+def _why_not_paused(invoice: Invoice) -> str:
+    """Issue, retries and reminders can be held back; what a person decided and Stripe is to be told cannot."""
+    if invoice.paused_at:
+        return "it is held back already"
+    if invoice.state not in (*BEFORE_ISSUE, *OPEN):
+        return f"it is {invoice.state.label.lower()}"
+    is_idle = invoice.state in BEFORE_ISSUE and not invoice.next_action
+    if is_idle or (invoice.next_action and invoice.next_action not in _OURS):
+        return "nothing that could be held back happens to it by itself"
     return ""
 
 

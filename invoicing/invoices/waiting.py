@@ -66,4 +66,4 @@ def go_on(vendor: Vendor, *, real_now: datetime) -> int:
     return waiting(vendor).update(next_action_at=vendor.now(real_now))
 
 
-_PUT_ASIDE = Q(next_action__in=AT_GATEWAY, next_action_at__isnull=True)
+_PUT_ASIDE = Q(next_action__in=AT_GATEWAY, next_action_at__isnull=True, paused_at__isnull=True)

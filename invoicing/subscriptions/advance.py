@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, QuerySet, Value
 
 from customers.customer import Customer
 from customers.settings.expressions import grace_period
@@ -94,8 +94,16 @@ def reschedule(vendor: Vendor, customer: Customer | None) -> int:
     One statement, in the transaction of the saving. Answers how many moved. A moment that has passed by
     the new settings is due at once.
     """
-    waiting = BillingCycle.objects.of(vendor).filter(next_action=CycleAction.GENERATE, at_once=False)
-    if customer is not None:
-        waiting = waiting.filter(customer=customer)
     planned = F("end") + grace_period("invoice_grace_period", vendor_policy(vendor))
-    return waiting.exclude(next_action_at=planned).update(next_action_at=planned)
+    return _movable(vendor, customer).exclude(next_action_at=planned).update(next_action_at=planned)
+
+
+def would_move(vendor: Vendor, customer: Customer | None, policy: BillingPolicy) -> int:
+    """How many these settings would move if they were saved."""
+    grace = grace_period("invoice_grace_period", policy) if customer is None else Value(policy.invoice_grace_period)
+    return _movable(vendor, customer).exclude(next_action_at=F("end") + grace).count()
+
+
+def _movable(vendor: Vendor, customer: Customer | None) -> QuerySet[BillingCycle]:
+    waiting = BillingCycle.objects.of(vendor).filter(next_action=CycleAction.GENERATE, at_once=False)
+    return waiting if customer is None else waiting.filter(customer=customer)

@@ -10,19 +10,22 @@ import json
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 from django.db import connection
 
+from customers.errors import Conflict
 from invoicing.catalog.models import Aggregation, DataType, Meter
 from invoicing.usage.statements import EVENTS, LEVELS
 from invoicing.usage.values import NO_USAGE, DayUsage, Usage, Window, added_up
 
 __all__ = ["NO_USAGE", "Usage", "Window", "usage_of"]
 
-_FINEST = 10**12
+_FINEST = Decimal("1e-12")
+# More digits than any quotient needs to be told from the half between two steps.
+_EXACT = Context(prec=120, rounding=ROUND_HALF_UP)
 
 
 def usage_of(windows: Sequence[Window]) -> dict[Hashable, Usage]:
@@ -64,7 +67,7 @@ class _Row(NamedTuple):
     """One stream's answer, or that of all streams together."""
 
     number: int
-    stream: str
+    stream: str | None
     quantity: Decimal
     first: datetime
     last: datetime
@@ -89,6 +92,7 @@ def _ask(sql: str, windows: Sequence[Window], meters: Mapping[int, _Meter]) -> d
     with connection.cursor() as cursor:
         cursor.execute(sql, columns)
         rows = [_Row(*row) for row in cursor.fetchall()]
+    _refuse_gone(rows)
     streams: dict[int, dict[tuple[str, ...], Usage]] = {}
     for row in rows:
         window = windows[row.number]
@@ -96,6 +100,17 @@ def _ask(sql: str, windows: Sequence[Window], meters: Mapping[int, _Meter]) -> d
         usage = _usage(row, window.unit_seconds if weighted else Fraction(1))
         streams.setdefault(row.number, {})[tuple(json.loads(row.stream or "[]"))] = usage
     return {windows[number].key: _all(parts, windows[number]) for number, parts in streams.items()}
+
+
+def _refuse_gone(rows: Iterable[_Row]) -> None:
+    gone = [row for row in rows if row.stream is None]
+    if gone:
+        raise Conflict(
+            f"Measurements from {min(row.first for row in gone):%Y-%m-%d %H:%M} to"
+            f" {max(row.last for row in gone):%Y-%m-%d %H:%M} UTC are needed and were dropped after they had been"
+            " invoiced. Of that time only whole days of the vendor's time zone are still known.",
+            code="measurements_dropped",
+        )
 
 
 def _all(streams: dict[tuple[str, ...], Usage], window: Window) -> Usage:
@@ -112,6 +127,8 @@ def _usage(row: _Row, unit: Fraction) -> Usage:
 
 def _in_units(quantity: Decimal, unit: Fraction) -> Decimal:
     """With 12 decimals, half up."""
-    scaled = Fraction(quantity) * _FINEST / unit
-    whole = int(abs(scaled) + Fraction(1, 2))
-    return Decimal(f"{whole if scaled >= 0 else -whole}e-12")
+    if unit != 1:
+        quantity = _EXACT.divide(_EXACT.multiply(quantity, unit.denominator), unit.numerator)
+    elif quantity.as_tuple().exponent >= -12:  # type: ignore[operator]
+        return quantity
+    return quantity.quantize(_FINEST, context=_EXACT)

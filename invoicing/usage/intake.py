@@ -6,6 +6,7 @@ sending again corrects.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -16,11 +17,11 @@ from customers.errors import Invalid
 from customers.vendor import Vendor
 from invoicing.catalog.models import Meter
 from invoicing.usage.attribution import Directory, Reason, Unattributed, stream_of
-from invoicing.usage.models import Measurement, UnattributedMeasurement
+from invoicing.usage.models import UnattributedMeasurement
+from invoicing.usage.partitions import ensure_months, month_of
 from invoicing.usage.readings import Reading, read_batch, read_one
+from invoicing.usage.writing import Key, Row, write
 
-_KEY = ("meter", "customer", "time", "stream", "external_id")
-_REPLACED = ("value", "labels", "reset_total", "received_at")
 _CHUNK = 1000
 
 
@@ -39,48 +40,40 @@ def take_in_one(vendor: Vendor, item: Any, *, now: datetime, real_now: datetime)
 
 def _store(vendor: Vendor, readings: list[Reading], real_now: datetime) -> list[Reading]:
     with transaction.atomic():
+        # Also for those that wait: whoever attributes them makes no months.
+        ensure_months({month_of(reading.time) for reading in readings})
         directory = Directory(vendor, readings)
-        attributed: dict[tuple[Any, ...], Measurement] = {}
+        attributed: dict[Key, Row] = {}
         waiting: list[UnattributedMeasurement] = []
         for reading in readings:
             try:
                 # Of two with the same key in one batch the later one counts.
-                attributed.update((_key(row), row) for row in _rows(vendor, directory, reading, real_now))
+                attributed.update((row.key, row) for row in _rows(vendor, directory, reading, real_now))
             except Unattributed as reason:
                 waiting.append(_waiting(vendor, reading, reason.reason, real_now))
-        _write(attributed)
+        write(list(attributed.values()), replace=True)
         UnattributedMeasurement.objects.bulk_create(waiting)
     return readings
 
 
-def _rows(vendor: Vendor, directory: Directory, reading: Reading, received_at: datetime) -> list[Measurement]:
+def _rows(vendor: Vendor, directory: Directory, reading: Reading, received_at: datetime) -> list[Row]:
     found = directory.attribute(reading)
     return [_row(vendor, found.customer_id, meter, reading, received_at) for meter in found.meters]
 
 
-def _row(vendor: Vendor, customer_id: int, meter: Meter, reading: Reading, received_at: datetime) -> Measurement:
-    return Measurement(
-        vendor=vendor,
+def _row(vendor: Vendor, customer_id: int, meter: Meter, reading: Reading, received_at: datetime) -> Row:
+    return Row(
+        vendor_id=vendor.pk,
         meter_id=meter.pk,
         customer_id=customer_id,
         time=reading.time,
         value=reading.value,
         stream=stream_of(meter, reading),
         external_id=reading.external_id,
-        labels=reading.labels,
+        labels=json.dumps(dict(reading.labels), ensure_ascii=False),
         reset_total=reading.reset_total,
         received_at=received_at,
     )
-
-
-def _key(row: Measurement) -> tuple[Any, ...]:
-    return (row.meter_id, row.customer_id, row.time, row.stream, row.external_id)
-
-
-def _write(rows: dict[tuple[Any, ...], Measurement]) -> None:
-    """In one order everywhere, so that two batches with the same rows wait for each other instead of deadlocking."""
-    ordered = [rows[key] for key in sorted(rows)]
-    Measurement.objects.bulk_create(ordered, update_conflicts=True, unique_fields=_KEY, update_fields=_REPLACED)
 
 
 def _waiting(vendor: Vendor, reading: Reading, reason: Reason, received_at: datetime) -> UnattributedMeasurement:
@@ -116,19 +109,19 @@ def attribute_pending(vendor: Vendor, *, real_now: datetime) -> int:
 
 def _attribute(vendor: Vendor, chunk: Sequence[UnattributedMeasurement]) -> int:
     directory = Directory(vendor, [_reading(row) for row in chunk])
-    attributed: dict[tuple[Any, ...], Measurement] = {}
+    attributed: dict[Key, Row] = {}
     placed: list[int] = []
     still: dict[Reason, list[int]] = {}
     for row in chunk:
         try:
             for measurement in _rows(vendor, directory, _reading(row), row.received_at):
-                attributed.setdefault(_key(measurement), measurement)
+                attributed.setdefault(measurement.key, measurement)
             placed.append(row.pk)
         except Unattributed as reason:
             still.setdefault(reason.reason, []).append(row.pk)
         except Invalid:
             still.setdefault(Reason.MISSING_LABEL, []).append(row.pk)
-    Measurement.objects.bulk_create(attributed.values(), ignore_conflicts=True)
+    write(list(attributed.values()), replace=False)
     UnattributedMeasurement.objects.filter(pk__in=placed).delete()
     _note_reasons(still.items())
     return len(placed)

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from django.db import models
 
 from customers.customer import Customer
-from customers.scoping import VendorOwned
+from customers.scoping import VendorOwned, VendorQuerySet
+from customers.vendor import Vendor
 from invoicing.catalog.models import Meter
+from invoicing.usage.partitions import ensure_months, month_of
+
+
+class MeasurementQuerySet(VendorQuerySet["Measurement"]):
+    """Makes the months that it writes to. (The intake has its own way: ``writing.py``.)"""
+
+    def bulk_create(self, objs: Iterable[Measurement], *args: Any, **kwargs: Any) -> list[Measurement]:
+        rows = list(objs)
+        ensure_months({month_of(row.time) for row in rows})
+        return super().bulk_create(rows, *args, **kwargs)
 
 
 class Measurement(VendorOwned):
@@ -14,9 +28,13 @@ class Measurement(VendorOwned):
 
     The same (meter, customer, microsecond, stream) replaces the earlier one; ``external_id`` keeps apart
     events that collide on time.
+
+    The table is partitioned by the month of ``time`` (``migrations/0002_measurements_by_month.py``), so the database
+    has no key on ``id`` alone: what tells measurements apart is its primary key.
     """
 
-    meter = models.ForeignKey(Meter, on_delete=models.CASCADE, related_name="measurements")
+    vendor = models.ForeignKey(Vendor, on_delete=models.PROTECT, related_name="+", db_index=False)
+    meter = models.ForeignKey(Meter, on_delete=models.CASCADE, related_name="measurements", db_index=False)
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="measurements")
     time = models.DateTimeField()
     value = models.DecimalField(max_digits=30, decimal_places=12)
@@ -26,6 +44,8 @@ class Measurement(VendorOwned):
     reset_total = models.BooleanField(default=False)
     received_at = models.DateTimeField()
 
+    objects = MeasurementQuerySet.as_manager()  # type: ignore[misc]
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -34,15 +54,76 @@ class Measurement(VendorOwned):
         ]
         indexes = [
             models.Index(fields=["vendor", "-received_at", "-id"], name="measurement_newest"),
-            models.Index(
-                fields=["meter", "customer", "stream", "time"],
-                condition=models.Q(reset_total=True),
-                name="measurement_resets",
-            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.value} at {self.time}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        ensure_months({month_of(self.time)})
+        super().save(*args, **kwargs)
+
+
+class UsageDay(models.Model):
+    """What one stream's measurements of a day of the vendor's zone come to, so that nobody reads them singly.
+
+    ``part`` 0 is what was measured before the day's first ``reset_total``; each reset begins the next part.
+    ``sum`` adds up the values. ``low``, ``high``, ``latest`` and ``area`` are of levels: the values themselves, or
+    where a level's changes are reported, what these have come to since the part began (part 0 goes on from the day
+    before). ``area`` is the level by the seconds it held, from the ``first`` measurement to the ``last``.
+
+    Made by ``folding.py`` alone. A day that ``StaleUsage`` names is not to be believed.
+    """
+
+    pk = models.CompositePrimaryKey("meter_id", "customer_id", "day", "stream", "part")
+    meter = models.ForeignKey(Meter, on_delete=models.CASCADE, related_name="+", db_index=False)
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="+")
+    day = models.DateField()
+    stream = models.TextField(blank=True, default="")
+    part = models.IntegerField(default=0)
+    first = models.DateTimeField()
+    last = models.DateTimeField()
+    count = models.BigIntegerField()
+    sum = models.DecimalField(max_digits=44, decimal_places=12)
+    low = models.DecimalField(max_digits=44, decimal_places=12)
+    high = models.DecimalField(max_digits=44, decimal_places=12)
+    latest = models.DecimalField(max_digits=44, decimal_places=12)
+    area = models.DecimalField(max_digits=60, decimal_places=18)
+
+    def __str__(self) -> str:
+        return f"{self.sum} on {self.day}"
+
+
+class StaleUsage(models.Model):
+    """Measurements from ``first`` to ``last`` were written, changed or deleted, and are not folded yet.
+
+    The database writes these rows itself, in the transaction of the change; only ever added, so that nobody waits
+    for anybody.
+    """
+
+    meter = models.ForeignKey(Meter, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False)
+    customer = models.ForeignKey(
+        Customer, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+    first = models.DateTimeField()
+    last = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["meter", "customer", "first"], name="stale_usage")]
+
+    def __str__(self) -> str:
+        return f"{self.first} to {self.last}"
+
+
+class DroppedMonth(models.Model):
+    """A month (of UTC) whose measurements were invoiced and dropped; their ``UsageDay`` rows stay."""
+
+    month = models.DateField(primary_key=True)
+    measurements = models.BigIntegerField()
+    dropped_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}"
 
 
 class UnattributedMeasurement(VendorOwned):

@@ -1,23 +1,109 @@
 """The two statements that aggregate measurements: where order does not matter, and where a level holds until the next.
 
-Quantity and days come from one statement: measurements that arrive meanwhile are in both or in neither.
-What is weighted by time comes in seconds.
+Both work on *pieces*: a whole day of a stream as ``UsageDay`` keeps it, or a single measurement. Days are taken where
+they lie in the window as a whole and are not stale; measurements at the window's edges, and of stale days. A piece
+begins with the measurement ``first`` and ends with the measurement ``last``; for a single one these are the same.
+``first``, ``part`` and ``external_id`` are its place in its stream's time.
+
+Quantity and days come from one statement, and so do the days and what says which of them are stale: measurements that
+arrive meanwhile are in all of it or in none. What is weighted by time comes in seconds.
 """
 
+# ``lo`` to ``hi`` (exclusive) are the whole days that are asked for as they are kept; ``lo_time`` and ``hi_time`` are
+# where the edges end and begin. Days of another zone than the vendor's are put together from measurements, and so
+# are changes of a level above a watermark: how high it stands in the middle of a day is not kept.
+# A window on a level has a history besides, since the level at its start belongs to it.
 _WINDOWS = """
-    asked AS MATERIALIZED (
+    meant AS (
         SELECT asked.number, asked.customer_id, asked.meter_id, asked.start, asked."end", asked.zone, asked.watermark,
             asked.by_stream, meter.data_type, coalesce(nullif(asked.aggregation, ''), meter.aggregation) AS aggregation,
-            meter.data_type = 'CONTINUOUS' AND meter.reporting_method = 'DELTA' AS is_change
+            meter.data_type = 'CONTINUOUS' AS has_history, vendor.time_zone AS kept_zone,
+            meter.data_type = 'CONTINUOUS' AND meter.reporting_method = 'DELTA' AS is_change,
+            (asked.start AT TIME ZONE vendor.time_zone)::date AS first_day,
+            (asked."end" AT TIME ZONE vendor.time_zone)::date AS last_day
         FROM unnest(
             %s::int[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[],
             %s::numeric[], %s::bool[]
         ) AS asked(number, customer_id, meter_id, start, "end", zone, aggregation, watermark, by_stream)
         JOIN invoicing_meter AS meter ON meter.id = asked.meter_id
+        JOIN customers_vendor AS vendor ON vendor.id = meter.vendor_id
+    ),
+    dayed AS (
+        SELECT *, first_day::timestamp AT TIME ZONE kept_zone AS midnight,
+            CASE WHEN zone IN ('', kept_zone) AND NOT (is_change AND watermark IS NOT NULL) THEN last_day END AS hi,
+            first_day + (first_day::timestamp AT TIME ZONE kept_zone < start)::int AS lo
+        FROM meant
+    ),
+    asked AS MATERIALIZED (
+        SELECT *,
+            CASE WHEN hi IS NULL THEN "end" ELSE least(lo::timestamp AT TIME ZONE kept_zone, "end") END AS lo_time,
+            CASE WHEN hi IS NULL THEN "end"
+                ELSE greatest(hi::timestamp AT TIME ZONE kept_zone, least(lo::timestamp AT TIME ZONE kept_zone, "end"))
+            END AS hi_time
+        FROM dayed
+    ),
+    stale AS MATERIALIZED (
+        SELECT asked.number, day::date AS day
+        FROM asked
+        JOIN invoicing_staleusage AS mark ON mark.meter_id = asked.meter_id AND mark.customer_id = asked.customer_id
+        CROSS JOIN LATERAL generate_series(
+            date_trunc('day', mark.first AT TIME ZONE kept_zone), mark.last AT TIME ZONE kept_zone, interval '1 day'
+        ) AS day
+        WHERE day >= asked.lo AND day < asked.hi OR asked.has_history AND day < asked.first_day
+        UNION
+        SELECT asked.number, kept.day
+        FROM asked
+        JOIN invoicing_usageday AS kept ON kept.meter_id = asked.meter_id AND kept.customer_id = asked.customer_id
+            AND kept.day >= asked.lo AND kept.day < asked.hi
+        WHERE asked.watermark IS NOT NULL AND kept.low < asked.watermark AND kept.high > asked.watermark
+    ),
+    spans AS MATERIALIZED (
+        SELECT number, meter_id, customer_id, CASE WHEN has_history THEN midnight ELSE start END AS since,
+            lo_time AS until
+        FROM asked WHERE lo_time > CASE WHEN has_history THEN midnight ELSE start END
+        UNION ALL
+        SELECT number, meter_id, customer_id, hi_time, "end" FROM asked WHERE "end" > hi_time
+        UNION ALL
+        SELECT number, meter_id, customer_id, stale.day::timestamp AT TIME ZONE kept_zone,
+            (stale.day + 1)::timestamp AT TIME ZONE kept_zone
+        FROM stale JOIN asked USING (number)
+    ),
+    pieces AS MATERIALIZED (
+        SELECT spans.number, found.stream, found.time AS first, found.time AS last, 0 AS part, found.external_id,
+            found.reset_total AS resets, 1::bigint AS count, found.value AS sum, found.value AS low,
+            found.value AS high, found.value AS latest, 0::numeric AS area
+        FROM spans CROSS JOIN LATERAL (
+            SELECT stream, time, external_id, value, reset_total FROM invoicing_measurement AS measurement
+            WHERE measurement.meter_id = spans.meter_id AND measurement.customer_id = spans.customer_id
+                AND measurement.time >= spans.since AND measurement.time < spans.until
+            OFFSET 0
+        ) AS found
+        UNION ALL
+        SELECT asked.number, found.stream, found.first, found.last, found.part, '', found.part > 0, found.count,
+            found.sum, found.low, found.high, found.latest, found.area
+        FROM asked CROSS JOIN LATERAL (
+            SELECT * FROM invoicing_usageday AS kept
+            WHERE kept.meter_id = asked.meter_id AND kept.customer_id = asked.customer_id
+                AND kept.day >= asked.lo AND kept.day < asked.hi
+            OFFSET 0
+        ) AS found
+        WHERE NOT EXISTS (SELECT FROM stale WHERE stale.number = asked.number AND stale.day = found.day)
+        UNION ALL
+        SELECT asked.number, found.stream, found.first, found.last, found.part, '', found.part > 0, found.count,
+            found.sum, found.low, found.high, found.latest, found.area
+        FROM asked CROSS JOIN LATERAL (
+            SELECT * FROM invoicing_usageday AS kept
+            WHERE kept.meter_id = asked.meter_id AND kept.customer_id = asked.customer_id
+                AND kept.day < asked.first_day
+            OFFSET 0
+        ) AS found
+        WHERE asked.has_history
+            AND NOT EXISTS (SELECT FROM stale WHERE stale.number = asked.number AND stale.day = found.day)
     )
 """
 
 # From ``streams`` (the quantity of each) and ``daily`` (that of each stream's day, empty without a zone) to answers.
+# A row without a stream says that measurements that were needed are gone.
 _ANSWERS = """
     days AS (
         SELECT number, CASE WHEN by_stream THEN stream ELSE '' END AS stream, day, sum(quantity) AS quantity,
@@ -36,6 +122,11 @@ _ANSWERS = """
     )
     SELECT number, stream, quantity, first, last, count, days, quantities, counts
     FROM totals LEFT JOIN listed USING (number, stream)
+    UNION ALL
+    SELECT number, NULL, 0, since, until, 0, NULL, NULL, NULL
+    FROM spans JOIN invoicing_droppedmonth AS dropped
+        ON spans.since < (dropped.month + interval '1 month') AT TIME ZONE 'UTC'
+        AND spans.until > dropped.month::timestamp AT TIME ZONE 'UTC'
     ORDER BY number, stream
 """
 
@@ -43,24 +134,21 @@ _ANSWERS = """
 EVENTS = f"""
     WITH {_WINDOWS},
     resets AS MATERIALIZED (
-        SELECT asked.number, measured.stream, max(measured.time) AS time
-        FROM asked JOIN invoicing_measurement AS measured
-            ON measured.meter_id = asked.meter_id AND measured.customer_id = asked.customer_id
-            AND measured.time >= asked.start AND measured.time < asked."end" AND measured.reset_total
-        WHERE asked.aggregation = 'SUM'
-        GROUP BY asked.number, measured.stream
+        SELECT DISTINCT ON (number, stream) number, stream, pieces.first, pieces.part, pieces.external_id
+        FROM pieces JOIN asked USING (number)
+        WHERE pieces.resets AND asked.aggregation = 'SUM'
+        ORDER BY number, stream, pieces.first DESC, pieces.part DESC, pieces.external_id DESC
     ),
     parts AS MATERIALIZED (
-        SELECT asked.number, asked.aggregation, measured.stream,
-            CASE WHEN asked.zone <> '' THEN (measured.time AT TIME ZONE asked.zone)::date END AS day,
-            sum(measured.value) AS sum, max(measured.value) AS max, min(measured.value) AS min, count(*) AS count,
-            min(measured.time) AS first, max(measured.time) AS last
-        FROM asked JOIN invoicing_measurement AS measured
-            ON measured.meter_id = asked.meter_id AND measured.customer_id = asked.customer_id
-            AND measured.time >= asked.start AND measured.time < asked."end"
-        LEFT JOIN resets ON resets.number = asked.number AND resets.stream = measured.stream
-        WHERE resets.time IS NULL OR measured.time >= resets.time
-        GROUP BY asked.number, asked.aggregation, measured.stream, day
+        SELECT asked.number, asked.aggregation, pieces.stream,
+            CASE WHEN asked.zone <> '' THEN (pieces.first AT TIME ZONE asked.zone)::date END AS day,
+            sum(pieces.sum) AS sum, max(pieces.high) AS max, min(pieces.low) AS min, sum(pieces.count) AS count,
+            min(pieces.first) AS first, max(pieces.last) AS last
+        FROM asked JOIN pieces USING (number)
+        LEFT JOIN resets ON resets.number = asked.number AND resets.stream = pieces.stream
+        WHERE resets.first IS NULL OR (pieces.first, pieces.part, pieces.external_id)
+            >= (resets.first, resets.part, resets.external_id)
+        GROUP BY asked.number, asked.aggregation, pieces.stream, day
     ),
     daily AS (
         SELECT number, stream, day, count,
@@ -93,105 +181,112 @@ EVENTS = f"""
 # continuous meter at the window's start belongs to the window. Of two at the same moment the larger id is the later.
 LEVELS = f"""
     WITH {_WINDOWS},
-    inside AS (
-        SELECT asked.number, measured.stream, measured.value, measured.time, measured.external_id
-        FROM asked JOIN invoicing_measurement AS measured
-            ON measured.meter_id = asked.meter_id AND measured.customer_id = asked.customer_id
-            AND measured.time >= asked.start AND measured.time < asked."end"
-        WHERE NOT asked.is_change
+    eras AS (
+        SELECT pieces.*, count(*) FILTER (WHERE pieces.resets) OVER (
+            PARTITION BY number, stream ORDER BY pieces.first, part, external_id
+        ) AS era
+        FROM pieces JOIN asked USING (number) WHERE asked.is_change
+    ),
+    based AS (
+        SELECT *, coalesce(sum(latest) OVER (
+            PARTITION BY number, stream, era ORDER BY first, part, external_id
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ), 0) AS base
+        FROM eras
+    ),
+    standing AS (
+        SELECT number, stream, pieces.first, last, part, external_id, count, low, high, latest, area
+        FROM pieces JOIN asked USING (number) WHERE NOT asked.is_change
+        UNION ALL
+        SELECT number, stream, first, last, part, external_id, count, low + base, high + base, latest + base,
+            area + base * extract(epoch FROM last - first)
+        FROM based
     ),
     before AS (
-        SELECT DISTINCT ON (asked.number, measured.stream)
-            asked.number, measured.stream, measured.value, measured.time, measured.external_id
-        FROM asked JOIN invoicing_measurement AS measured
-            ON measured.meter_id = asked.meter_id AND measured.customer_id = asked.customer_id
-            AND measured.time < asked.start
-        WHERE asked.data_type = 'CONTINUOUS' AND NOT asked.is_change
-        ORDER BY asked.number, measured.stream, measured.time DESC, measured.external_id DESC
-    ),
-    changes AS (
-        SELECT asked.number, asked.start, measured.stream, measured.value, measured.time, measured.external_id,
-            count(*) FILTER (WHERE measured.reset_total) OVER (
-                PARTITION BY asked.number, measured.stream ORDER BY measured.time, measured.external_id
-            ) AS era
-        FROM asked JOIN invoicing_measurement AS measured
-            ON measured.meter_id = asked.meter_id AND measured.customer_id = asked.customer_id
-            AND measured.time < asked."end"
-        WHERE asked.is_change
-    ),
-    changed AS (
-        SELECT number, start, stream, time, external_id,
-            sum(value) OVER (PARTITION BY number, stream, era ORDER BY time, external_id) AS value,
-            lead(time) OVER (PARTITION BY number, stream ORDER BY time, external_id) AS next
-        FROM changes
+        SELECT DISTINCT ON (number, stream) number, stream, standing.last AS first, standing.last, part, external_id,
+            1::bigint AS count, latest AS low, latest AS high, latest, 0::numeric AS area
+        FROM standing JOIN asked USING (number)
+        WHERE standing.first < asked.start
+        ORDER BY number, stream, standing.first DESC, part DESC, external_id DESC
     ),
     levels AS (
-        SELECT * FROM inside
+        SELECT standing.* FROM standing JOIN asked USING (number) WHERE standing.first >= asked.start
         UNION ALL SELECT * FROM before
-        UNION ALL SELECT number, stream, value, time, external_id FROM changed
-            WHERE time >= start OR next IS NULL OR next >= start
     ),
-    held AS MATERIALIZED (
-        SELECT asked.*, levels.stream, levels.time, levels.external_id, levels.value,
-            greatest(levels.time, asked.start) AS since,
-            CASE WHEN lead(levels.time) OVER following IS NULL THEN asked."end"
-                ELSE greatest(lead(levels.time) OVER following, asked.start) END AS until,
-            row_number() OVER (PARTITION BY number, stream ORDER BY levels.time DESC, levels.external_id DESC) AS newest
+    held AS (
+        SELECT asked.*, levels.stream, levels.first, levels.last, levels.part, levels.external_id, levels.count,
+            levels.low, levels.high, levels.latest, levels.area, greatest(levels.last, asked.start) AS since,
+            coalesce(lead(levels.first) OVER (
+                PARTITION BY number, stream ORDER BY levels.first, levels.part, levels.external_id
+            ), asked."end") AS until,
+            row_number() OVER (
+                PARTITION BY number, stream ORDER BY levels.first DESC, levels.part DESC, levels.external_id DESC
+            ) AS newest
         FROM levels JOIN asked USING (number)
-        WINDOW following AS (PARTITION BY number, stream ORDER BY levels.time, levels.external_id)
     ),
-    counted AS (
-        SELECT * FROM held
-        WHERE until > since OR time >= start
-    ),
-    weighed AS (
-        SELECT *, CASE WHEN watermark IS NULL THEN value ELSE greatest(value - watermark, 0) END AS weight FROM counted
+    weighed AS MATERIALIZED (
+        SELECT *, CASE WHEN watermark IS NULL THEN latest ELSE greatest(latest - watermark, 0) END AS weight,
+            CASE
+                WHEN watermark IS NULL THEN area
+                WHEN low >= watermark THEN area - watermark * extract(epoch FROM last - first)
+                ELSE 0
+            END AS above
+        FROM held
+        WHERE until > since OR first >= start
     ),
     slices AS (
-        SELECT weighed.*, slice.midnight::date AS day, greatest(since, slice.midnight AT TIME ZONE zone) AS slice_start,
-            least(until, (slice.midnight + interval '1 day') AT TIME ZONE zone) AS slice_end,
-            greatest(start, slice.midnight AT TIME ZONE zone) AS day_start,
-            least("end", (slice.midnight + interval '1 day') AT TIME ZONE zone) AS day_end
+        SELECT number, stream, slice.midnight::date AS day,
+            weight * extract(epoch FROM least(until, (slice.midnight + interval '1 day') AT TIME ZONE zone)
+                - greatest(since, slice.midnight AT TIME ZONE zone)) AS area, 0 AS count
         FROM weighed CROSS JOIN LATERAL generate_series(
             date_trunc('day', since AT TIME ZONE zone), until AT TIME ZONE zone, interval '1 day'
         ) AS slice(midnight)
-        WHERE zone <> '' AND data_type = 'CONTINUOUS' AND aggregation IN ('TIME_WEIGHTED_SUM', 'AVG')
+        WHERE zone <> '' AND has_history AND aggregation IN ('TIME_WEIGHTED_SUM', 'AVG')
+            AND until > since AND slice.midnight AT TIME ZONE zone < until
+        UNION ALL
+        SELECT number, stream, (first AT TIME ZONE zone)::date, above, count
+        FROM weighed
+        WHERE zone <> '' AND has_history AND aggregation IN ('TIME_WEIGHTED_SUM', 'AVG') AND first >= start
     ),
     measured AS (
-        SELECT *, (time AT TIME ZONE zone)::date AS day, row_number() OVER (
-            PARTITION BY number, stream, (time AT TIME ZONE zone)::date ORDER BY time DESC, external_id DESC
+        SELECT *, (first AT TIME ZONE zone)::date AS day, row_number() OVER (
+            PARTITION BY number, stream, (first AT TIME ZONE zone)::date
+            ORDER BY first DESC, part DESC, external_id DESC
         ) AS newest_of_day
-        FROM counted
+        FROM weighed
         WHERE zone <> '' AND aggregation IN ('LATEST', 'MAX', 'MIN')
     ),
     daily AS (
-        SELECT number, stream, day, count(*) AS count,
+        SELECT number, stream, day, sum(count) AS count,
             CASE aggregation
-                WHEN 'LATEST' THEN max(value) FILTER (WHERE newest_of_day = 1)
-                WHEN 'MAX' THEN max(value)
-                WHEN 'MIN' THEN min(value)
+                WHEN 'LATEST' THEN max(latest) FILTER (WHERE newest_of_day = 1)
+                WHEN 'MAX' THEN max(high)
+                WHEN 'MIN' THEN min(low)
             END AS quantity
         FROM measured
         GROUP BY number, aggregation, stream, day
         UNION ALL
-        SELECT number, stream, day, count(*) FILTER (WHERE time >= slice_start) AS count,
-            sum(weight * extract(epoch FROM slice_end - slice_start))
-                / CASE aggregation WHEN 'AVG' THEN extract(epoch FROM min(day_end) - min(day_start)) ELSE 1 END
-        FROM slices
-        WHERE slice_end > slice_start
-        GROUP BY number, aggregation, stream, day
+        SELECT number, slices.stream, slices.day, sum(slices.count) AS count,
+            sum(slices.area) / CASE asked.aggregation
+                WHEN 'AVG' THEN extract(epoch FROM
+                    least(asked."end", (slices.day + 1)::timestamp AT TIME ZONE asked.zone)
+                    - greatest(asked.start, slices.day::timestamp AT TIME ZONE asked.zone))
+                ELSE 1
+            END
+        FROM slices JOIN asked USING (number)
+        GROUP BY number, asked.aggregation, asked.start, asked."end", asked.zone, slices.stream, slices.day
     ),
     streams AS (
         SELECT number, stream,
             CASE aggregation
-                WHEN 'LATEST' THEN max(value) FILTER (WHERE newest = 1)
-                WHEN 'MAX' THEN max(value)
-                WHEN 'MIN' THEN min(value)
-                WHEN 'TIME_WEIGHTED_SUM' THEN sum(weight * extract(epoch FROM until - since))
-                WHEN 'AVG' THEN sum(weight * extract(epoch FROM until - since))
+                WHEN 'LATEST' THEN max(latest) FILTER (WHERE newest = 1)
+                WHEN 'MAX' THEN max(high)
+                WHEN 'MIN' THEN min(low)
+                WHEN 'TIME_WEIGHTED_SUM' THEN sum(above + weight * extract(epoch FROM until - since))
+                WHEN 'AVG' THEN sum(above + weight * extract(epoch FROM until - since))
                     / extract(epoch FROM max("end") - min(start))
             END AS quantity,
-            min(time) AS first, max(time) AS last, count(*) AS count
+            min(first) AS first, max(last) AS last, sum(count) AS count
         FROM weighed
         GROUP BY number, aggregation, stream
     ),

@@ -29,6 +29,10 @@ def refund_news(external_id: str) -> JSON:
     return news("refund.updated", {"id": external_id, "object": "refund"})
 
 
+def dispute_news(external_id: str) -> JSON:
+    return news("charge.dispute.updated", {"id": external_id, "object": "dispute"})
+
+
 def charge_news(external_id: str) -> JSON:
     """Of a payment intent that we made ourselves; the mark says that much, Stripe is asked which."""
     marked = {"portal_charge": "asked for"}

@@ -43,7 +43,7 @@ class Watch(VendorOwned, Claimable):
     subject_id = models.BigIntegerField()
     state = models.CharField(max_length=24)
     external_id = models.CharField(max_length=255)
-    account = models.CharField(max_length=80, help_text="The connection it is reached through.")
+    account = models.CharField(max_length=100, help_text="The connection it is reached through.")
     since = models.DateTimeField()
     asked = models.PositiveSmallIntegerField(default=0)
     asked_at = models.DateTimeField(null=True, blank=True)
@@ -99,8 +99,8 @@ class ReconciliationRun(VendorOwned, Claimable):
 
 
 class SeenInvoice(models.Model):
-    """A Stripe invoice that a run has listed: what is ours and not among them is asked for by its id. Kept only
-    while the run lasts."""
+    """A Stripe invoice that a run has listed, or a refund of ours: what is ours and not among them is asked for by
+    its id. Kept only while the run lasts."""
 
     run = models.ForeignKey(ReconciliationRun, on_delete=models.CASCADE, related_name="seen")
     external_id = models.CharField(max_length=255)
@@ -164,6 +164,9 @@ class Difference(VendorOwned):
         PAYMENT_UNKNOWN = "payment_unknown", "Payment unknown here"
         REFUND_UNKNOWN = "refund_unknown", "Refunded in Stripe"
         REFUND_STATE = "refund_state", "Refund in another state"
+        REFUND_MISSING = "refund_missing", "Refund missing in Stripe"
+        DISPUTE_UNKNOWN = "dispute_unknown", "Disputed in Stripe"
+        DISPUTE_STATE = "dispute_state", "Dispute in another state"
         CUSTOMER_DELETED = "customer_deleted", "Customer deleted in Stripe"
         METHODS = "methods", "Other payment methods"
 

@@ -25,7 +25,7 @@ JSON = dict[str, Any]
 def compare_charges(connection: StripeConnection, theirs: Sequence[JSON], run: ReconciliationRun | None) -> Findings:
     """What was collected. ``run`` has seen which payment intent belongs to which invoice."""
     collected = [charge for charge in theirs if charge["status"] == "succeeded"]
-    known = _payments(connection, [charge["id"] for charge in collected])
+    known = payments_by_charge(connection, [charge["id"] for charge in collected])
     seen = _seen(run, collected)
     named = _named(connection, collected)
     under_way = ChargeAttempt.objects.filter(invoice__in=named.values(), state=ChargeAttempt.State.SENDING)
@@ -42,7 +42,7 @@ def compare_charges(connection: StripeConnection, theirs: Sequence[JSON], run: R
     return result
 
 
-def _payments(connection: StripeConnection, charges: Sequence[str]) -> Mapping[str, Payment]:
+def payments_by_charge(connection: StripeConnection, charges: Sequence[str]) -> Mapping[str, Payment]:
     rows = Payment.objects.filter(external_id__in=charges, invoice__vendor_id=connection.vendor_id)
     return {payment.external_id or "": payment for payment in rows.select_related("invoice")}
 
@@ -96,9 +96,10 @@ def compare_refunds(connection: StripeConnection, theirs: Sequence[JSON], run: R
     known = {r.external_id: r for r in _refunds(connection).filter(external_id__in=ids)}
     names = [mark for refund in theirs if (mark := _reference(refund))]
     under_way = {str(r.uuid) for r in _refunds(connection).filter(uuid__in=names, state=Refund.State.SENDING)}
-    paid = _payments(connection, [refund["charge"] for refund in theirs if refund["charge"]])
+    paid = payments_by_charge(connection, [refund["charge"] for refund in theirs if refund["charge"]])
     seen = _seen(run, theirs)
     result = Findings(objects=len(theirs), looked=ids)
+    result.seen = [SeenInvoice(external_id=refund) for refund in known if refund]
     for refund in theirs:
         payment, invoice = paid.get(refund["charge"] or ""), seen.get(refund["payment_intent"] or "")
         share, found = _refund(refund, known.get(refund["id"]), payment, invoice is not None and invoice.is_ours)
@@ -108,6 +109,17 @@ def compare_refunds(connection: StripeConnection, theirs: Sequence[JSON], run: R
             result.money.add(refund["currency"], Bucket.REFUNDED, share, refund["amount"])
         result.found += [found] if found else []
     return result
+
+
+GONE = (
+    "Nobody gave it back there, or in another account. Look at the payment in Stripe, and refund it there if it is due."
+)
+
+
+def missing_refund(mine: Refund) -> Found:
+    ours = f"{mine.get_state_display()}: {format_money(mine.amount, mine.invoice.currency)}"
+    about: Any = {"invoice_id": mine.invoice_id, "customer_id": mine.invoice.customer_id}
+    return Found(Kind.REFUND_MISSING, mine.external_id or "", ours, "Not there", advice=GONE, **about)
 
 
 def _refunds(connection: StripeConnection) -> Any:

@@ -11,9 +11,9 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q
 
 from invoicing.gateways import GatewayRejected
-from invoicing.invoices.models import Invoice
+from invoicing.invoices.models import Invoice, Refund
 from invoicing.invoices.states import OPEN, InvoiceStatus
-from payments.reconcile import invoices, parties, payments
+from payments.reconcile import disputes, invoices, parties, payments
 from payments.reconcile.findings import Bucket, Findings
 from payments.reconcile.models import ReconciliationRun, SeenInvoice
 from payments.stripe.client import client_for
@@ -25,6 +25,7 @@ Step = tuple[Findings, str]
 
 # Asked for one by one.
 SINGLY = 25
+GONE_BACK = (Refund.State.SUCCEEDED, Refund.State.PENDING)
 UNFINISHED = sorted({*OPEN, InvoiceStatus.UNCOLLECTIBLE})
 
 
@@ -70,6 +71,33 @@ def stripe_refunds(run: ReconciliationRun) -> Step:
     return payments.compare_refunds(run.connection, page["data"], run), _next(page)
 
 
+def our_refunds(run: ReconciliationRun) -> Step:
+    """What should have gone back through the account and Stripe did not list."""
+    listed = SeenInvoice.objects.filter(run=run, external_id=OuterRef("external_id"))
+    mine = Refund.objects.filter(invoice__vendor=run.vendor, invoice__gateway_account=run.connection.reference)
+    gone_back = mine.filter(state__in=GONE_BACK, created_at__gte=run.since, pk__gt=int(run.cursor or 0))
+    unlisted = gone_back.filter(~Exists(listed)).exclude(external_id=None).select_related("invoice")
+    rows = list(unlisted.order_by("pk")[:SINGLY])
+    client, result, there = client_for(run.connection), Findings(objects=len(rows)), []
+    for row in rows:
+        try:
+            there.append(client.retrieve_refund(row.external_id or ""))
+        except GatewayRejected as error:
+            if error.code != "resource_missing":
+                raise
+            result.looked.append(row.external_id or "")
+            result.found.append(payments.missing_refund(row))
+    compared = payments.compare_refunds(run.connection, there, run)
+    result.found += compared.found
+    result.looked += compared.looked
+    return result, str(rows[-1].pk) if len(rows) == SINGLY else ""
+
+
+def stripe_disputes(run: ReconciliationRun) -> Step:
+    page = _page(run, "disputes", {})
+    return disputes.compare(run.connection, page["data"]), _next(page)
+
+
 def our_customers(run: ReconciliationRun) -> Step:
     linked = StripeCustomer.objects.of(run.vendor).filter(
         connection=run.connection, state=StripeCustomer.State.LINKED, pk__gt=int(run.cursor or 0)
@@ -94,6 +122,8 @@ PHASES: Mapping[str, Callable[[ReconciliationRun], Step]] = {
     "our invoices": our_invoices,
     "payments": stripe_charges,
     "refunds": stripe_refunds,
+    "our refunds": our_refunds,
+    "disputes": stripe_disputes,
     "customers": our_customers,
 }
 NAMES = tuple(PHASES)

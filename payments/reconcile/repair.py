@@ -9,9 +9,9 @@ import logging
 from datetime import datetime
 
 from invoicing.gateways import GatewayError, GatewayRejected
-from invoicing.invoices.models import Invoice
+from invoicing.invoices.models import Invoice, Refund
 from invoicing.invoices.states import OPEN
-from payments.reconcile import invoices, parties, payments
+from payments.reconcile import disputes, invoices, parties, payments
 from payments.reconcile.findings import Findings, Kind
 from payments.reconcile.look import look
 from payments.reconcile.models import Difference
@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 PARTIES = {Kind.CUSTOMER_DELETED, Kind.METHODS}
 REFUNDS = {Kind.REFUND_UNKNOWN, Kind.REFUND_STATE}
+DISPUTES = {Kind.DISPUTE_UNKNOWN, Kind.DISPUTE_STATE}
 STANDS = "Stripe was asked again, and the difference still stands."
 
 
@@ -57,9 +58,24 @@ def _again(difference: Difference) -> Findings:
         return parties.compare_customers(client, list(linked))
     if kind in REFUNDS:
         return payments.compare_refunds(connection, [client.retrieve_refund(pk)], None)
+    if kind in DISPUTES:
+        return disputes.compare(connection, [client.retrieve_dispute(pk)])
+    if kind == Kind.REFUND_MISSING:
+        return _refund_again(difference)
     if kind == Kind.PAYMENT_UNKNOWN:
         return payments.compare_charges(connection, [client.retrieve_charge(pk)], None)
     return _invoice_again(difference)
+
+
+def _refund_again(difference: Difference) -> Findings:
+    client = client_for(difference.connection)
+    try:
+        return payments.compare_refunds(difference.connection, [client.retrieve_refund(difference.external_id)], None)
+    except GatewayRejected as error:
+        if error.code != "resource_missing":
+            raise
+    mine = Refund.objects.filter(invoice__vendor=difference.vendor, external_id=difference.external_id)
+    return Findings(found=[payments.missing_refund(row) for row in mine.select_related("invoice")])
 
 
 def _invoice_again(difference: Difference) -> Findings:

@@ -31,7 +31,7 @@ def attach(scope: Scope, invoice: StoredObject, intent: StoredObject) -> None:
     open_payment = collect.default_payment(scope, invoice)
     fields: JSON = {"amount_paid": data["amount_paid"] + counted, "amount_remaining": left}
     if left:
-        _ask_for_less(scope, *open_payment, left)
+        collect.ask_for(scope, *open_payment, left)
         change(scope, invoice, fields)
         return
     collect.cancel_payment(scope, *open_payment, "void_invoice")
@@ -41,12 +41,6 @@ def attach(scope: Scope, invoice: StoredObject, intent: StoredObject) -> None:
     if over:
         _credit(scope, invoice.customer, over)
         scope.emit("invoice.overpaid", invoice.data)
-
-
-def _ask_for_less(scope: Scope, payment: StoredObject, intent: StoredObject, amount: int) -> None:
-    """The invoice's own payment stays equal to what remains."""
-    store.change(scope, payment, {"amount_requested": amount})
-    store.change(scope, intent, {"amount": amount})
 
 
 def _credit(scope: Scope, customer: str, amount: int) -> None:

@@ -21,7 +21,7 @@ KEY_AND_CLOCK = """
 SELECT k.account_id, k.livemode, c.frozen_at, c."offset", EXISTS (
     SELECT 1 FROM sandbox_connection n
     WHERE n.platform_id = k.account_id AND n.account_id = %(account)s AND (n.livemode OR NOT k.livemode)), (
-    SELECT r.per_second FROM sandbox_ratelimit r
+    SELECT ARRAY[r.per_second, r.endpoint_per_second] FROM sandbox_ratelimit r
     WHERE r.livemode = k.livemode AND r.account IN ('', coalesce(%(account)s, k.account_id))
     ORDER BY r.account DESC LIMIT 1), EXISTS (
     SELECT 1 FROM sandbox_storedobject t
@@ -44,7 +44,8 @@ def scope_of(request: HttpRequest, request_id: str, real_now: datetime) -> Scope
         found = cursor.fetchone()
     if found is None:
         raise unauthenticated(f"Invalid API Key provided: {secret[:8]}{'*' * 8}{secret[-4:]}")
-    platform, livemode, frozen_at, offset, connected, per_second, has_test_clocks = found
+    platform, livemode, frozen_at, offset, connected, limit, has_test_clocks = found
+    per_second, of_endpoint = limit or (None, None)
     if asked and asked != platform and not connected:
         raise no_access(secret, asked)
     limits.enter(asked or platform, livemode, per_second)
@@ -57,6 +58,7 @@ def scope_of(request: HttpRequest, request_id: str, real_now: datetime) -> Scope
         idempotency_key=request.headers.get("Idempotency-Key"),
         platform=platform,
         has_test_clocks=has_test_clocks,
+        endpoint_per_second=of_endpoint,
     )
 
 

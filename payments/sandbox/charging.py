@@ -55,18 +55,22 @@ def _succeed(scope: Scope, intent: StoredObject, method: StoredObject) -> None:
         "seller_message": "Payment complete.",
         "type": "authorized",
     }
-    fields = {"amount_captured": blank["amount"], "captured": True, "paid": True, "outcome": outcome}
-    made = store.insert(scope, {**blank, **fields, "status": "succeeded"}, event="charge.succeeded")
+    is_held = intent.data["capture_method"] == "manual"
+    fields = {"amount_captured": 0 if is_held else blank["amount"], "captured": not is_held, "outcome": outcome}
+    made = store.insert(scope, {**blank, **fields, "paid": True, "status": "succeeded"}, event="charge.succeeded")
     changes = {
-        "amount_received": intent.data["amount"],
+        "amount_capturable": blank["amount"] if is_held else 0,
+        "amount_received": 0 if is_held else blank["amount"],
         "last_payment_error": None,
         "latest_charge": made.stripe_id,
         "next_action": None,
         "payment_method": method.stripe_id,
-        "status": "succeeded",
+        "status": "requires_capture" if is_held else "succeeded",
     }
     store.change(scope, intent, changes)
-    scope.emit("payment_intent.succeeded", intent.data)
+    scope.emit("payment_intent.amount_capturable_updated" if is_held else "payment_intent.succeeded", intent.data)
+    if is_held:
+        return
     if reason := card_of(method).dispute:
         disputing.open_dispute(scope, made, reason)
 
@@ -111,6 +115,26 @@ def _ask_for_confirmation(scope: Scope, intent: StoredObject, method: StoredObje
     }
     store.change(scope, intent, changes)
     scope.emit("payment_intent.requires_action", intent.data)
+
+
+def capture(scope: Scope, intent: StoredObject, amount: int, more: JSON) -> None:
+    """Take this much of what the bank holds; the rest goes back at once."""
+    held = store.lock(scope, "charge", intent.data["latest_charge"])
+    rest = held.data["amount"] - amount
+    fields = {"amount_captured": amount, "captured": True, "amount_refunded": rest}
+    store.change(scope, held, fields)
+    scope.emit("charge.captured", held.data)
+    taken = {"amount_capturable": 0, "amount_received": amount, "status": "succeeded"}
+    store.change(scope, intent, {**taken, **more})
+    scope.emit("payment_intent.succeeded", intent.data)
+
+
+def let_go(scope: Scope, intent: StoredObject) -> None:
+    """What the bank held is free again."""
+    held = store.lock(scope, "charge", intent.data["latest_charge"])
+    store.change(scope, held, {"amount_refunded": held.data["amount"], "refunded": True})
+    scope.emit("charge.refunded", held.data)
+    store.change(scope, intent, {"amount_capturable": 0})
 
 
 def cancel(scope: Scope, intent: StoredObject, reason: str | None) -> None:

@@ -99,6 +99,12 @@ def settle_payment(scope: Scope, payment: StoredObject, amount: int) -> None:
     scope.emit("invoice_payment.paid", payment.data)
 
 
+def ask_for(scope: Scope, payment: StoredObject, intent: StoredObject, amount: int) -> None:
+    """The invoice's own payment stays equal to what remains."""
+    store.change(scope, payment, {"amount_requested": amount})
+    store.change(scope, intent, {"amount": amount})
+
+
 def cancel_payment(scope: Scope, payment: StoredObject, intent: StoredObject, reason: str) -> None:
     charging.cancel(scope, intent, reason)
     times = {**payment.data["status_transitions"], "canceled_at": scope.timestamp}

@@ -75,7 +75,8 @@ def rate_limits(request: HttpRequest) -> HttpResponse:
         limits.lift(_of(request, RateLimit.objects.all()))
     elif request.method == "POST":
         limits.set_limit(**orders.read(_given(request), orders.RATE_LIMIT))
-    listed = list(RateLimit.objects.order_by("account", "livemode").values(*orders.RATE_LIMIT))
+    rows = RateLimit.objects.order_by("account", "livemode").values(*orders.RATE_LIMIT)
+    listed = [{name: value for name, value in row.items() if value is not None} for row in rows]
     return JsonResponse({"rate_limits": listed, "counts": limits.counts()})
 
 

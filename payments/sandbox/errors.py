@@ -30,6 +30,11 @@ class StripeError(Exception):
         self.headers = headers or {}
         self.fields: JSON = {"code": code, "param": param, **more, "type": type}
 
+    @property
+    def leaves_the_key_free(self) -> bool:
+        """Refused before anything was begun: for what the request says, for who asks, or for when."""
+        return self.status in (401, 403, 409, 429) or (self.status == 400 and self.fields["param"] is not None)
+
     def error(self, request_id: str) -> JSON:
         body = {"message": self.message}
         body |= {name: value for name, value in self.fields.items() if value is not None}

@@ -36,6 +36,11 @@ REFERENCES: dict[str, dict[str, str]] = {
     "checkout.session": {"customer": "customer", "setup_intent": "setup_intent"},
     "charge": {"customer": "customer", "payment_intent": "payment_intent"},
     "dispute": {"charge": "charge", "payment_intent": "payment_intent"},
+    "credit_note": {
+        "customer": "customer",
+        "customer_balance_transaction": "customer_balance_transaction",
+        "invoice": "invoice",
+    },
     "refund": {
         "charge": "charge",
         "payment_intent": "payment_intent",
@@ -165,6 +170,15 @@ def _refunds(scope: Scope, parents: list[JSON]) -> list[JSON]:
     return [parent["refunds"] for parent in parents]
 
 
+def _sources(scope: Scope, parents: list[JSON]) -> list[JSON]:
+    rows: dict[str, list[JSON]] = {}
+    for row in query(scope, "bank_account").filter(customer__in=[parent["id"] for parent in parents]).order_by("-pk"):
+        rows.setdefault(row.customer, []).append(_copy(row.data))
+    for parent in parents:
+        parent["sources"] = as_list(rows.get(parent["id"], []), f"/v1/customers/{parent['id']}/sources")
+    return [parent["sources"] for parent in parents]
+
+
 def _empty_list(name: str) -> Callable[[Scope, list[JSON]], list[JSON]]:
     def fill(scope: Scope, parents: list[JSON]) -> list[JSON]:
         for parent in parents:
@@ -179,5 +193,6 @@ COMPUTED: dict[tuple[str, str], Callable[[Scope, list[JSON]], list[JSON]]] = {
     ("invoice", "payments"): _invoice_payments,
     ("invoice", "confirmation_secret"): _confirmation_secret,
     ("charge", "refunds"): _refunds,
-    **{("customer", name): _empty_list(name) for name in ("sources", "subscriptions", "tax_ids")},
+    ("customer", "sources"): _sources,
+    **{("customer", name): _empty_list(name) for name in ("subscriptions", "tax_ids")},
 }

@@ -92,7 +92,7 @@ def taxed_again(scope: Scope, data: JSON) -> JSON:
 def _finalized(scope: Scope, data: JSON, customer: JSON) -> JSON:
     """Every field that finalizing fills, apart from status."""
     token = f"{data['id'].removeprefix('in_')}{random_text(20)}"
-    page = f"{_links_base()}/i/{scope.account}/{'live' if scope.livemode else 'test'}_{token}"
+    page = f"{links_base()}/i/{scope.account}/{'live' if scope.livemode else 'test'}_{token}"
     return {
         **_amounts(data, customer),
         **customer_copy(customer),
@@ -107,7 +107,7 @@ def _finalized(scope: Scope, data: JSON, customer: JSON) -> JSON:
     }
 
 
-def _links_base() -> str:
+def links_base() -> str:
     base = settings.STRIPE_API_BASE
     return "https://invoice.stripe.com" if base == "https://api.stripe.com" else str(base)
 

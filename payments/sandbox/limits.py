@@ -1,4 +1,5 @@
-"""Stripe's limit on requests a second: a token bucket for each account and mode, off until it is ordered.
+"""Stripe's limits on requests a second: a token bucket for each account and mode, and one for each of its endpoints,
+off until they are ordered.
 
 The figures stand in the database, the buckets in the one process that serves.
 """
@@ -43,6 +44,7 @@ class Bucket:
 
 clock = time.monotonic
 _buckets: defaultdict[tuple[str, bool], Bucket] = defaultdict(Bucket)
+_of_endpoints: defaultdict[tuple[str, bool, str], Bucket] = defaultdict(Bucket)
 
 
 def enter(account: str, livemode: bool, per_second: float | None) -> None:
@@ -51,8 +53,15 @@ def enter(account: str, livemode: bool, per_second: float | None) -> None:
         raise rate_limited()
 
 
-def set_limit(account: str, livemode: bool, per_second: float) -> None:
-    RateLimit.objects.update_or_create(account=account, livemode=livemode, defaults={"per_second": per_second})
+def enter_endpoint(account: str, livemode: bool, endpoint: str, per_second: float | None) -> None:
+    """The same for one endpoint, which is a method and an address without its ids."""
+    if per_second is not None and not _of_endpoints[account, livemode, endpoint].take(per_second, clock()):
+        raise rate_limited()
+
+
+def set_limit(account: str, livemode: bool, per_second: float, endpoint_per_second: float | None) -> None:
+    figures = {"per_second": per_second, "endpoint_per_second": endpoint_per_second}
+    RateLimit.objects.update_or_create(account=account, livemode=livemode, defaults=figures)
     forget_counts()
 
 
@@ -63,11 +72,17 @@ def lift(limits: "models.QuerySet[RateLimit]") -> None:
 
 def forget_counts() -> None:
     _buckets.clear()
+    _of_endpoints.clear()
 
 
 def counts() -> list[dict[str, Any]]:
     """What was served and refused since the limits were last changed."""
-    return [
+    whole = [
         {"account": account, "livemode": livemode, "served": bucket.served, "refused": bucket.refused}
         for (account, livemode), bucket in list(_buckets.items())
     ]
+    each = [
+        {"account": account, "livemode": livemode, "endpoint": name, "served": one.served, "refused": one.refused}
+        for (account, livemode, name), one in list(_of_endpoints.items())
+    ]
+    return whole + each

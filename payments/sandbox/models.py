@@ -200,6 +200,8 @@ class RateLimit(models.Model):
     account = models.CharField(max_length=64, blank=True, default="")
     livemode = models.BooleanField(default=False)
     per_second = models.FloatField()
+    # Of each endpoint by itself, whatever ids are in the address.
+    endpoint_per_second = models.FloatField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "livemode"], name="sandbox_one_rate_limit")]

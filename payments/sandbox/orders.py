@@ -120,6 +120,7 @@ RATE_LIMIT = {
     **ONE_ACCOUNT,
     "livemode": Field(_flag, default=False),
     "per_second": Field(_rate, required=True),
+    "endpoint_per_second": Field(_rate, default=None),
 }
 ACCOUNT = {
     "name": Field(_text, required=True),

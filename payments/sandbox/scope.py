@@ -32,6 +32,7 @@ class Scope:
     platform: str = ""
     test_clock: str = ""
     has_test_clocks: bool = False
+    endpoint_per_second: float | None = None
     news: list[News] = field(default_factory=list)
 
     @property

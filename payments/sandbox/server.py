@@ -11,7 +11,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from payments.sandbox import auth, events, faults, forms, idempotency, routing, test_time
+from payments.sandbox import auth, events, faults, forms, idempotency, limits, routing, test_time
 from payments.sandbox.errors import StripeError, server_error, unrecognized_url
 from payments.sandbox.expand import expand
 from payments.sandbox.ids import request_id
@@ -55,6 +55,7 @@ def _answer(request: HttpRequest, id_: str, real_now: datetime) -> Answer:
     if found is None:
         raise unrecognized_url(method, request.path)
     endpoint, ids = found
+    limits.enter_endpoint(scope.account, scope.livemode, f"{method} {endpoint.template}", scope.endpoint_per_second)
     fault = faults.take(scope, method, request.path)
     faults.before(fault)
     given = forms.decode(_form(request))
@@ -80,7 +81,8 @@ def _read(scope: Scope, endpoint: routing.Endpoint, given: Params, ids: dict[str
 
 
 def _write(scope: Scope, endpoint: routing.Endpoint, given: dict[str, Any], ids: dict[str, str], what: str) -> Answer:
-    """The work, its events and its stored answer, all or nothing."""
+    """The work, its events and its stored answer, all or nothing. A refusal of the work undoes it and is the answer
+    from then on; one of the parameters leaves the key free."""
     print_ = idempotency.fingerprint(what, given)
     with transaction.atomic():
         idempotency.enter(scope)
@@ -88,10 +90,21 @@ def _write(scope: Scope, endpoint: routing.Endpoint, given: dict[str, Any], ids:
             headers = {"Idempotent-Replayed": "true", "Original-Request": answered.request_id}
             return Answer(answered.status, answered.body, headers)
         params = read(given, endpoint.fields)
-        answer = _rendered(scope, endpoint.call(scope, params, ids), params)
+        answer = _rendered(scope, _worked(scope, endpoint, params, ids), params)
         events.flush(scope)
         idempotency.store(scope, print_, answer.status, answer.body)
     return answer
+
+
+def _worked(scope: Scope, endpoint: routing.Endpoint, params: Params, ids: dict[str, str]) -> JSON | StripeError:
+    try:
+        with transaction.atomic():
+            return endpoint.call(scope, params, ids)
+    except StripeError as refusal:
+        if refusal.leaves_the_key_free:
+            raise
+        scope.news.clear()
+        return refusal
 
 
 def _rendered(scope: Scope, body: JSON | StripeError, params: Params) -> Answer:

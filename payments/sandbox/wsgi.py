@@ -23,7 +23,9 @@ StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 def application(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
     request_started.send(sender=application, environ=environ)
     try:
-        response = _respond(WSGIRequest(environ))
+        request = WSGIRequest(environ)
+        response = _respond(request)
+        _recorder()(request, response)
     except Dropped:
         _hang_up(environ)
         response = HttpResponse()
@@ -32,6 +34,13 @@ def application(environ: dict[str, Any], start_response: StartResponse) -> Itera
         request_finished.send(sender=application)
     start_response(f"{response.status_code} {response.reason_phrase}", _headers(response))
     return [response.content]
+
+
+def _recorder() -> Callable[[HttpRequest, HttpResponse], None]:
+    """Loaded once Django is ready."""
+    from payments.sandbox.recording import note
+
+    return note
 
 
 def _respond(request: HttpRequest) -> HttpResponse:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from functools import lru_cache, partial
 from typing import Any
 
@@ -21,12 +22,14 @@ from django.utils import timezone
 from invoicing.gateways import GatewayError, GatewayRejected, GatewayUnavailable
 from invoicing.invoices.waiting import NOT_CONNECTED
 from payments.stripe import limits, standing
-from payments.stripe.errors import Problem, explain
+from payments.stripe.errors import Problem, explain, is_shut_out
 from payments.stripe.models import StripeConnection
 
 # Seconds to connect and to wait for an answer. Three tries of the longest call fit into a task's soft time limit.
 TIMEOUT = (3.05, 20)
 RETRIES = 2
+# Stripe keeps idempotency keys for 24 hours; older ones are treated as new.
+KEYS_LAST = timedelta(hours=23)
 # As many objects as Stripe gives on one page.
 PAGE = 100
 MAX_PAGES = 100
@@ -98,6 +101,9 @@ class AccountClient:
         params = {"expand": list(expand)} if expand else {}
         return self._call(lambda v1, options: v1.customers.retrieve(customer, params, options))
 
+    def list_customers(self, params: Params) -> list[JSON]:
+        return self._all(lambda v1, page, options: v1.customers.list(page, options), params)
+
     def update_customer(self, customer: str, params: Params, *, key: str) -> JSON:
         return self._post(lambda v1, options: v1.customers.update(customer, _sent(params), options), key)
 
@@ -111,7 +117,7 @@ class AccountClient:
         return self._post(lambda v1, options: v1.payment_methods.detach(method, {}, options), key)
 
     def delete_source(self, customer: str, source: str) -> JSON:
-        return self._call(lambda v1, options: v1.customers.payment_sources.detach(customer, source, {}, options))
+        return self._call(lambda v1, options: v1.customers.payment_sources.delete(customer, source, {}, options))
 
     def list_tax_ids(self, customer: str) -> list[JSON]:
         return self._all(lambda v1, page, options: v1.customers.tax_ids.list(customer, page, options), {})
@@ -198,7 +204,7 @@ class AccountClient:
     # Whole accounts, page by page
 
     def list_page(self, what: str, params: Params) -> JSON:
-        """One page of ``events``, ``invoices``, ``charges``, ``refunds`` or ``customers``."""
+        """One page of ``events``, ``invoices``, ``charges``, ``refunds``, ``disputes`` or ``customers``."""
         page: JSON = {"limit": PAGE, **_sent(params)}
         return self._call(lambda v1, options: getattr(v1, what).list(page, options))
 
@@ -240,12 +246,13 @@ class AccountClient:
         return problem.kind == "PermissionError" or (bool(self._own_key) and problem.kind == "AuthenticationError")
 
     def _is_shut_out(self) -> bool:
-        """Ask for nothing but the account. A restricted key may be refused one thing and allowed another."""
+        """Ask for nothing but the account. A restricted key may be refused one thing and allowed another; and where
+        the platform's own key is refused in that moment, the account is not to blame."""
         try:
             self._ask(self._ask_for_account, {})
         except stripe.StripeError as error:
             problem = _problem(error, self.account_id)
-            return problem.code == "account_invalid" or problem.kind == "AuthenticationError"
+            return is_shut_out(problem) or (bool(self._own_key) and problem.kind == "AuthenticationError")
         return False
 
     def _all(self, make: Callable[[Any, Any, Any], Any], params: Params) -> list[JSON]:

@@ -47,9 +47,13 @@ def acting_connection(vendor_id: int) -> StripeConnection | None:
 
 
 def connection_by_reference(reference: str) -> StripeConnection | None:
-    """The connection an invoice was made through; calls by one that has ended wait for it (``client_for``)."""
-    account_id, _, mode = reference.partition("/")
-    known = StripeConnection.objects.filter(account_id=account_id, livemode=mode == "live")
+    """The connection an invoice was made through; calls by one that has ended wait for it (``client_for``).
+    Never that of another vendor, to whom the account may have moved meanwhile."""
+    account_id, _, rest = reference.partition("/")
+    mode, _, vendor = rest.partition("/")
+    if not vendor.isdecimal():
+        return None
+    known = StripeConnection.objects.filter(account_id=account_id, livemode=mode == "live", vendor_id=int(vendor))
     return known.order_by(F("disconnected_at").desc(nulls_first=True), "-pk").first()
 
 

@@ -91,8 +91,12 @@ def is_ours(thing: dict[str, Any], row: StripeCustomer) -> bool:
 
 
 def publishable_key(connection: StripeConnection) -> str:
-    """The account's own where it has one, else the platform's."""
+    """The account's own where it has one, else the platform's; with a secret key of its own there is no platform."""
     own: str = getattr(connection, "publishable_key", "")
+    if connection.uses_own_keys and not own:
+        raise Conflict(
+            "Stripe.js needs the account's publishable key. Enter it beside the secret key, in the settings."
+        )
     platform: str = (
         settings.STRIPE_LIVE_PUBLISHABLE_KEY if connection.livemode else settings.STRIPE_TEST_PUBLISHABLE_KEY
     )

@@ -19,7 +19,7 @@ from customers.customer import Customer
 from customers.errors import Busy, Conflict
 from customers.events.models import EventKind
 from invoicing.gateways import GatewayError, GatewayRejected, GatewayUnavailable
-from payments.stripe.client import client_for
+from payments.stripe.client import JSON, KEYS_LAST, client_for
 from payments.stripe.connect import required_connection
 from payments.stripe.customer_fields import request_for
 from payments.stripe.methods import credential, tell
@@ -78,7 +78,7 @@ def _claim_row(customer: Customer, connection: StripeConnection, real_now: datet
         if row.state == State.PENDING and row.claim_token and not _is_free(row, real_now):
             raise Busy("The Stripe customer is being made at this moment. Look again in a minute.")
         if row.state != State.PENDING:
-            _begin(row, customer)
+            _begin(row, customer, real_now)
         row.claim_token, row.claimed_until = uuid.uuid4(), real_now + settings.CLAIM_LEASE
         row.save()
     return row
@@ -88,21 +88,36 @@ def _is_free(row: StripeCustomer, real_now: datetime) -> bool:
     return StripeCustomer.objects.filter(unclaimed(real_now), pk=row.pk).exists()
 
 
-def _begin(row: StripeCustomer, customer: Customer) -> None:
+def _begin(row: StripeCustomer, customer: Customer, real_now: datetime) -> None:
     row.state, row.external_id, row.attempts = State.PENDING, "", 0
     row.idempotency_key = f"customer-{customer.pk}-{uuid.uuid4().hex}"
-    row.request = request_for(customer)
+    row.request, row.requested_at = request_for(customer), real_now
 
 
 def _make(row: StripeCustomer, *, actor: Actor, real_now: datetime) -> StripeCustomer:
     try:
-        made = client_for(row.connection).create_customer(row.request, key=row.idempotency_key)
+        made = _earlier(row, real_now) or _create(row)
     except GatewayUnavailable as error:
         return _keep_for_later(row, error, real_now)
     except GatewayRejected as error:
         return _record_failure(row, error, actor=actor, real_now=real_now)
     row.tax_id = next(iter(row.request.get("tax_id_data", [])), {})
     return record_link(row, made["id"], actor=actor, real_now=real_now)
+
+
+def _create(row: StripeCustomer) -> JSON:
+    return client_for(row.connection).create_customer(row.request, key=row.idempotency_key)
+
+
+def _earlier(row: StripeCustomer, real_now: datetime) -> JSON | None:
+    """What a call whose answer was lost has made, looked for only when Stripe may have forgotten its key."""
+    if row.requested_at is None or row.requested_at > real_now - KEYS_LAST:
+        return None
+    said: JSON = {name: row.request[name] for name in ("email",) if name in row.request}
+    since = int(row.requested_at.timestamp()) - 60
+    made = client_for(row.connection).list_customers({**said, "created": {"gte": since}})
+    mark = row.request["metadata"]["portal_customer"]
+    return next((one for one in made if (one.get("metadata") or {}).get("portal_customer") == mark), None)
 
 
 def _keep_for_later(row: StripeCustomer, error: GatewayError, real_now: datetime) -> StripeCustomer:

@@ -50,8 +50,6 @@ _UNAVAILABLE = {
 
 _REJECTED = {
     "AuthenticationError": "Stripe refused the platform's secret key. Check the key in the installation's settings.",
-    "PermissionError": "Stripe does not let us act for account {account}. Connect it again under "
-    "Settings -> Invoicing & Payments.",
     "InvalidGrantError": "Stripe does not accept the authorization code: it was used before, is too old, or "
     "belongs to the other mode.",
     "InvalidClientError": "Stripe does not know the connection of account {account} with this application.",
@@ -59,11 +57,29 @@ _REJECTED = {
 }
 
 
+SHUT_OUT = "Stripe does not let us act for account {account}. Connect it again under Settings -> Invoicing & Payments."
+TOO_NARROW = (
+    "What was granted to us for account {account} is too little for this. Connect it again for reading and writing, or "
+    "give the restricted key that was entered for it the permission, under Settings -> Invoicing & Payments."
+)
+
+
+def is_shut_out(problem: Problem) -> bool:
+    """Whether a 403 says that the account is closed to us, and not only something in it: a grant or a restricted
+    key may be too narrow for one call (``more_permissions_required...``) and good for all others."""
+    if problem.kind != "PermissionError":
+        return False
+    return problem.code == "account_invalid" or (not problem.code and "may have been revoked" in problem.message)
+
+
 def explain(problem: Problem) -> GatewayError:
     """The error to raise in place of the SDK's."""
     code = problem.decline_code or problem.code or _snake(problem.kind)
     if problem.kind in _UNAVAILABLE or problem.code in ("lock_timeout", "idempotency_key_in_use"):
         return GatewayUnavailable(_with_detail(_UNAVAILABLE.get(problem.kind, "Stripe is busy."), problem), code=code)
+    if problem.kind == "PermissionError":
+        words = (SHUT_OUT if is_shut_out(problem) else TOO_NARROW).format(account=problem.account_id)
+        return GatewayRejected(words if is_shut_out(problem) else _with_detail(words, problem), code=code)
     if problem.kind in _REJECTED:
         message = _REJECTED[problem.kind].format(account=problem.account_id or "of the platform")
         return GatewayRejected(message, code=code)

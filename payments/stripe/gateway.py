@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -25,7 +25,7 @@ from invoicing.gateways import (
 from invoicing.invoices.models import IssueAttempt
 from invoicing.invoices.waiting import NOT_CONNECTED
 from payments.stripe import acting, charging, issuing, methods, reading, refunds, standing
-from payments.stripe.client import AccountClient, client_for
+from payments.stripe.client import KEYS_LAST, AccountClient, client_for
 from payments.stripe.connect import acting_connection, connection_by_reference, last_connection
 from payments.stripe.models import StripeConnection, StripeCustomer, StripePaymentMethod
 from payments.stripe.plan import Issue
@@ -35,9 +35,6 @@ GONE = "The Stripe account {} is no longer connected. Connect it again under Set
 STANDING_BY = "No Stripe account acts for you at present. Choose one under Settings -> Invoicing & Payments."
 NO_COUNTERPART = "The customer has no Stripe customer. Generate or link one under Integrations -> Payments."
 STILL_MADE = "The Stripe customer is still being made. The invoice follows as soon as it exists."
-
-# Stripe keeps idempotency keys for 24 hours; older ones are treated as new.
-KEYS_LAST = timedelta(hours=23)
 
 
 class StripeGateway:
@@ -63,7 +60,8 @@ class StripeGateway:
             order=order,
             customer=counterpart.external_id,
             key=idempotency_key,
-            today=_today(vendor, real_now),
+            today=vendor.today(real_now),
+            zone=vendor.zone,
             real_now=real_now,
             known_methods=_known_methods(counterpart),
         )
@@ -90,10 +88,16 @@ class StripeGateway:
             order=order,
             customer=counterpart.external_id,
             key=idempotency_key,
-            today=_today(vendor, timezone.now()),
+            today=vendor.today(timezone.now()),
             known_methods=_known_methods(counterpart),
         )
-        return charging.make(wanted, again=again, remember=remember)
+        try:
+            return charging.make(wanted, again=again, remember=remember)
+        except GatewayRejected:
+            # Nothing was charged, and no bank said why: perhaps the method is not there any more.
+            with suppress(GatewayError):
+                methods.refresh(counterpart, actor=SCHEDULE, real_now=timezone.now())
+            raise
 
     def collect(
         self, account: str, external_id: str, *, idempotency_key: str, known: int, method: str = ""
@@ -127,10 +131,6 @@ class StripeGateway:
         )
         kept = rows.order_by("-is_default", "pk")
         return [GatewayMethod(row.external_id, str(row), row.is_default) for row in kept]
-
-
-def _today(vendor: Vendor, real_now: datetime) -> date:
-    return vendor.now(real_now).astimezone(vendor.zone).date()
 
 
 def _known_methods(counterpart: StripeCustomer) -> list[StripePaymentMethod]:

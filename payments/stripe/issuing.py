@@ -89,7 +89,7 @@ def contents_of(issue: Issue) -> Contents:
 
 
 def _create(issue: Issue, contents: Contents) -> JSON:
-    params = create_params(issue.order, issue.customer, contents)
+    params = _create_params(issue, contents)
     try:
         return issue.client.create_invoice(params, key=issue.step("create"))
     except GatewayRejected as error:
@@ -98,9 +98,10 @@ def _create(issue: Issue, contents: Contents) -> JSON:
         raise _plainer(error, issue.customer) from error
 
 
-def create_params(order: InvoiceOrder, customer: str, contents: Contents) -> JSON:
+def _create_params(issue: Issue, contents: Contents) -> JSON:
+    order = issue.order
     params: JSON = {
-        "customer": customer,
+        "customer": issue.customer,
         "currency": order.currency.lower(),
         "auto_advance": False,
         "pending_invoice_items_behavior": "exclude",
@@ -109,7 +110,7 @@ def create_params(order: InvoiceOrder, customer: str, contents: Contents) -> JSO
         "expand": CUSTOMER,
     }
     if order.collection == Collection.SEND_INVOICE:
-        params["days_until_due"] = order.days_until_due
+        params |= issue.due
     if order.memo:
         params["description"] = texts.cut(order.memo, texts.MEMO)
     if order.footer:

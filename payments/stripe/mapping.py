@@ -89,10 +89,17 @@ def gateway_invoice(
         note=note,
         amount_overpaid=invoice.get("amount_overpaid") or 0,
         amount_credited=invoice.get("pre_payment_credit_notes_amount") or 0,
+        amount_from_balance=amount_from_balance(invoice),
         seen_at=seen_at,
         retries_itself=bool(invoice.get("auto_advance")) and invoice.get("collection_method") == "charge_automatically",
         tax=gateway_tax(invoice),
     )
+
+
+def amount_from_balance(invoice: JSON) -> int:
+    """What of the total the customer's balance covered when it was finalized. Voiding gives it back."""
+    before, after = invoice.get("starting_balance") or 0, invoice.get("ending_balance")
+    return 0 if after is None or invoice["status"] in ("draft", "void") else int(after - before)
 
 
 def gateway_tax(invoice: JSON) -> GatewayTax | None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -61,14 +61,10 @@ def payment_method_status(customer: Customer, *, real_now: datetime) -> PaymentM
     kept = list(counterpart.payment_methods.all())
     if not kept:
         return PaymentMethodStatus.NO_PAYMENT_METHOD
-    today = today_of(customer, real_now)
+    today = customer.vendor.today(real_now)
     if all(method.is_expired(today) for method in kept):
         return PaymentMethodStatus.EXPIRED_PAYMENT_METHOD
     return PaymentMethodStatus.VALID_PAYMENT_METHOD
-
-
-def today_of(customer: Customer, real_now: datetime) -> date:
-    return customer.vendor.now(real_now).astimezone(customer.vendor.zone).date()
 
 
 def in_order(counterpart: StripeCustomer) -> list[StripePaymentMethod]:

@@ -63,7 +63,7 @@ class StripeConnection(VendorOwned):
     @property
     def reference(self) -> str:
         """What an invoice remembers it by; ``connect.connection_by_reference`` is the way back."""
-        return f"{self.account_id}/{self.mode}"
+        return f"{self.account_id}/{self.mode}/{self.vendor_id}"
 
     @property
     def uses_own_keys(self) -> bool:
@@ -117,6 +117,7 @@ class StripeCustomer(VendorOwned, Claimable):
     state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
     idempotency_key = models.CharField(max_length=128, blank=True)
     request = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    requested_at = models.DateTimeField(null=True, blank=True, help_text="Real time: how old the key is.")
     tax_id = models.JSONField(default=dict, blank=True, help_text="The VAT id that Stripe was last told.")
     attempts = models.PositiveIntegerField(default=0)
     last_error = models.TextField(blank=True)

@@ -5,6 +5,7 @@ The tokens that Stripe hands out are not kept: the platform's own key acts for t
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,7 @@ from datetime import datetime
 from django.conf import settings
 
 from customers.actors import Actor
-from customers.errors import Busy, Conflict
+from customers.errors import Busy, Conflict, Refused
 from customers.vendor import Vendor
 from invoicing.gateways import GatewayError, GatewayRejected, GatewayUnavailable
 from invoicing.invoices.waiting import NOT_CONNECTED
@@ -20,7 +21,10 @@ from payments.stripe import connect, endpoints, standing
 from payments.stripe.client import PlatformClient, client_for
 from payments.stripe.models import StripeConnection
 
+logger = logging.getLogger(__name__)
+
 SCOPE = "read_write"
+UNDONE = "The access that was granted just now was given back."
 
 
 @dataclass(frozen=True)
@@ -58,18 +62,41 @@ def complete(vendor: Vendor, code: str, *, livemode: bool, actor: Actor, real_no
 
     It acts at once where nothing else acts; beside an account that acts it stands by. Raises
     ``GatewayRejected`` (``invalid_grant``: the code is used or too old), ``GatewayUnavailable``, ``WrongMode``,
-    ``ReadOnly``, and ``Conflict`` as ``connect.attach`` does.
+    ``ReadOnly``, and ``Conflict`` as ``connect.attach`` does. Access that was granted for nothing is given back,
+    unless somebody here uses the account already.
     """
     granted = _redeem(code, livemode)
-    if granted.livemode != livemode:
-        raise WrongMode(f"Stripe answered in {_mode(granted.livemode)} mode, but {_mode(livemode)} mode was asked for.")
-    if granted.scope != SCOPE:
-        raise ReadOnly(f"The account {granted.account_id} was connected for reading only.")
-    made = connect.attach(vendor, granted.account_id, livemode=livemode, real_now=real_now, actor=actor, act=False)
+    try:
+        _check(granted, livemode)
+        made = connect.attach(vendor, granted.account_id, livemode=livemode, real_now=real_now, actor=actor, act=False)
+    except Refused as refusal:
+        if _undo(granted, livemode):
+            refusal.message = f"{refusal.message} {UNDONE}"
+        raise
     # Connected is connected: its name can be asked for again.
     with suppress(GatewayError):
         connect.probe(made, real_now=real_now)
     return made
+
+
+def _check(granted: Granted, livemode: bool) -> None:
+    if granted.livemode != livemode:
+        raise WrongMode(f"Stripe answered in {_mode(granted.livemode)} mode, but {_mode(livemode)} mode was asked for.")
+    if granted.scope != SCOPE:
+        raise ReadOnly(f"The account {granted.account_id} was connected for reading only.")
+
+
+def _undo(granted: Granted, livemode: bool) -> bool:
+    """Give back what was granted a moment ago. Stripe knows one grant of an account to an application, whoever asked
+    for it, so a vendor who is connected with the account, in whichever mode, would lose it too."""
+    if StripeConnection.objects.filter(account_id=granted.account_id, disconnected_at__isnull=True).exists():
+        return False
+    try:
+        PlatformClient(livemode).deauthorize(granted.account_id)
+    except GatewayError as error:
+        logger.warning("The access to %s could not be given back: %s", granted.account_id, error.message)
+        return False
+    return True
 
 
 def _redeem(code: str, livemode: bool) -> Granted:

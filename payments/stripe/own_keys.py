@@ -24,24 +24,30 @@ TOO_NARROW = (
 
 @dataclass(frozen=True)
 class Entered:
-    """``webhook_secret`` may be empty: the endpoint can be registered from here."""
+    """``webhook_secret`` may be empty: the endpoint can be registered from here. So may ``publishable_key``, which
+    only Stripe.js on a page of the vendor's needs; one that is known already stays then."""
 
     secret_key: str
-    publishable_key: str
+    publishable_key: str = ""
     webhook_secret: str = ""
 
 
 def connect_with(
-    vendor: Vendor, entered: Entered, *, livemode: bool, actor: Actor, real_now: datetime
+    vendor: Vendor, entered: Entered, *, livemode: bool, actor: Actor, real_now: datetime, account_id: str = ""
 ) -> StripeConnection:
     """Connect the account that the keys belong to, or change the keys it is connected with.
 
-    Raises ``Invalid`` for a key of another kind or mode and for one that Stripe does not accept, ``Busy`` where
-    Stripe is out of reach, and ``Conflict`` as ``connect.attach`` does. Nothing is kept then.
+    ``account_id``, if given, must be the account they belong to. Raises ``Invalid`` for a key of another kind or
+    mode and for one that Stripe does not accept, ``Busy`` where Stripe is out of reach, and ``Conflict`` as
+    ``connect.attach`` does. Nothing is kept then.
     """
     _check(entered, livemode)
     account = _ask(entered.secret_key, livemode)
-    keys = connect.Keys(entered.secret_key, entered.publishable_key)
+    if account_id not in ("", account["id"]):
+        raise Invalid({"account_id": f"The key belongs to {account['id']}. Leave this out, or give that one."})
+    known = connect.connections(vendor).filter(livemode=livemode, account_id=account["id"]).first()
+    publishable = entered.publishable_key or (known.publishable_key if known else "")
+    keys = connect.Keys(entered.secret_key, publishable)
     with transaction.atomic():
         connection = connect.attach(
             vendor, account["id"], livemode=livemode, real_now=real_now, actor=actor, keys=keys, act=False
@@ -53,11 +59,24 @@ def connect_with(
     return connection
 
 
+def mode_of(secret_key: str) -> bool | None:
+    """Whether a key is one of live mode; None for what is no secret key."""
+    for livemode, mode in ((True, "live"), (False, "test")):
+        if secret_key.startswith((f"sk_{mode}_", f"rk_{mode}_")):
+            return livemode
+    return None
+
+
 def _check(entered: Entered, livemode: bool) -> None:
     mode = "live" if livemode else "test"
     rules = (
         ("secret_key", entered.secret_key, (f"sk_{mode}_", f"rk_{mode}_"), f"A secret key of {mode} mode"),
-        ("publishable_key", entered.publishable_key, (f"pk_{mode}_",), f"A publishable key of {mode} mode"),
+        (
+            "publishable_key",
+            entered.publishable_key or f"pk_{mode}_",
+            (f"pk_{mode}_",),
+            f"A publishable key of {mode} mode",
+        ),
         ("webhook_secret", entered.webhook_secret or "whsec_", ("whsec_",), "A webhook endpoint's signing secret"),
     )
     problems = {
@@ -75,5 +94,11 @@ def _ask(secret_key: str, livemode: bool) -> JSON:
     except GatewayUnavailable as error:
         raise Busy(f"{error.message} Nothing was saved. Try again in a minute.") from error
     except GatewayRejected as error:
-        words = {"authentication_error": UNKNOWN_KEY, "permission_error": TOO_NARROW}
-        raise Invalid({"secret_key": words.get(error.code, error.message)}) from error
+        raise Invalid({"secret_key": _why_refused(error)}) from error
+
+
+def _why_refused(error: GatewayRejected) -> str:
+    if error.code == "authentication_error":
+        return UNKNOWN_KEY
+    is_too_narrow = error.code == "permission_error" or error.code.startswith("more_permissions_required")
+    return TOO_NARROW if is_too_narrow else error.message

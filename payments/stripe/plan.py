@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 from invoicing.gateways import Advance, Collection, InvoiceOrder
+from invoicing.invoices.schedule import end_of_day
 from payments.stripe import mapping
 from payments.stripe.client import AccountClient
 
@@ -33,8 +35,17 @@ class Issue:
     customer: str
     key: str
     today: date
+    zone: ZoneInfo
     real_now: datetime
     known_methods: Sequence[KnownMethod]
+
+    @property
+    def due(self) -> JSON:
+        """When an invoice that is sent has to be paid: by a day that was chosen, to its end, or so many days after
+        it is finalized. Stripe takes exactly one of the two."""
+        if self.order.due_date is None:
+            return {"days_until_due": self.order.days_until_due}
+        return {"due_date": int(end_of_day(self.order.due_date, self.zone).timestamp())}
 
     @property
     def charges(self) -> bool:

@@ -41,7 +41,7 @@ def let_go(issue: Issue, draft: JSON, customer: JSON) -> GatewayInvoice:
 
 def _changes(issue: Issue, plan: Plan) -> JSON:
     if plan.collection != issue.order.collection:
-        return {"collection_method": "send_invoice", "days_until_due": issue.order.days_until_due}
+        return {"collection_method": "send_invoice", **issue.due}
     return {"default_payment_method": plan.method} if plan.method else {}
 
 

@@ -17,7 +17,17 @@ from customers.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
-from invoicing.models import AdhocCharge, Coupon, Discount, MeteredComponent, Payment, PricePlan, Subscription
+from invoicing.models import (
+    AdhocCharge,
+    BillingCycle,
+    ComingBill,
+    Coupon,
+    Discount,
+    MeteredComponent,
+    Payment,
+    PricePlan,
+    Subscription,
+)
 from tests.factories import (
     START,
     CustomerFactory,
@@ -49,6 +59,7 @@ def fill(vendor: Vendor, count: int) -> dict[str, str]:
         _invoice(acme, START + n * DAY)
         ApiKey.issue(vendor, f"key {n}", now=START + n * DAY)
     _charges(acme, count)
+    _coming(acme)
     _coupons(vendor, count)
     return {"name": "acme", "token": "acme", "uuid": str(_webhooks(vendor, count).uuid)}
 
@@ -97,6 +108,20 @@ def _charges(customer: Customer, count: int) -> None:
         )
         for n in range(count)
     )  # fmt: skip
+
+
+def _coming(customer: Customer) -> None:
+    """The bill of one running cycle for each subscription."""
+    for subscription in Subscription.objects.filter(customer=customer):
+        end = subscription.effective_at + DAY
+        cycle = BillingCycle.objects.create(
+            vendor=customer.vendor, subscription=subscription, customer=customer, index=0,
+            start=subscription.effective_at, end=end, next_action="end", next_action_at=end,
+        )  # fmt: skip
+        ComingBill.objects.create(
+            vendor=customer.vendor, cycle=cycle, customer=customer, currency="USD", amount_due=500, deviation=500,
+            generate_at=end, worked_out_at=START,
+        )  # fmt: skip
 
 
 def _coupons(vendor: Vendor, count: int) -> None:

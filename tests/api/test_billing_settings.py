@@ -19,7 +19,8 @@ OTHER = {
 
 
 def other(setting):
-    return 7.25 if setting.name == "tax_rate" else OTHER[setting.type](setting)
+    special = {"tax_rate": 7.25, "invoice_number_pattern": "{year}-{number}"}
+    return special.get(setting.name) or OTHER[setting.type](setting)
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +52,18 @@ def test_every_setting_is_stored_and_answered_alone(api: Api, path: str) -> None
         assert {name: body[name] for name in SETTING_NAMES} == expected
     body = answer(api.get(path))
     assert {name: body[name] for name in SETTING_NAMES} == expected
+
+
+def test_the_next_invoice_number(api: Api) -> None:
+    api.put("/billing_settings", {"invoice_number_pattern": "NW-{number:06}"})
+    assert answer(api.get("/next_invoice_number")) == {"next_number": 1, "next_invoice_number": "NW-000001"}
+    body = answer(api.put("/next_invoice_number", {"next_number": 418}))
+    assert body == {"next_number": 418, "next_invoice_number": "NW-000418"}
+    assert answer(api.put("/next_invoice_number", body)) == body
+    given = refusal(api.put("/next_invoice_number", {"next_number": 7}), 422)
+    assert "NW-000418 is the next one" in given["next_number"][0]
+    wrong = refusal(api.put("/billing_settings", {"invoice_number_pattern": "NW-{year}"}), 422)
+    assert "exactly once" in wrong["invoice_number_pattern"][0]
 
 
 def test_an_override_leaves_the_vendors_settings_alone(api: Api) -> None:

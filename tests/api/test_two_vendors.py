@@ -45,6 +45,7 @@ DISCOUNT = {
 # Where an id stands in the body or in the query.
 REFERENCES: list[tuple[str, str, Any]] = [
     ("post", "/refund", {"invoice_uuid": "{invoice}", "amount": 1}),
+    ("post", "/invoices/bulk", {"action": "void", "invoice_ids": ["{invoice}"]}),
     ("post", "/customers", {"name": "new", "price_plan_name": "{plan}"}),
     ("post", "/customers", {"name": "new", "price_plan_name": "{plan}", "price_plan_tag": "{tag}"}),
     ("post", "/customers/mine/subscriptions", {"price_plan_name": "{plan}"}),

@@ -22,6 +22,7 @@ import requests
 
 from billing_portal.machine.environment import PROJECT
 from billing_portal.machine.ports import free_port
+from tests.bench.installation import servers
 
 PATIENCE = 600
 PROCESSES = 4
@@ -183,28 +184,9 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        database_url, broker_url = _servers(folder, stack)
+        database_url, broker_url = servers(folder, stack)
         figures = measure(database_url, broker_url, folder=folder, **vars(options))
         sys.stdout.write(f"{figures}\n")
-
-
-def _servers(folder: Path, stack: ExitStack) -> tuple[str, str]:
-    """A database and a broker of their own, and Django set up on them."""
-    from billing_portal.embedded import PostgresServer, ValkeyServer
-
-    servers = (PostgresServer(folder / "postgres"), ValkeyServer(folder / "valkey"))
-    urls = []
-    for server in servers:
-        urls.append(server.start())
-        stack.callback(server.stop)
-    os.environ |= {"DATABASE_URL": urls[0], "REDIS_URL": urls[1], "SANDBOX": "true"}
-    os.environ["DJANGO_SETTINGS_MODULE"] = "billing_portal.settings.development"
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", verbosity=0)
-    return urls[0], urls[1]
 
 
 if __name__ == "__main__":

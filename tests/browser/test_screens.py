@@ -4,12 +4,14 @@ another host, nothing wider than the window. SCREENSHOTS names a folder that pic
 import os
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from billing_portal.accounts.models import Role
+from invoicing.invoices.links import page_url
 from tests.browser.conftest import Watch, sign_in
 from tests.portal.scene import Scene
 from tests.portal.test_screens import PAGES
@@ -38,6 +40,9 @@ def test_screens(
         page.goto(address(scene))
         _look(page, name, scheme, size)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is wider than the window"
+    page.goto(urlsplit(page_url(scene.invoices["payment-failed"])).path)  # what its customer sees
+    _look(page, "customer's page of an invoice", scheme, size)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     context.close()
     assert watch.complaints == []
 

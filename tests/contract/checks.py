@@ -17,7 +17,8 @@ from tests.contract.endpoints import require_endpoint, split_path
 from tests.contract.expansion import at_path, check_expand
 from tests.contract.findings import Issue, Report
 from tests.contract.forms import as_list, decode_form
-from tests.contract.values import Checker, kind_of
+from tests.contract.scalars import kind_of
+from tests.contract.values import Checker
 
 # Parameters that Stripe takes although the SDK's types do not list them.
 UNTYPED_PARAMS = {

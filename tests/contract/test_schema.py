@@ -22,8 +22,9 @@ from customers.actors import STRIPE
 from customers.events.dispatch import dispatch
 from customers.models import Customer, Vendor
 from customers.settings.policy import SETTING_NAMES
-from invoicing.models import Payment
+from invoicing.models import BillingCycle, Invoice, Payment, Subscription
 from invoicing.usage.readings import FIELDS
+from payments.sandbox.models import ApiKey
 from payments.stripe.connect import attach
 from payments.stripe.methods import credential, refresh
 from tests.api.client import Api, answer
@@ -250,6 +251,9 @@ def _payment_methods(api: Api, stripe_sandbox: StripeSandbox) -> None:
     api.post("/customers/acme/setup_intent")
     api.post("/customers/acme/payment_method_link")
     api.post("/customers/acme/billing_portal_link")
+    ApiKey.objects.create(secret="sk_test_the_vendors_own", account_id=stripe_sandbox.account)
+    own = {"auth_token": "sk_test_the_vendors_own", "publishable_key": "pk_test_the_vendors_own"}
+    api.post("/payment_gateway_credentials", own)
     api.post("/customers/acme/payment_gateway_credentials/sync")
     api.get("/customers/acme/payment_gateway_credentials/sync")
     api.get("/ecp/payment_method", {"customer_name": "acme"})
@@ -262,6 +266,8 @@ def _settings(api: Api) -> None:
     api.put("/billing_settings", {"upcoming_reminder_days_array": [7, 1]})
     api.get("/billing_settings")
     api.delete("/billing_settings")
+    api.get("/next_invoice_number")
+    api.put("/next_invoice_number", {"next_number": 42})
     api.post("/customers/acme/billing_settings", {"charges_enabled": True, "customer_invoice_detail_level": "SUMMARY"})
     api.put("/customers/acme/billing_settings", {"charges_enabled": None, "days_until_due": 14})
     api.get("/customers/acme/billing_settings")
@@ -272,6 +278,7 @@ def _subscription(api: Api) -> None:
     api.post("/customers/acme/subscriptions", {"price_plan_name": "basic", "price_plan_tag": "first"})
     api.get("/customers/acme/subscriptions")
     api.get("/customers/acme/active_subscription")
+    api.get("/invoices/upcoming")
     component = answer(api.get("/price_plans/basic/first"))["metered_components"][0]["external_uuid"]
     of_one = {"discount_type": "FLAT", "amount": 5, "scope": "METERED_COMPONENT", "metered_component_uuid": component}
     of_all = {"discount_type": "PERCENT", "amount": 10, "scope": "INVOICE_TOTAL"}
@@ -328,7 +335,16 @@ def _invoices(api: Api) -> None:
     api.post(f"/invoices/{pushed.uuid}/retries")
     waiting = InvoiceFactory(customer=acme, is_approved=False)
     sent = InvoiceFactory(customer=acme, status="INVOICE_ISSUED", next_action="", next_action_at=None)
+    api.post("/customers/acme/invoices", {"line_items": [{"name": "Workshop", "unit_price": 45000}]})
+    api.post("/invoices/bulk", {"action": "approve", "invoice_ids": [str(waiting.uuid), str(paid.uuid)]})
+    Invoice.objects.filter(pk=waiting.pk).update(is_approved=False)
+    api.post(f"/invoices/{waiting.uuid}/pause", {"reason": "A question."})
+    api.post(f"/invoices/{waiting.uuid}/resume")
     api.post(f"/invoices/{waiting.uuid}/approve")
+    ended = Subscription.objects.of(api.vendor).get(customer=acme, expired_at=None).cycles.get(index=0)
+    BillingCycle.objects.filter(pk=ended.pk).update(next_action="", next_action_at=None, ended_at=timezone.now())
+    again = InvoiceFactory.create(customer=acme, number="", cycle=ended, subscription=ended.subscription)
+    api.post(f"/invoices/{again.uuid}/regenerate")
     api.post(f"/invoices/{waiting.uuid}/due_date", {"due_date": None})
     api.post(f"/invoices/{sent.uuid}/payments", {"amount": 1, "method": "Bank transfer", "reference": "4711"})
     api.post(f"/invoices/{waiting.uuid}/void", {"reason": "A duplicate."})

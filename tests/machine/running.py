@@ -16,6 +16,7 @@ import requests
 
 from billing_portal.machine.environment import PROJECT
 from billing_portal.machine.ports import free_port
+from tests.contract.traffic import Traffic
 
 START_SECONDS = 120
 
@@ -26,11 +27,12 @@ class Up:
     def __init__(self, data: Path, port: int) -> None:
         self.data, self.port = data, port
         self.log = data.parent / f"up-{port}.log"
+        self.record = data.parent / f"stripe-{port}.jsonl"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "up", "--data", str(data), "--port", str(port)],
                 cwd=PROJECT,
-                env=environment(),
+                env={**environment(), "SANDBOX_RECORD": str(self.record)},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
@@ -54,6 +56,11 @@ class Up:
             assert self.process.poll() is None, f"up ended:\n{self.log.read_text()}"
             assert time.monotonic() < deadline, f"not within {seconds} s:\n{self.log.read_text()}"
             time.sleep(0.1)
+
+    def traffic(self) -> Traffic:
+        """What its sandbox was asked and what it answered. A process that was killed may have left half a line."""
+        text = self.record.read_text() if self.record.exists() else ""
+        return Traffic([json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")])
 
     def answers(self) -> bool:
         try:
@@ -82,3 +89,5 @@ def start(tmp_path: Path) -> Iterator[Callable[[], Up]]:
         if run.process.poll() is None:
             run.process.terminate()
             run.process.wait(20)
+    for run in runs:
+        assert run.traffic().problems() == []

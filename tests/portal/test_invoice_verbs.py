@@ -12,8 +12,8 @@ from billing_portal.accounts.roles import allows
 from billing_portal.portal.invoice_verbs import ACTS, BUTTONS
 from customers.events.models import Event
 from invoicing.invoices.verbs import InvoiceVerb
-from invoicing.models import Invoice
-from tests.factories import VendorFactory
+from invoicing.models import BillingCycle, Invoice
+from tests.factories import SubscriptionFactory, VendorFactory
 from tests.portal.scene import Scene, collect, make_operator
 
 SignedIn = Callable[..., Client]
@@ -27,9 +27,31 @@ def allowing(scene: Scene, verb: InvoiceVerb) -> Invoice:
         return collect(scene)
     if verb == InvoiceVerb.RECORD_PAYMENT:
         return scene.invoices["late"]
+    if verb == InvoiceVerb.RESUME:
+        held = scene.invoices["approval"]
+        held.paused_at = held.generated_at
+        held.save(update_fields=["paused_at"])
+        return held
+    if verb == InvoiceVerb.REGENERATE:
+        return with_cycle(scene.invoices["approval"])
     if verb in (InvoiceVerb.PAY, InvoiceVerb.MARK_UNCOLLECTIBLE):
         return scene.invoices["issued"]
     return scene.invoices["late" if verb == InvoiceVerb.SEND else "approval"]
+
+
+def with_cycle(invoice: Invoice) -> Invoice:
+    """As one that was generated at the end of a billing cycle."""
+    invoice.cycle = BillingCycle.objects.create(
+        vendor=invoice.vendor,
+        customer=invoice.customer,
+        subscription=SubscriptionFactory(customer=invoice.customer, expired_at=invoice.period_end),
+        index=0,
+        start=invoice.period_start,
+        end=invoice.period_end,
+        ended_at=invoice.period_end,
+    )
+    invoice.save(update_fields=["cycle"])
+    return invoice
 
 
 def refusing(scene: Scene, verb: InvoiceVerb) -> Invoice:
@@ -160,7 +182,14 @@ def test_only_buttons_that_would_work_are_shown(scene: Scene, signed_in: SignedI
     assert offered(Role.READ_ONLY, "approval") == set()
     assert offered(Role.OWNER, "acme-january") == {"send", "record_payment"}
     assert offered(Role.SUPPORT, "late") == {"send"}
-    assert offered(Role.OWNER, "issued") == {"pay", "mark_paid", "record_payment", "void", "mark_uncollectible"}
+    assert offered(Role.OWNER, "issued") == {
+        "pay",
+        "pause",
+        "mark_paid",
+        "record_payment",
+        "void",
+        "mark_uncollectible",
+    }
 
 
 def test_refunding_a_part(scene: Scene, signed_in: SignedIn) -> None:

@@ -1,5 +1,6 @@
 """Settings -> Invoicing & Payments, and a customer's overrides."""
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -200,6 +201,55 @@ def test_overrides_need_their_permission(scene: Scene, signed_in: SignedIn, role
     sent.pop("enabled")
     assert client.post(reverse("portal:customer_settings", args=["wayne"]), sent).status_code == 403
     assert BillingSettingsOverride.objects.filter(customer=scene.customers["wayne"]).exists()
+
+
+def test_the_number_and_the_memo_are_shown_while_they_are_typed(scene: Scene, signed_in: SignedIn) -> None:
+    client = signed_in()
+    sent = vendor_form(client) | {
+        "invoice_number_pattern": "NW/{year}/{number:04}",
+        "invoice_memo": "For {customer_display_name}, {billing_cycle_start} to {billing_cycle_end}. {thanks}",
+        "payment_grace_period_length": "9",
+    }
+    events = Event.objects.count()
+    page = client.post(reverse("portal:preview_settings"), sent).content.decode()
+    assert "NW/2026/0001" in page
+    assert "For Acme Inc., 2026-03-01 to 2026-03-31. {thanks}" in page
+    assert "{thanks} is not a variable of the memo and stays as typed." in page
+    announced = re.search(r"Saving moves (\d+) planned invoice", page)
+    assert announced
+    assert Event.objects.count() == events
+    assert vendor_policy(scene.vendor).invoice_memo != sent["invoice_memo"]
+
+    wrong = client.post(reverse("portal:preview_settings"), sent | {"invoice_number_pattern": "NW-{year}"})
+    assert "Give {number} exactly once" in wrong.content.decode()
+    saved = client.post(reverse("portal:billing_settings"), sent, follow=True).content.decode()
+    assert re.search(rf"{announced[1]} planned invoices? moved", saved)
+    name = next(iter(scene.customers.values())).name
+    own = override_form(client, name) | {"enabled": "on", "own_invoice_memo": "on", "invoice_memo": "{customer_name}!"}
+    assert f"{name}!" in client.post(reverse("portal:preview_override", args=[name]), own).content.decode()
+
+
+def test_each_change_is_listed_with_who_made_it(scene: Scene, signed_in: SignedIn) -> None:
+    client = signed_in()
+    client.post(reverse("portal:billing_settings"), vendor_form(client) | {"days_until_due": "45"})
+    page = client.get(reverse("portal:billing_settings")).content.decode()
+    assert "Days until due: not set → 45." in page
+    assert scene.operators[Role.OWNER].email in page[page.index("Billing settings changed") :]
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_the_next_number_is_for_those_who_may_change_settings(scene: Scene, signed_in: SignedIn, role: Role) -> None:
+    client = signed_in(role)
+    response = client.post(reverse("portal:set_next_number"), {"next_number": "500"})
+    page = client.get(reverse("portal:billing_settings")).content.decode()
+    if role == Role.OWNER:
+        assert response.status_code == 302
+        assert "The next invoice is INV-00500." in page
+        refused = client.post(reverse("portal:set_next_number"), {"next_number": "499"}, follow=True)
+        assert "Give 500 or more" in refused.content.decode()
+    else:
+        assert response.status_code == 403
+        assert "INV-00500" not in page
 
 
 def test_what_is_wrong_with_the_logo_is_said_beside_it(scene: Scene, signed_in: SignedIn) -> None:

@@ -106,6 +106,14 @@ def test_what_is_odd_is_said(scene: Scene, signed_in: SignedIn) -> None:
     page = signed_in().get(reverse(LIST)).content.decode()
     assert "refused 2 deliveries because of the signature" in page
     assert "1 event came in API version 2020-08-27" in page
+    card = signed_in().get(reverse("portal:billing_settings")).content.decode()
+    assert 'Events came in another API version than ours: <span class="bp-mono">2020-08-27</span>.' in card
+
+
+def test_nothing_odd_is_not_said(scene: Scene, signed_in: SignedIn) -> None:
+    receive(scene)
+    for name in (LIST, "portal:billing_settings"):
+        assert "API version" not in signed_in().get(reverse(name)).content.decode()
 
 
 @pytest.mark.parametrize("role", [Role.SUPPORT, Role.READ_ONLY])

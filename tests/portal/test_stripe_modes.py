@@ -63,14 +63,14 @@ def test_the_switch_chooses_and_nothing_mixes(scene: Scene, browser: Client, str
     live = StripeConnection.objects.of(scene.vendor).get(livemode=True)
     assert Connection.objects.filter(livemode=True).exists()
     gateway = StripeGateway()
-    assert gateway.acting_account(scene.vendor.pk) == f"{account}/test"
+    assert gateway.acting_account(scene.vendor.pk) == f"{account}/test/{scene.vendor.pk}"
     issued = gateway.issue_invoice(order_for(wonka, 500), idempotency_key="one", remember=lambda found: None)
 
     shown = page(browser)
     assert "Use the live account?" in shown
     assert "Not issued yet: 3 invoices. They are issued through the other account." in shown
     browser.post(reverse("portal:stripe_switch", args=["live"]))
-    assert gateway.acting_account(scene.vendor.pk) == f"{account}/live"
+    assert gateway.acting_account(scene.vendor.pk) == f"{account}/live/{scene.vendor.pk}"
     assert customers.credential(wonka) is None
     with pytest.raises(GatewayRejected, match="no Stripe customer"):
         gateway.issue_invoice(order_for(wonka, 500), idempotency_key="two", remember=lambda found: None)
@@ -78,9 +78,9 @@ def test_the_switch_chooses_and_nothing_mixes(scene: Scene, browser: Client, str
     assert (in_live.connection, in_live.external_id != in_test.external_id) == (live, True)
     assert StoredObject.objects.get(stripe_id=in_live.external_id).livemode is True
     # What was made in test mode is still acted on there.
-    assert gateway.fetch_invoice(f"{account}/test", issued.external_id).status == "draft"
+    assert gateway.fetch_invoice(f"{account}/test/{scene.vendor.pk}", issued.external_id).status == "draft"
     with pytest.raises(GatewayRejected):
-        gateway.fetch_invoice(f"{account}/live", issued.external_id)
+        gateway.fetch_invoice(f"{account}/live/{scene.vendor.pk}", issued.external_id)
 
     browser.post(reverse("portal:stripe_disconnect", args=["live"]))
     assert gateway.acting_account(scene.vendor.pk) == ""  # the other does not take over by itself

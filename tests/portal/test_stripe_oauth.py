@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from billing_portal.accounts.models import Membership, Role
 from customers.models import Event, Vendor
+from invoicing.gateways import GatewayUnavailable
 from payments.models import StripeConnection, StripeCustomer
 from payments.sandbox.models import Connection, OAuthCode
 from tests.factories import VendorFactory
@@ -197,6 +198,57 @@ def test_an_account_of_another_vendor(desk: Desk) -> None:
     assert refused.status_code == 409
     assert "This account belongs to another vendor here" in text(refused)
     assert desk.connections() == []
+
+
+GIVEN_BACK = "The access that was granted just now was given back."
+
+
+@pytest.mark.parametrize(
+    ("user", "answer", "is_given_back"),
+    [
+        ("nobody", {"scope": "read_only"}, True),
+        ("nobody", {"livemode": True}, True),
+        ("another vendor", {}, False),
+        ("another vendor, live", {"scope": "read_only"}, False),
+        ("the same vendor, another account", {}, True),
+    ],
+)
+def test_access_that_was_granted_for_nothing_is_given_back(
+    desk: Desk, user: str, answer: dict[str, Any], is_given_back: bool
+) -> None:
+    from payments.stripe.client import PlatformClient
+
+    visit = leave(desk.browser)
+    given = visit.answer(desk.account)
+    now, redeem = timezone.now(), PlatformClient.exchange_code
+    if "another vendor" in user:
+        live = {"livemode": user.endswith("live")}
+        StripeConnection.objects.create(vendor=VendorFactory(), account_id=desk.account, connected_at=now, **live)
+    elif "same vendor" in user:
+        StripeConnection.objects.create(vendor=desk.scene.vendor, account_id="acct_first", connected_at=now)
+
+    def redeemed(self: PlatformClient, code: str) -> Any:
+        return {**redeem(self, code), **answer}
+
+    with mock.patch.object(PlatformClient, "exchange_code", redeemed):
+        refused = visit.come_back(given)
+    assert refused.status_code == 409
+    assert Connection.objects.filter(account=desk.account).exists() is not is_given_back
+    assert (GIVEN_BACK in text(refused)) is is_given_back
+
+
+def test_what_cannot_be_given_back_is_not_said_to_be(desk: Desk) -> None:
+    visit = leave(desk.browser)
+    given = visit.answer(desk.account)
+    refusal = GatewayUnavailable("Stripe did not answer.")
+    usual = {"stripe_user_id": desk.account, "livemode": False, "scope": "read_only"}
+    with (
+        mock.patch("payments.stripe.client.PlatformClient.exchange_code", return_value=usual),
+        mock.patch("payments.stripe.client.PlatformClient.deauthorize", side_effect=refusal),
+    ):
+        refused = visit.come_back(given)
+    assert refused.status_code == 409
+    assert "given back" not in text(refused)
 
 
 def test_another_account_in_the_same_mode(desk: Desk) -> None:

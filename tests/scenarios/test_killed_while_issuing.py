@@ -45,7 +45,7 @@ def due_invoice(customer) -> Invoice:
 def step(invoice: Invoice, real_now) -> None:
     """What a tick and a worker do with one due invoice."""
     token, ids = claim(Invoice.objects.filter(pk=invoice.pk), real_now=real_now, lease=LEASE, limit=1)
-    assign_numbers(invoice.vendor, ids)
+    assign_numbers(invoice.vendor, ids, real_now=real_now)
     for pk in ids:
         advance.perform(pk, token, real_now=real_now)
 

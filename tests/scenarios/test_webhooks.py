@@ -14,8 +14,8 @@ from customers.directory import NewCustomer, create_customer, delete_customer, u
 from customers.events.endpoints import send_test
 from customers.events.models import PUBLIC_KINDS, EventKind
 from customers.models import WebhookEndpoint
-from invoicing.invoices import collection, disputes, lifecycle
-from invoicing.invoices.ledger import Dispute
+from invoicing.invoices import collection, disputes, lifecycle, refunds
+from invoicing.invoices.ledger import Dispute, Refund
 from invoicing.invoices.states import InvoiceStatus
 from invoicing.subscriptions.verbs import end_subscription
 from payments.stripe.customers import generate
@@ -78,6 +78,10 @@ def tell(world, kind: EventKind) -> None:
         disputes.tell(dispute, kind, now=when["now"], real_now=when["real_now"])
     elif kind in (EventKind.INVOICE_PARTLY_PAID, EventKind.INVOICE_OVERPAID):
         collection.tell_amount(invoice, kind, 500, **by(world))
+    elif kind == EventKind.INVOICE_REFUNDED:
+        when = by(world)
+        refund = Refund(invoice=invoice, amount=500, actor_kind="operator", actor_label="Olivia")
+        refunds.tell(refund, kind, now=when["now"], real_now=when["real_now"])
     else:
         lifecycle.note_fact(invoice, kind, **by(world))
 

@@ -90,6 +90,7 @@ class InvoiceAnswer(TypedDict):
     amount_paid: int
     amount_remaining: int
     amount_credited: Annotated[int, "Taken off by Stripe's credit notes before it was paid."]
+    amount_from_balance: Annotated[int, "Covered by the customer's balance in Stripe; negative: added to it."]
     amount_overpaid: Annotated[
         int, "Paid beyond what was due. What Stripe collected of it is the customer's credit there."
     ]
@@ -111,6 +112,9 @@ class InvoiceAnswer(TypedDict):
     pdf_url: Annotated[str, "Opens the PDF without an API key."]
     next_action: Annotated[str | None, "What happens next by itself, or awaits a person."]
     next_action_at: datetime | None
+    paused_at: Annotated[datetime | None, "Since when a person holds it back."]
+    paused_by: str
+    pause_reason: str
     last_error: Annotated[str, "Why the next action did not succeed so far; empty where nothing went wrong."]
     available_actions: list[InvoiceVerb]
     payments: Annotated[list[PaymentAnswer], "Every attempt to collect it, newest first."]
@@ -174,6 +178,7 @@ def invoice_shape(invoice: Invoice) -> InvoiceAnswer:
         "amount_paid": invoice.amount_paid,
         "amount_remaining": invoice.amount_remaining,
         "amount_credited": invoice.amount_credited,
+        "amount_from_balance": invoice.amount_from_balance,
         "amount_overpaid": invoice.amount_overpaid,
         "amount_disputed": invoice.amount_disputed,
         "amount_refunded": invoice.amount_refunded,
@@ -193,6 +198,9 @@ def invoice_shape(invoice: Invoice) -> InvoiceAnswer:
         "pdf_url": pdf_url(invoice),
         "next_action": invoice.next_action or None,
         "next_action_at": invoice.next_action_at,
+        "paused_at": invoice.paused_at,
+        "paused_by": invoice.paused_by,
+        "pause_reason": invoice.pause_reason,
         "last_error": invoice.last_error,
         "available_actions": available_actions(invoice),
         "payments": [payment_shape(payment) for payment in payments],

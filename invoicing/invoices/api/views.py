@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
+from uuid import UUID
 
 from django.db.models import prefetch_related_objects
 from django.http import HttpResponse, HttpResponseBase
@@ -16,7 +17,7 @@ from customers.api.paging import linked
 from customers.api.schema import documented
 from customers.errors import Conflict, Missing
 from customers.money import LARGEST_MINOR
-from invoicing.invoices import by_hand, due_dates, lifecycle, refunds
+from invoicing.invoices import by_hand, due_dates, lifecycle, pausing, refunds, regeneration
 from invoicing.invoices.api.paging import LIMIT, InvoiceQuery, matching, page_of
 from invoicing.invoices.api.shapes import (
     InvoiceAnswer,
@@ -24,11 +25,14 @@ from invoicing.invoices.api.shapes import (
     invoice_shape,
     past_invoice_shape,
 )
+from invoicing.invoices.bulk import BULK_VERBS, MOST, act_on_many
 from invoicing.invoices.documents.model import DocumentError
 from invoicing.invoices.links import pdf_of, read_token
 from invoicing.invoices.methods import checked_method
 from invoicing.invoices.models import Invoice
+from invoicing.invoices.one_off import OneOff, OneOffLine, create_one_off
 from invoicing.invoices.states import InvoiceStatus
+from invoicing.invoices.verbs import InvoiceVerb
 
 BY_API = "Set over the API."
 
@@ -57,6 +61,39 @@ class InvoicesView(InvoiceVendorView):
             **page.offsets,
         }
         return linked(self, done(answer), page.offsets)
+
+
+class BulkInput(StrictSerializer):
+    action = serializers.ChoiceField(choices=[verb.value for verb in BULK_VERBS])
+    invoice_ids = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=MOST)
+    reason = serializers.CharField(
+        required=False, default=BY_API, max_length=500, help_text="Kept in the timeline of each that is voided."
+    )
+
+
+class BulkAnswer(TypedDict):
+    invoice_id: str
+    success: bool
+    message: Annotated[str, "Why it was refused; empty where it was done."]
+
+
+class BulkView(InvoiceVendorView):
+    @documented("act_on_invoices", body=BulkInput, answer=list[BulkAnswer])
+    def post(self, request: Request) -> Response:
+        """Approve, push or void many. What is refused for one hinders none of the others; the answer has a result for
+        each, in the order they were given."""
+        given = self.read(BulkInput)
+        rows = Invoice.objects.of(self.vendor).select_related("customer", "vendor")
+        found = {invoice.uuid: invoice for invoice in rows.filter(uuid__in=given["invoice_ids"])}
+        wanted = dict.fromkeys(given["invoice_ids"])
+        known = [found[uuid] for uuid in wanted if uuid in found]
+        outcomes = act_on_many(known, InvoiceVerb(given["action"]), reason=given["reason"], **self.by)
+        refusals = {outcome.invoice.uuid: outcome.refusal for outcome in outcomes}
+        return done([_bulk_shape(uuid, refusals.get(uuid, f"There is no invoice {str(uuid)!r}.")) for uuid in wanted])
+
+
+def _bulk_shape(uuid: UUID, refusal: str) -> BulkAnswer:
+    return {"invoice_id": str(uuid), "success": not refusal, "message": refusal}
 
 
 class InvoiceView(InvoiceVendorView):
@@ -150,6 +187,16 @@ class PaymentsView(InvoiceVendorView):
         return done(invoice_shape(paid))
 
 
+class RegenerateView(InvoiceVendorView):
+    @documented("regenerate_invoice", answer=InvoiceAnswer)
+    def post(self, request: Request, uuid: str) -> Response:
+        """Before it is issued: a new invoice for the same billing cycle takes its place, made of what is known now. It
+        has an id of its own."""
+        invoice = self.invoice(uuid)
+        self.read(StrictSerializer)
+        return done(invoice_shape(regeneration.regenerate(invoice, **self.by)))
+
+
 class SendView(InvoiceVendorView):
     @documented("send_invoice", answer=InvoiceAnswer, status=202)
     def post(self, request: Request, uuid: str) -> Response:
@@ -159,17 +206,35 @@ class SendView(InvoiceVendorView):
         return done(invoice_shape(lifecycle.send(invoice, **self.by)), status=202)
 
 
-class VoidInput(StrictSerializer):
+class ReasonInput(StrictSerializer):
     reason = serializers.CharField(default=BY_API, max_length=500, help_text="Kept in the invoice's timeline.")
 
 
 class VoidView(InvoiceVendorView):
-    @documented("void_invoice", body=VoidInput, answer=InvoiceAnswer)
+    @documented("void_invoice", body=ReasonInput, answer=InvoiceAnswer)
     def post(self, request: Request, uuid: str) -> Response:
         """Cancel an unpaid invoice for good, in Stripe too."""
         invoice = self.invoice(uuid)
-        reason = self.read(VoidInput)["reason"]
+        reason = self.read(ReasonInput)["reason"]
         return done(invoice_shape(lifecycle.void(invoice, reason=reason, **self.by)))
+
+
+class PauseView(InvoiceVendorView):
+    @documented("pause_invoice", body=ReasonInput, answer=InvoiceAnswer)
+    def post(self, request: Request, uuid: str) -> Response:
+        """Hold back its issue, our retries and reminders until it is resumed. What Stripe does by itself goes on."""
+        invoice = self.invoice(uuid)
+        reason = self.read(ReasonInput)["reason"]
+        return done(invoice_shape(pausing.pause(invoice, reason=reason, **self.by)))
+
+
+class ResumeView(InvoiceVendorView):
+    @documented("resume_invoice", answer=InvoiceAnswer)
+    def post(self, request: Request, uuid: str) -> Response:
+        """Let it go on where it was. What fell due meanwhile is done at once."""
+        invoice = self.invoice(uuid)
+        self.read(StrictSerializer)
+        return done(invoice_shape(pausing.resume(invoice, **self.by)))
 
 
 class StatusInput(StrictSerializer):
@@ -275,6 +340,30 @@ def _with_money(invoices: list[Invoice]) -> None:
     prefetch_related_objects([invoice for invoice in invoices if invoice.dispute_state], "disputes")
 
 
+class OneOffLineInput(StrictSerializer):
+    name = serializers.CharField(max_length=256)
+    unit_price = serializers.DecimalField(
+        max_digits=24, decimal_places=12,
+        help_text="Minor units, may be fractional; negative where something is taken off.",
+    )  # fmt: skip
+    quantity = serializers.DecimalField(max_digits=24, decimal_places=12, required=False, help_text="1 if left out.")
+    description = serializers.CharField(required=False, default="", allow_blank=True, max_length=2000)
+
+
+class OneOffInput(StrictSerializer):
+    line_items = OneOffLineInput(many=True, help_text="They may not add up to less than nothing.")
+    memo = serializers.CharField(required=False, default="", allow_blank=True, max_length=5000)
+    due_date = serializers.DateField(
+        required=False, allow_null=True, default=None, help_text="The last day to pay; by the settings if left out."
+    )
+    currency = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=3, help_text="The customer's, or else the vendor's."
+    )
+    issue_now = serializers.BooleanField(
+        required=False, default=False, help_text="Approved and issued at once, without the payment grace period."
+    )
+
+
 class CustomerInvoicesView(InvoiceVendorView):
     @documented("list_customer_invoices", query=InvoiceQuery, answer=list[InvoiceAnswer])
     def get(self, request: Request, name: str) -> Response:
@@ -285,3 +374,10 @@ class CustomerInvoicesView(InvoiceVendorView):
         page = page_of(rows.prefetch_related("line_items"), query, limit=query.get("limit"))
         _with_money(page.invoices)
         return linked(self, done([invoice_shape(invoice) for invoice in page.invoices]), page.offsets)
+
+    @documented("create_invoice", body=OneOffInput, answer=InvoiceAnswer)
+    def post(self, request: Request, name: str) -> Response:
+        """A one-off invoice with lines of its own. It goes the way of every other, or is issued at once."""
+        customer, given = self.customer(name), self.read(OneOffInput)
+        lines = [OneOffLine(**line) for line in given.pop("line_items")]
+        return done(invoice_shape(create_one_off(customer, OneOff(lines=lines, **given), **self.by)))

@@ -74,10 +74,13 @@ def retrieve(scope: Scope, params: Params, id: str) -> JSON:
     return store.get(scope, "customer", id).data
 
 
-@endpoint("POST", "/v1/customers/{id}", FIELDS)
+@endpoint("POST", "/v1/customers/{id}", {**FIELDS, "default_source": Text()})
 def update(scope: Scope, params: Params, id: str) -> JSON:
     row = usable(store.lock(scope, "customer", id))
     changes = _changes(scope, row.data, params)
+    if "default_source" in params:
+        source = store.get(scope, "bank_account", params["default_source"], param="default_source")
+        changes["default_source"] = source.stripe_id
     wanted = changes.pop("balance", row.data["balance"])
     balance.move(scope, row, wanted - row.data["balance"], "adjustment", currency=row.data["currency"] or "usd")
     if "invoice_settings" in params:

@@ -11,6 +11,7 @@ from payments.sandbox.routing import endpoint
 from payments.sandbox.scope import JSON, Scope
 
 MOST = 99_999_999
+CAPTURE = ("automatic", "automatic_async", "manual")
 CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 REASONS = ("abandoned", "duplicate", "fraudulent", "requested_by_customer")
 OFF_SESSION = Either(kinds=(Flag(), Text(choices=("one_off", "recurring"))))
@@ -26,6 +27,7 @@ OFF_SESSION = Either(kinds=(Flag(), Text(choices=("one_off", "recurring"))))
         "automatic_payment_methods": Hash(
             fields={"enabled": Flag(required=True), "allow_redirects": Text(choices=("always", "never"))}
         ),
+        "capture_method": Text(choices=CAPTURE),
         "confirm": Flag(),
         "customer": Text(),
         "description": Text(longest=1000),
@@ -85,13 +87,38 @@ def confirm(scope: Scope, params: Params, id: str) -> JSON | StripeError:
     return error or store.get(scope, "payment_intent", id).data
 
 
+@endpoint(
+    "POST",
+    "/v1/payment_intents/{id}/capture",
+    {"amount_to_capture": Whole(least=1), "metadata": Metadata(), "statement_descriptor": Text(longest=22)},
+)
+def capture(scope: Scope, params: Params, id: str) -> JSON:
+    """Take what was held, or part of it; the rest is let go."""
+    intent = store.lock(scope, "payment_intent", id)
+    if intent.status != "requires_capture":
+        raise _unexpected_state(intent, "captured")
+    amount: int = params.get("amount_to_capture") or intent.data["amount_capturable"]
+    if amount > intent.data["amount_capturable"]:
+        raise bad_request(
+            f"The payment could not be captured because the requested capture amount is greater than the amount you "
+            f"can capture for this charge ({intent.data['amount_capturable']}).",
+            code="amount_too_large",
+            param="amount_to_capture",
+        )
+    changes = {"metadata": merged_metadata(intent.data["metadata"], params["metadata"])} if "metadata" in params else {}
+    charging.capture(scope, intent, amount, changes)
+    return intent.data
+
+
 @endpoint("POST", "/v1/payment_intents/{id}/cancel", {"cancellation_reason": Text(choices=REASONS)})
 def cancel(scope: Scope, params: Params, id: str) -> JSON:
     intent = store.lock(scope, "payment_intent", id)
     if intent.hidden.get("invoice"):
         raise bad_request("You cannot cancel a PaymentIntent that was created by an invoice. Void the invoice instead.")
-    if intent.status not in CONFIRMABLE:
+    if intent.status not in (*CONFIRMABLE, "requires_capture"):
         raise _unexpected_state(intent, "canceled")
+    if intent.status == "requires_capture":
+        charging.let_go(scope, intent)
     charging.cancel(scope, intent, params.get("cancellation_reason"))
     return intent.data
 
@@ -127,6 +154,7 @@ def _check_confirmation(params: Params) -> None:
 
 def _fields(scope: Scope, params: Params, method: StoredObject | None) -> JSON:
     given = (
+        "capture_method",
         "description",
         "receipt_email",
         "setup_future_usage",

@@ -29,7 +29,11 @@ DELAY = timedelta(hours=1)
     },
 )
 def create(scope: Scope, params: Params) -> JSON:
-    charge = _charge(scope, params)
+    return give_back(scope, _charge(scope, params), params)
+
+
+def give_back(scope: Scope, charge: StoredObject, params: Params) -> JSON:
+    """Of a locked charge."""
     amount = _amount(charge.data, params.get("amount"))
     fate = _fate(scope, charge)
     data = {

@@ -81,3 +81,27 @@ def card(brand: str, last4: str, exp_month: int, exp_year: int, fingerprint: str
         "three_d_secure_usage": {"supported": True},
         "wallet": None,
     }
+
+
+def bank_account(customer: str, *, is_verified: bool) -> JSON:
+    """Stripe's own test account, as a source."""
+    return {
+        "object": "bank_account",
+        "account": None,
+        "account_holder_name": "Jane Austen",
+        "account_holder_type": "individual",
+        "account_type": None,
+        "available_payout_methods": None,
+        "bank_name": "STRIPE TEST BANK",
+        "country": "US",
+        "currency": "usd",
+        "customer": customer,
+        "default_for_currency": None,
+        "fingerprint": "1JWtPxqbdX5Gamtz",
+        "future_requirements": None,
+        "last4": "6789",
+        "metadata": {},
+        "requirements": None,
+        "routing_number": "110000000",
+        "status": "verified" if is_verified else "new",
+    }

@@ -31,9 +31,9 @@ from invoicing.invoices.advance import perform
 from invoicing.invoices.collection import settle
 from invoicing.invoices.states import InvoiceStatus
 from invoicing.invoices.verbs import InvoiceVerb, available_actions
-from invoicing.models import Invoice, LineItem, OutgoingEmail, Payment
+from invoicing.models import BillingCycle, Invoice, LineItem, OutgoingEmail, Payment
 from tests.api.client import Api
-from tests.factories import CustomerFactory, InvoiceFactory, LineItemFactory, VendorFactory
+from tests.factories import START, CustomerFactory, InvoiceFactory, LineItemFactory, SubscriptionFactory, VendorFactory
 from tests.portal.scene import make_operator
 
 pytestmark = pytest.mark.django_db
@@ -51,9 +51,12 @@ UNPAID = {*UNISSUED, *OUT, S.UNCOLLECTIBLE}
 ALLOWED: Mapping[InvoiceVerb, tuple[set[InvoiceStatus], set[InvoiceStatus]]] = {
     V.APPROVE: (UNISSUED, UNISSUED),
     V.PUSH: (UNISSUED, {*UNISSUED, S.PAYMENT_FAILED}),
+    V.PAUSE: ({*UNISSUED, *OUT}, {*UNISSUED, *OUT}),
+    V.RESUME: (set(), set()),
     V.PAY: (set(), {*OUT, S.UNCOLLECTIBLE}),
     V.CHANGE_DUE_DATE: (UNISSUED, UNISSUED),
     V.SEND: ({*OUT, S.PAID, S.UNCOLLECTIBLE}, OUT),
+    V.REGENERATE: (UNISSUED, UNISSUED),
     V.MARK_PAID: (UNPAID, UNPAID),
     V.RECORD_PAYMENT: ({*UNPAID, S.PAID}, {*UNPAID, S.PAID}),
     V.VOID: (UNPAID, UNPAID),
@@ -66,22 +69,24 @@ ALLOWED: Mapping[InvoiceVerb, tuple[set[InvoiceStatus], set[InvoiceStatus]]] = {
 BY_API: Mapping[InvoiceVerb, Callable[[Api, Invoice], Any]] = {
     V.APPROVE: lambda api, i: api.post(f"/invoices/{i.uuid}/approve"),
     V.PUSH: lambda api, i: api.post(f"/invoices/{i.uuid}/retries"),
+    V.PAUSE: lambda api, i: api.post(f"/invoices/{i.uuid}/pause"),
+    V.RESUME: lambda api, i: api.post(f"/invoices/{i.uuid}/resume"),
     V.PAY: lambda api, i: api.post(f"/invoices/{i.uuid}/pay"),
     V.CHANGE_DUE_DATE: lambda api, i: api.post(f"/invoices/{i.uuid}/due_date", {"due_date": "2026-03-31"}),
+    V.REGENERATE: lambda api, i: api.post(f"/invoices/{i.uuid}/regenerate"),
     V.SEND: lambda api, i: api.post(f"/invoices/{i.uuid}/send"),
     V.MARK_PAID: lambda api, i: api.post(f"/invoices/{i.uuid}/status", {"status": "INVOICE_PAID"}),
     V.RECORD_PAYMENT: lambda api, i: api.post(f"/invoices/{i.uuid}/payments", {"amount": 1500, "method": "Wire"}),
     V.VOID: lambda api, i: api.post(f"/invoices/{i.uuid}/void", {"reason": "Set over the API."}),
     V.MARK_UNCOLLECTIBLE: lambda api, i: api.post(f"/invoices/{i.uuid}/status", {"status": "INVOICE_UNCOLLECTIBLE"}),
     V.DELETE: lambda api, i: api.delete(f"/invoices/{i.uuid}"),
-    V.REFUND: lambda api, i: api.post(
-        "/refund", {"invoice_uuid": str(i.uuid), "amount": 400, "reason": "Set over the API."}
-    ),
+    V.REFUND: lambda api, i: api.post("/refund", {"invoice_uuid": str(i.uuid), "amount": 400, **REASON}),
 }
 REASON: dict[str, Any] = {"reason": "Set over the API."}
 ARGUMENTS: Mapping[InvoiceVerb, dict[str, Any]] = {
     V.CHANGE_DUE_DATE: {"day": date(2026, 3, 31)},
     V.RECORD_PAYMENT: {"amount": 1500, "means": "Wire"},
+    V.PAUSE: REASON,
     V.VOID: REASON,
     V.MARK_UNCOLLECTIBLE: REASON,
     V.REFUND: {"amount": 400, **REASON},
@@ -112,6 +117,7 @@ class Desk:
             paid_at=at if state == S.PAID else None,
             voided_at=at if state == S.VOIDED else None,
             amount_paid=1000 if state == S.PAID else 0,
+            cycle=None if is_out else self.cycle(),
             **({"next_action": "", "next_action_at": None} if is_out else waiting),
             **({**held, "gateway_collection": "send_invoice"} if in_stripe else {}),
             **fields,
@@ -120,6 +126,17 @@ class Desk:
         if in_stripe and state == S.PAID:
             Payment.objects.create(invoice=invoice, state="succeeded", amount=1000, external_id="py_1", occurred_at=at)
         return invoice
+
+    def cycle(self) -> BillingCycle:
+        return BillingCycle.objects.create(
+            vendor=self.vendor,
+            customer=self.customer,
+            subscription=SubscriptionFactory(customer=self.customer),
+            index=0,
+            start=START,
+            end=NOW - timedelta(days=5),
+            ended_at=NOW - timedelta(days=5),
+        )
 
     def by_api(self, verb: InvoiceVerb, invoice: Invoice) -> str:
         response = BY_API[verb](self.api, invoice)
@@ -152,7 +169,9 @@ def desk(db: None) -> Iterator[Desk]:
         yield Desk()
 
 
-UNLIKE = frozenset("id uuid message_id transaction_id actor_id actor_kind actor_label refund refund_id".split())
+UNLIKE = frozenset("id uuid message_id transaction_id refund refund_id invoice_id subject_id paused_by".split()) | {
+    f"actor_{part}" for part in ("id", "kind", "label")
+}
 
 
 def plain(value: Any) -> Any:
@@ -186,22 +205,28 @@ def test_every_verb_in_every_state(desk: Desk, state: InvoiceStatus, *, in_strip
     invoice = desk.invoice(state, in_stripe=in_stripe)
     assert set(ALLOWED) == set(BY_API) == set(V)
     assert set(available_actions(invoice)) == {verb for verb in V if state in ALLOWED[verb][in_stripe]}
-    before = traces()
     for verb in V:
-        ends = []
-        for way in (desk.by_api, desk.by_button, desk.by_schedule):
-            with taken_back():
-                ends.append((way(verb, Invoice.objects.get(pk=invoice.pk)), traces()))
-        refusals = {refusal for refusal, _ in ends}
-        assert len(refusals) == 1, (verb, refusals)
-        assert ends[0][1] == ends[1][1] == ends[2][1], verb
-        if state in ALLOWED[verb][in_stripe]:
-            assert refusals == {""}
-            assert ends[0][1] != before, verb
-        else:
-            [sentence] = refusals
-            assert sentence.startswith(("INV-1 ", "Invoice ", "The due date of ")), (verb, sentence)
-            assert ends[0][1] == before, verb
+        ask_everywhere(desk, verb, invoice, is_allowed=state in ALLOWED[verb][in_stripe])
+
+
+@pytest.mark.parametrize("state", sorted({*UNISSUED, *OUT}))
+def test_what_is_held_back_is_resumed_first(desk: Desk, state: InvoiceStatus) -> None:
+    invoice = desk.invoice(state, in_stripe=state == S.PAYMENT_FAILED, paused_at=NOW, pause_reason="A question.")
+    for verb, is_allowed in {V.RESUME: True, V.PAUSE: False, V.PUSH: False}.items():
+        ask_everywhere(desk, verb, invoice, is_allowed=is_allowed)
+
+
+def ask_everywhere(desk: Desk, verb: InvoiceVerb, invoice: Invoice, *, is_allowed: bool) -> None:
+    """All ways in come to the same end, or to the same refusal."""
+    before, ends = traces(), []
+    for way in (desk.by_api, desk.by_button, desk.by_schedule):
+        with taken_back():
+            ends.append((way(verb, Invoice.objects.get(pk=invoice.pk)), traces()))
+    [sentence] = {refusal for refusal, _ in ends}
+    assert ends[0][1] == ends[1][1] == ends[2][1], verb
+    assert (sentence == "") == is_allowed, (verb, sentence)
+    assert (ends[0][1] != before) == is_allowed, verb
+    assert is_allowed or sentence.startswith(("INV-1 ", "Invoice ", "The due date of ")), (verb, sentence)
 
 
 AT_STRIPE = {

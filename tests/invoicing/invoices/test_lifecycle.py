@@ -112,10 +112,10 @@ def test_delete_only_before_there_is_a_number():
 @pytest.mark.parametrize(
     ("state", "verbs"),
     [
-        (S.GENERATED, {"push", "change_due_date", "mark_paid", "record_payment", "void"}),
-        (S.INVOICING_FAILED, {"push", "change_due_date", "mark_paid", "record_payment", "void"}),
-        (S.ISSUED, {"send", "mark_paid", "record_payment", "void", "mark_uncollectible"}),
-        (S.PAYMENT_FAILED, {"send", "mark_paid", "record_payment", "void", "mark_uncollectible"}),
+        (S.GENERATED, {"push", "pause", "change_due_date", "mark_paid", "record_payment", "void"}),
+        (S.INVOICING_FAILED, {"push", "pause", "change_due_date", "mark_paid", "record_payment", "void"}),
+        (S.ISSUED, {"send", "pause", "mark_paid", "record_payment", "void", "mark_uncollectible"}),
+        (S.PAYMENT_FAILED, {"send", "pause", "mark_paid", "record_payment", "void", "mark_uncollectible"}),
         (S.UNCOLLECTIBLE, {"send", "mark_paid", "record_payment", "void"}),
         (S.PAID, {"send", "record_payment"}),
         (S.VOIDED, set()),

@@ -16,11 +16,12 @@ from django.utils import timezone
 
 from customers.models import Customer
 from invoicing.gateways import Advance, Collection
+from invoicing.invoices.ledger import Dispute
 from invoicing.invoices.models import Payment, Refund
 from invoicing.models import Invoice
 from payments.models import Difference, ReconciliationRun, SeenInvoice, StripeCustomer
 from payments.reconcile import phases, report, run
-from payments.reconcile.look import invoice_news, look
+from payments.reconcile.look import dispute_news, invoice_news, look
 from payments.reconcile.repair import repair
 from payments.stripe import connect
 from payments.tasks import continue_runs
@@ -157,6 +158,29 @@ def refund_in_another_state(shop: Shop) -> str:
     return str(made.id)
 
 
+def refund_that_nobody_made(shop: Shop) -> str:
+    invoice = paid(shop)
+    Refund.objects.create(
+        invoice=invoice, amount=300, external_id="re_nowhere", state="succeeded", created_at=timezone.now(),
+        actor_kind="operator", actor_id="", actor_label="Olivia",
+    )  # fmt: skip
+    return "re_nowhere"
+
+
+def disputed(shop: Shop) -> str:
+    """Nobody told us of it; the payment we know."""
+    paid(shop, "pm_card_createDispute")
+    return str(shop.stripe.disputes.list().data[0].id)
+
+
+def dispute_in_another_state(shop: Shop) -> str:
+    external_id = disputed(shop)
+    look(shop.connection, dispute_news(external_id), real_now=timezone.now())
+    assert Dispute.objects.get(external_id=external_id).state == "needs_response"
+    shop.stripe.disputes.close(external_id)
+    return external_id
+
+
 def deleted_customer(shop: Shop) -> str:
     row = linked(shop.customer(card=""))
     shop.stripe.customers.delete(row.external_id)
@@ -182,11 +206,14 @@ TABLE: dict[Difference.Kind, Callable[[Shop], str]] = {
     K.PAYMENT_UNKNOWN: lost_payment,
     K.REFUND_UNKNOWN: refunded,
     K.REFUND_STATE: refund_in_another_state,
+    K.REFUND_MISSING: refund_that_nobody_made,
+    K.DISPUTE_UNKNOWN: disputed,
+    K.DISPUTE_STATE: dispute_in_another_state,
     K.CUSTOMER_DELETED: deleted_customer,
     K.METHODS: detached_method,
 }
 # What nobody can repair from here: a person has to decide.
-FOR_A_PERSON = {K.INVOICE_OPEN, K.INVOICE_AMOUNT, K.INVOICE_UNKNOWN, K.INVOICE_TWICE}
+FOR_A_PERSON = {K.INVOICE_OPEN, K.INVOICE_AMOUNT, K.INVOICE_UNKNOWN, K.INVOICE_TWICE, K.REFUND_MISSING}
 
 
 def test_every_kind_is_found_and_what_can_be_is_repaired(shop: Shop) -> None:
@@ -202,8 +229,8 @@ def test_every_kind_is_found_and_what_can_be_is_repaired(shop: Shop) -> None:
 
     said = {(line.what, line.currency): line for line in report.lines(first)}
     collected = said["Payments collected", "USD"]
-    # Five were charged: one we have not heard of, one whose payment we lost.
-    assert (collected.held, collected.explained, collected.differs) == (5_000, 3_000, 2_000)
+    # Eight were charged: one we have not heard of, one whose payment we lost.
+    assert (collected.held, collected.explained, collected.differs) == (8_000, 6_000, 2_000)
     owed = said["Invoices still open", "USD"]
     # Sent and open: given up, still open, another total, the one named twice; foreign; two that bear our name.
     assert (owed.foreign, owed.differs, owed.explained) == (70_000, 3_000 + 140_000, 1_000)
@@ -223,7 +250,15 @@ def test_every_kind_is_found_and_what_can_be_is_repaired(shop: Shop) -> None:
     assert states[ids["invoice_paid"]] == "INVOICE_PAID"
     assert states[ids["invoice_voided"]] == states[ids["invoice_missing"]] == "INVOICE_VOIDED"
     assert states[ids["invoice_uncollectible"]] == "INVOICE_UNCOLLECTIBLE"
-    assert set(Refund.objects.values_list("amount", "state")) == {(400, "succeeded"), (1_000, "succeeded")}
+    assert set(Refund.objects.values_list("amount", "state")) == {
+        (300, "succeeded"),
+        (400, "succeeded"),
+        (1_000, "succeeded"),
+    }
+    assert dict(Dispute.objects.values_list("external_id", "state")) == {
+        ids["dispute_unknown"]: "needs_response",
+        ids["dispute_state"]: "lost",
+    }
     assert linked(Customer.objects.get(stripe_customers__external_id=ids["customer_deleted"])).state == "deleted"
     assert StripeCustomer.objects.get(external_id=ids["methods"]).payment_methods.count() == 0
     assert Payment.objects.filter(external_id=ids["payment_unknown"]).exists()
@@ -231,7 +266,7 @@ def test_every_kind_is_found_and_what_can_be_is_repaired(shop: Shop) -> None:
     third = compare(shop)
     assert third.found == len(left)
     collected = next(line for line in report.lines(third) if line.what == "Payments collected")
-    assert (collected.held, collected.explained, collected.percent) == (5_000, 5_000, 100)
+    assert (collected.held, collected.explained, collected.percent) == (8_000, 8_000, 100)
 
 
 def test_what_is_repaired_otherwise_is_gone_and_one_may_be_repaired_alone(shop: Shop) -> None:

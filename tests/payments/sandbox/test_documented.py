@@ -12,6 +12,8 @@ import pytest
 
 from payments.sandbox import faults, urls, webhook_faults
 from payments.sandbox.cards import CARDS
+from payments.sandbox.resources import load
+from payments.sandbox.routing import ENDPOINTS
 from tests.sandbox_server import SANDBOX_ONLY
 
 TEXT = (Path(__file__).parents[3] / "docs" / "sandbox.md").read_text()
@@ -27,6 +29,12 @@ def test_every_control_has_its_place():
     served = [re.sub(r"<\w+:\w+>", "{id}", str(entry.pattern)) for entry in urls.urlpatterns]
     for address in [path for path in served if path.startswith("_control/")]:
         assert f"/{address}`" in TEXT or f"/{address}:" in TEXT, address
+
+
+def test_every_endpoint_is_listed_and_no_other():
+    load()
+    listed = set(re.findall(r"`((?:GET|POST|DELETE) /v1/[^`]+)`", TEXT))
+    assert listed == {f"{endpoint.method} {endpoint.template}" for endpoint in ENDPOINTS}
 
 
 def test_every_card_is_listed_with_its_number():

@@ -32,6 +32,11 @@ def customers_and_cards(client: Any) -> tuple[Any, str]:
     v1.customers.tax_ids.retrieve(made.id, number.id)
     v1.customers.tax_ids.list(made.id)
     v1.customers.tax_ids.delete(made.id, number.id)
+    source = v1.customers.payment_sources.create(made.id, {"source": "btok_us_verified"})
+    v1.customers.payment_sources.retrieve(made.id, source.id)
+    v1.customers.payment_sources.list(made.id)
+    assert v1.customers.retrieve(made.id, {"expand": ["sources"]}).sources.data[0].id == source.id
+    v1.customers.payment_sources.delete(made.id, source.id)
     return made, card
 
 
@@ -82,6 +87,25 @@ def invoices(client: Any, customer: str) -> None:
     v1.invoices.void_invoice(sent)
     v1.invoices.delete(draft())
     v1.invoices.list({"customer": customer})
+    credited(v1, paid, draft())
+    v1.customers.update(customer, {"balance": 0})
+
+
+def credited(v1: Any, paid: str, unpaid: str) -> None:
+    """A third off what is due, and taken back; and half of what was paid, given back in three ways."""
+    line = v1.invoices.finalize_invoice(unpaid).lines.data[0].id
+    some: Any = {"type": "invoice_line_item", "invoice_line_item": line, "amount": 100}
+    other: Any = {"type": "custom_line_item", "description": "Goodwill", "unit_amount": 150, "quantity": 2}
+    wanted: Any = {"invoice": unpaid, "lines": [some, other], "memo": "Sorry", "reason": "order_change"}
+    assert v1.credit_notes.preview(wanted).total == 400
+    note = v1.credit_notes.create(wanted)
+    v1.credit_notes.update(note.id, {"memo": "Sorry!", "metadata": {"a": "b"}})
+    v1.credit_notes.line_items.list(note.id)
+    assert v1.credit_notes.retrieve(note.id, {"expand": ["invoice"]}).invoice.amount_remaining == 800
+    v1.credit_notes.void_credit_note(note.id)
+    ways = {"refund_amount": 300, "credit_amount": 200, "out_of_band_amount": 100}
+    v1.credit_notes.create({"invoice": paid, "amount": 600, "expand": ["customer_balance_transaction"], **ways})
+    v1.credit_notes.list({"invoice": paid})
 
 
 def money(client: Any, customer: str, card: str) -> None:
@@ -91,6 +115,8 @@ def money(client: Any, customer: str, card: str) -> None:
     v1.payment_intents.update(made.id, {"metadata": {"a": "b"}})
     v1.payment_intents.confirm(made.id)
     v1.payment_intents.cancel(v1.payment_intents.create(amount).id)
+    held = v1.payment_intents.create({**amount, "capture_method": "manual", "confirm": True})
+    assert v1.payment_intents.capture(held.id, {"amount_to_capture": 800}).amount_received == 800
     intent = v1.payment_intents.retrieve(made.id)
     v1.payment_intents.list({"customer": customer})
     v1.charges.retrieve(intent.latest_charge)

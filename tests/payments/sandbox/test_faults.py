@@ -147,6 +147,23 @@ def test_an_account_may_have_a_limit_of_its_own(stripe_sandbox, client, limit, m
         platform.v1.customers.list()
 
 
+def test_each_endpoint_may_have_a_limit_beside_the_whole(stripe_sandbox, client, limit, moment):
+    made = [client.v1.customers.create({}).id for _ in range(3)]
+    assert limit(100, endpoint_per_second=2)["rate_limits"][0]["endpoint_per_second"] == 2.0
+    for id_ in made[:2]:
+        client.v1.customers.retrieve(id_)
+    with pytest.raises(stripe.RateLimitError):
+        client.v1.customers.retrieve(made[2])  # another id is the same endpoint
+    client.v1.customers.list()
+    client.v1.customers.update(made[2], {"name": "Ada"})
+    moment[0] += 0.5
+    client.v1.customers.retrieve(made[2])
+    counts = requests.get(f"{stripe_sandbox.api_base}/_control/rate_limits", timeout=5).json()["counts"]
+    of = {count["endpoint"]: (count["served"], count["refused"]) for count in counts if "endpoint" in count}
+    assert of["GET /v1/customers/{id}"] == (3, 1)
+    assert of["GET /v1/customers"] == (1, 0)
+
+
 def test_accounts_are_isolated_and_more_can_be_had(stripe_sandbox, client):
     url = f"{stripe_sandbox.api_base}/_control/accounts"
     second = requests.post(url, json={"name": "Second"}, timeout=5).json()

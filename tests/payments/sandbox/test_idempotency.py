@@ -46,6 +46,36 @@ def test_a_refused_request_leaves_its_key_free(client):
     assert client.v1.customers.create({}, key("k")).object == "customer"
 
 
+@pytest.mark.parametrize("status", [400, 404])
+def test_a_refusal_of_the_work_is_the_answer_for_ever(client, customer, draft, status):
+    """It would succeed by now, but under this key it was refused."""
+    invoice = draft(customer("pm_card_visa"))
+    asked = invoice.id if status == 400 else "in_missing"
+    refusals = []
+    for _ in range(2):
+        with pytest.raises(stripe.InvalidRequestError) as refusal:
+            client.v1.invoices.void_invoice(asked, {}, key("void"))
+        refusals.append(refusal.value)
+        client.v1.invoices.finalize_invoice(invoice.id, {}, key("finalize"))
+    first, second = refusals
+    assert (first.http_status, second.http_status, first.user_message) == (status, status, second.user_message)
+    assert "Idempotent-Replayed" not in (first.headers or {})
+    assert (second.headers or {})["Original-Request"] == first.request_id
+    if status == 400:
+        assert client.v1.invoices.void_invoice(asked, {}, key("another")).status == "void"
+
+
+def test_a_refusal_undoes_the_work_and_tells_nobody(client, customer, draft, event_types):
+    invoice = draft(customer("pm_card_visa"))
+    client.v1.customers.delete(invoice.customer)
+    before = event_types()
+    for _ in range(2):
+        with pytest.raises(stripe.InvalidRequestError):
+            client.v1.invoices.pay(invoice.id, {}, key("pay"))
+    assert client.v1.invoices.retrieve(invoice.id).status == "draft"
+    assert event_types() == before
+
+
 def test_a_decline_is_the_answer_for_ever(client, customer, draft):
     invoice = draft(customer("pm_card_chargeCustomerFail"))
     client.v1.invoices.finalize_invoice(invoice.id)

@@ -6,9 +6,14 @@ import json
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
+from customers.models import Event
+from payments.models import StripeConnection
+from payments.sandbox.models import ApiKey
+from payments.stripe import standing
 from tests.api.client import Api, refusal
-from tests.factories import CustomerFactory
+from tests.factories import CustomerFactory, VendorFactory
 from tests.payments.stripe.conftest import Shop
 
 
@@ -66,6 +71,42 @@ def test_the_vendors_account(shop: Shop, api: Api) -> None:
     assert answer(api.get("/payment_gateway_credentials/")) == said
     shop.connection.delete()
     refusal(api.get("/payment_gateway_credentials"), 404)
+
+
+def test_a_key_of_the_vendors_own_is_entered_as_existing_clients_do(shop: Shop, settings: Any) -> None:
+    vendor, own = VendorFactory.create(), "sk_test_the_vendors_own"
+    api, path = Api(vendor), "/payment_gateway_credentials/"
+    ApiKey.objects.create(secret=own, account_id=shop.account)
+    taken = refusal(api.post(path, {"auth_token": own}), 409)
+    assert taken == {"kind": "account_elsewhere"}
+    standing.ended(shop.connection, real_now=timezone.now())
+
+    for body, field in (
+        ({}, "auth_token"),
+        ({"auth_token": "pk_test_1"}, "auth_token"),
+        ({"auth_token": "sk_test_unknown"}, "auth_token"),
+        ({"auth_token": own, "account_id": "acct_another"}, "account_id"),
+        ({"auth_token": own, "publishable_key": "pk_live_1"}, "publishable_key"),
+        ({"auth_token": own, "payment_gateway": "PADDLE"}, "payment_gateway"),
+    ):
+        refused = api.post(path, body)
+        assert field in refusal(refused, 422), body
+        assert own not in refused.content.decode()
+    assert not StripeConnection.objects.of(vendor).exists()
+
+    said = {"payment_gateway": "STRIPE", "account_id": shop.account, "auth_token": None}
+    entered = {"payment_gateway": "STRIPE", "auth_token": own, "account_id": shop.account}
+    assert answer(api.post(path, {**entered, "publishable_key": "pk_test_1"})) == said
+    assert answer(api.post(path, entered)) == said  # what was known of it stays
+    made = StripeConnection.objects.of(vendor).get()
+    assert (made.secret_key, made.publishable_key, made.is_active, made.livemode) == (own, "pk_test_1", True, False)
+    told = [event.kind for event in Event.objects.of(vendor).order_by("pk")]
+    assert told == ["stripe.connected", "stripe.keys_changed"]
+    settings.STRIPE_TEST_PUBLISHABLE_KEY = "pk_test_platform"
+    StripeConnection.objects.update(publishable_key="")
+    customer = CustomerFactory.create(vendor=vendor)
+    answer(api.post(f"/customers/{customer.name}/payment_gateway_credentials/generation"))
+    refusal(api.post(f"/customers/{customer.name}/setup_intent"), 409)
 
 
 def test_payment_methods_are_listed_chosen_and_removed(shop: Shop, api: Api) -> None:

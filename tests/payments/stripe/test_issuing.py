@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -82,6 +82,39 @@ def test_send_invoice_has_days_until_due(shop: Shop) -> None:
     assert made.note == ""
     invoice = shop.stripe.invoices.retrieve(made.external_id)
     assert invoice.due_date == invoice.created + 21 * 86400
+
+
+DUE = {"due_date": "2030-03-04", "days_until_due": 21}
+
+
+@pytest.mark.parametrize(
+    ("collection", "advance", "calls"),
+    [
+        (Collection.SEND_INVOICE, Advance.SCHEDULED, 3),
+        (Collection.SEND_INVOICE, Advance.AT_ONCE, 4),
+        (Collection.SEND_INVOICE, Advance.DRAFT, 2),
+        (Collection.CHARGE_AUTOMATICALLY, Advance.SCHEDULED, 3),  # sent instead: there is nothing to charge
+        (Collection.CHARGE_AUTOMATICALLY, Advance.AT_ONCE, 4),
+    ],
+)
+def test_a_day_that_was_chosen_goes_before_the_days_until_due(
+    shop: Shop, collection: Collection, advance: Advance, calls: int
+) -> None:
+    shop.vendor.time_zone = "America/New_York"
+    shop.vendor.save()
+    customer = shop.customer(card="")
+    before = shop.mark()
+    made = shop.issue(order_for(customer, 500, collection=collection, advance=advance, **DUE))
+    assert len(shop.calls(before)) == calls
+    shop.move_clock(hours=2)
+    invoice = shop.stripe.invoices.retrieve(made.external_id)
+    assert datetime.fromtimestamp(invoice.due_date, UTC) == datetime(2030, 3, 5, 4, 59, 59, tzinfo=UTC)
+    assert made.due_date == datetime(2030, 3, 5, 4, 59, 59, tzinfo=UTC)
+
+
+def test_a_day_that_was_chosen_is_nothing_to_a_stripe_invoice_that_is_charged(shop: Shop) -> None:
+    made = shop.issue(order_for(shop.customer(), 500, **DUE))
+    assert (made.collection, made.due_date) == ("charge_automatically", None)
 
 
 @pytest.mark.parametrize("collection", list(Collection))

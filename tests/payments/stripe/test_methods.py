@@ -184,6 +184,20 @@ def test_sources_count_and_payment_methods_win_over_them(shop: Shop, monkeypatch
     assert methods_of(customer) == [("Visa ending in 4242", True), ("Bank account ending in 6789", False)]
 
 
+def test_a_bank_account_saved_as_a_source_is_chosen_and_removed(shop: Shop) -> None:
+    customer = shop.customer("pm_card_visa")
+    row = row_of(customer)
+    made = shop.stripe.customers.payment_sources.create(row.external_id, {"source": "btok_us_verified"})
+    methods.refresh(row, actor=STRIPE, real_now=NOW())
+    bank = "Bank account ending in 6789"
+    assert methods_of(customer) == [("Visa ending in 4242", True), (bank, False)]
+    methods.choose_default(row, made.id, actor=STRIPE, real_now=NOW())
+    assert methods_of(customer) == [("Visa ending in 4242", False), (bank, True)]
+    methods.remove(row, made.id, actor=STRIPE, real_now=NOW())
+    assert methods_of(customer) == [("Visa ending in 4242", False)]
+    assert shop.stripe.customers.payment_sources.list(row.external_id).data == []
+
+
 def test_a_method_that_is_gone_already_is_removed_and_a_deleted_customer_noticed(shop: Shop) -> None:
     customer = shop.customer("pm_card_visa")
     row = row_of(customer)

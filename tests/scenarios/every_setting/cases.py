@@ -15,6 +15,7 @@ from uuid import uuid4
 from customers.directory import update_customer
 from customers.models import Customer
 from invoicing.invoices.lifecycle import mark_paid
+from invoicing.invoices.numbering import assign_numbers
 from invoicing.models import Invoice, LineItem
 from payments.models import StripeEvent
 from payments.stripe import customer_sync
@@ -63,6 +64,13 @@ def _taxed_by_stripe(stage: Stage, customer: Customer) -> bool:
 
 
 # What it says
+
+
+def _number(stage: Stage, customer: Customer) -> str:
+    """Its number, but for the counter."""
+    invoice = stage.waiting(customer, number="")
+    assign_numbers(stage.vendor, [invoice.pk], real_now=NOW)
+    return stage.again(invoice).number.rstrip("0123456789")
 
 
 def _printed(*words: str, otherwise: str = "") -> See:
@@ -216,6 +224,7 @@ CASES = [
     Case("stripe_immediate_finalization", _of_stripe_invoice("status"), (False, "draft"), (True, "paid"), BY_STRIPE),
     Case("invoice_memo", _printed("Thank you", "To customer"), ("Thank you", "Thank you"),
          ("To {customer_name}", "To customer")),
+    Case("invoice_number_pattern", _number, ("A-{number}", "A-"), ("B/{year}/{number:03}", "B/2026/"), DELIVERY),
     Case("customer_invoice_detail_level", _printed("Unit price"), ("DETAILED", "Unit price"), ("SUMMARY", "")),
     Case("invoice_logo_url", _pictures, ("", 0), ("https://northwind.example/logo.png", 1)),
     Case("send_receipts", _receipts, (False, 0), (True, 1), DELIVERY),

@@ -1,0 +1,78 @@
+"""Every worked example of docs/rating.md is a test with its figures: each section names those that hold it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "rating.md").read_text()
+
+RATING, API, BILLED = "tests/invoicing/rating", "tests/api", "tests/invoicing/invoices"
+CYCLES = "tests/invoicing/subscriptions/test_cycles.py"
+
+HELD_BY: dict[str, tuple[str, ...]] = {
+    "The lines of an invoice": (f"{RATING}/test_rate.py::test_base_price_and_usage_make_two_lines",),
+    "Why does this line cost that?": (
+        f"{API}/test_explanation.py::test_a_line_explains_its_tiers_and_the_days_behind_it",
+    ),
+    "Add-ons": (
+        f"{BILLED}/test_fixed_items.py::test_add_ons_are_billed_for_the_time_that_they_were_had_and_single_ones_once",
+        f"{BILLED}/test_fixed_items.py::test_add_ons_in_advance_are_made_up_for_or_given_back",
+        f"{BILLED}/test_fixed_items.py::test_tiers_and_an_own_price",
+    ),
+    "Trials": (
+        f"{BILLED}/test_fixed_items.py::test_a_trial_costs_nothing_and_the_billing_cycles_run_from_its_end",
+        f"{BILLED}/test_fixed_items.py::test_in_advance_the_first_charge_is_at_the_end_of_the_trial",
+    ),
+    "Base prices for several cycles": (
+        f"{BILLED}/test_fixed_items.py::test_a_base_price_for_a_quarter_on_a_monthly_plan",
+        f"{BILLED}/test_fixed_items.py::test_a_base_price_for_several_cycles_ends_early",
+    ),
+    "Minimum charges": (
+        f"{RATING}/test_bill.py::test_the_vendors_worked_example",
+        f"{RATING}/test_bill.py::test_a_shorter_cycle_bears_its_share_of_the_minimum",
+        f"{BILLED}/test_fixed_items.py::test_prices_change_once_the_minimum_is_reached",
+    ),
+    "Discounts": (f"{RATING}/test_bill.py::test_discounts_of_a_part_come_first_and_each_takes_from_what_is_left",),
+    "Coupons": (f"{API}/test_coupons.py::test_recurring_lowers_what_begins_before_its_time_is_over",),
+    "Ad-hoc charges": (f"{API}/test_adhoc_charges.py::test_it_is_on_the_invoice_of_its_cycle_once",),
+    "Price schemes": (
+        f"{RATING}/test_schemes.py::test_the_worked_example",
+        f"{RATING}/test_schemes.py::test_beyond_the_last_cap_the_last_tier_goes_on",
+        f"{RATING}/test_schemes.py::test_part_of_a_batch_costs_its_part",
+    ),
+    "Price lists": (f"{RATING}/test_price_lists.py::test_one_line_for_each_combination_of_labels",),
+    "Rounding": (f"{RATING}/test_schemes.py::test_fractions_of_a_cent_are_exact_until_the_line_is_made",),
+    "Billing in advance": (
+        f"{BILLED}/test_in_advance.py::test_fixed_items_are_billed_when_their_cycle_begins_and_usage_when_it_has_ended",
+        f"{BILLED}/test_in_advance.py::test_gauges_in_advance_at_their_level_at_the_start",
+        f"{BILLED}/test_in_advance.py::test_an_early_end_gives_back_what_was_not_used",
+    ),
+    "Changes of plan": (f"{BILLED}/test_in_advance.py::test_a_change_of_plan_in_mid_cycle_is_invoiced_at_once",),
+    "Proration": (
+        f"{CYCLES}::test_the_short_first_cycle_bears_its_share_by_seconds",
+        f"{RATING}/test_rate.py::test_a_prorated_base_price_is_rounded_half_up_and_says_so",
+    ),
+    "Cycles": (f"{CYCLES}::test_the_31st_falls_on_the_last_day_and_returns",),
+    "Usage": ("tests/invoicing/usage/test_aggregation.py::test_each_aggregation",),
+    "Levels by time": (
+        f"{RATING}/test_levels.py::test_a_level_costs_its_price_for_each_unit_and_time",
+        f"{RATING}/test_levels.py::test_a_watermark_is_what_of_the_level_costs_nothing",
+        f"{RATING}/test_levels.py::test_under_stairstep_the_latest_level_picks_the_step",
+    ),
+    "Tax": (f"{RATING}/test_rate.py::test_tax_is_of_the_subtotal_and_rounds_half_up",),
+    "The running cycle": (f"{API}/test_revenue.py::test_day_by_day_it_adds_up",),
+}
+
+
+def test_every_section_says_what_holds_it() -> None:
+    assert re.findall(r"^##+ (.+)$", PAGE, re.MULTILINE) == list(HELD_BY)
+
+
+@pytest.mark.parametrize("test", [test for tests in HELD_BY.values() for test in tests])
+def test_what_holds_it_is_there(test: str) -> None:
+    path, _, name = test.partition("::")
+    assert re.search(rf"^def {name}\(", (ROOT / path).read_text(), re.MULTILINE)
