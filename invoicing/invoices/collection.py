@@ -119,7 +119,8 @@ class _Settling:
             paid_now = invoice.amount_paid - self.before["amount_paid"]
             tell_amount(invoice, EventKind.INVOICE_PARTLY_PAID, paid_now, **self.by)
         if invoice.amount_overpaid > self.before["amount_overpaid"]:
-            tell_amount(invoice, EventKind.INVOICE_OVERPAID, invoice.amount_overpaid, **self.by)
+            too_much = invoice.amount_overpaid - self.before["amount_overpaid"]
+            tell_amount(invoice, EventKind.INVOICE_OVERPAID, too_much, **self.by)
 
     def _follow(self, news: Sequence[GatewayPayment]) -> str:
         if self.state.status in STATUS_OF:

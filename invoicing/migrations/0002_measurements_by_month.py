@@ -51,18 +51,14 @@ MARKS = """
         REFERENCING OLD TABLE AS was NEW TABLE AS becomes FOR EACH STATEMENT EXECUTE FUNCTION invoicing_usage_changed();
 """
 
-# Days are those of the vendor's zone. In another zone they are others: all are counted anew, except those of months
-# whose measurements are gone. The lock is the one that folding holds (invoicing/usage/folding.py).
+# Days are those of the vendor's zone. In another zone they are others: all are counted anew. The lock is the one that
+# folding holds (invoicing/usage/folding.py).
 ZONES = """
     CREATE FUNCTION invoicing_zone_changed() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         PERFORM pg_advisory_xact_lock(hashtextextended('invoicing folds usage', 5));
         DELETE FROM invoicing_usageday AS kept USING invoicing_meter AS meter
-        WHERE meter.id = kept.meter_id AND meter.vendor_id = NEW.id AND NOT EXISTS (
-            SELECT FROM invoicing_droppedmonth AS dropped
-            WHERE kept.first < (dropped.month + interval '1 month') AT TIME ZONE 'UTC'
-                AND kept.last >= dropped.month::timestamp AT TIME ZONE 'UTC'
-        );
+        WHERE meter.id = kept.meter_id AND meter.vendor_id = NEW.id;
         INSERT INTO invoicing_staleusage (meter_id, customer_id, first, last)
         SELECT meter_id, customer_id, min("time"), max("time") FROM invoicing_measurement
         WHERE vendor_id = NEW.id

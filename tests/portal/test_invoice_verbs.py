@@ -169,6 +169,7 @@ def test_only_buttons_that_would_work_are_shown(scene: Scene, signed_in: SignedI
     assert offered(Role.OWNER, "approval") == {
         "approve",
         "push",
+        "pause",
         "change_due_date",
         "mark_paid",
         "record_payment",
