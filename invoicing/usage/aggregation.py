@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from customers.errors import Conflict
 from invoicing.catalog.models import Aggregation, DataType, Meter
 from invoicing.usage.statements import EVENTS, LEVELS
 from invoicing.usage.values import NO_USAGE, DayUsage, Usage, Window, added_up
@@ -67,7 +66,7 @@ class _Row(NamedTuple):
     """One stream's answer, or that of all streams together."""
 
     number: int
-    stream: str | None
+    stream: str
     quantity: Decimal
     first: datetime
     last: datetime
@@ -92,7 +91,6 @@ def _ask(sql: str, windows: Sequence[Window], meters: Mapping[int, _Meter]) -> d
     with connection.cursor() as cursor:
         cursor.execute(sql, columns)
         rows = [_Row(*row) for row in cursor.fetchall()]
-    _refuse_gone(rows)
     streams: dict[int, dict[tuple[str, ...], Usage]] = {}
     for row in rows:
         window = windows[row.number]
@@ -100,17 +98,6 @@ def _ask(sql: str, windows: Sequence[Window], meters: Mapping[int, _Meter]) -> d
         usage = _usage(row, window.unit_seconds if weighted else Fraction(1))
         streams.setdefault(row.number, {})[tuple(json.loads(row.stream or "[]"))] = usage
     return {windows[number].key: _all(parts, windows[number]) for number, parts in streams.items()}
-
-
-def _refuse_gone(rows: Iterable[_Row]) -> None:
-    gone = [row for row in rows if row.stream is None]
-    if gone:
-        raise Conflict(
-            f"Measurements from {min(row.first for row in gone):%Y-%m-%d %H:%M} to"
-            f" {max(row.last for row in gone):%Y-%m-%d %H:%M} UTC are needed and were dropped after they had been"
-            " invoiced. Of that time only whole days of the vendor's time zone are still known.",
-            code="measurements_dropped",
-        )
 
 
 def _all(streams: dict[tuple[str, ...], Usage], window: Window) -> Usage:

@@ -115,17 +115,6 @@ class StaleUsage(models.Model):
         return f"{self.first} to {self.last}"
 
 
-class DroppedMonth(models.Model):
-    """A month (of UTC) whose measurements were invoiced and dropped; their ``UsageDay`` rows stay."""
-
-    month = models.DateField(primary_key=True)
-    measurements = models.BigIntegerField()
-    dropped_at = models.DateTimeField()
-
-    def __str__(self) -> str:
-        return f"{self.month:%Y-%m}"
-
-
 class UnattributedMeasurement(VendorOwned):
     """Kept until a meter or a customer turns up that it belongs to."""
 

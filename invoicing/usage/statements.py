@@ -103,7 +103,6 @@ _WINDOWS = """
 """
 
 # From ``streams`` (the quantity of each) and ``daily`` (that of each stream's day, empty without a zone) to answers.
-# A row without a stream says that measurements that were needed are gone.
 _ANSWERS = """
     days AS (
         SELECT number, CASE WHEN by_stream THEN stream ELSE '' END AS stream, day, sum(quantity) AS quantity,
@@ -122,11 +121,6 @@ _ANSWERS = """
     )
     SELECT number, stream, quantity, first, last, count, days, quantities, counts
     FROM totals LEFT JOIN listed USING (number, stream)
-    UNION ALL
-    SELECT number, NULL, 0, since, until, 0, NULL, NULL, NULL
-    FROM spans JOIN invoicing_droppedmonth AS dropped
-        ON spans.since < (dropped.month + interval '1 month') AT TIME ZONE 'UTC'
-        AND spans.until > dropped.month::timestamp AT TIME ZONE 'UTC'
     ORDER BY number, stream
 """
 

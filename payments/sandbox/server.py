@@ -90,21 +90,27 @@ def _write(scope: Scope, endpoint: routing.Endpoint, given: dict[str, Any], ids:
             headers = {"Idempotent-Replayed": "true", "Original-Request": answered.request_id}
             return Answer(answered.status, answered.body, headers)
         params = read(given, endpoint.fields)
-        answer = _rendered(scope, _worked(scope, endpoint, params, ids), params)
+        body, refusal = _worked(scope, endpoint, params, ids)
+        answer = _rendered(scope, body, params)
         events.flush(scope)
         idempotency.store(scope, print_, answer.status, answer.body)
+    if refusal is not None:
+        raise refusal
     return answer
 
 
-def _worked(scope: Scope, endpoint: routing.Endpoint, params: Params, ids: dict[str, str]) -> JSON | StripeError:
+def _worked(
+    scope: Scope, endpoint: routing.Endpoint, params: Params, ids: dict[str, str]
+) -> tuple[JSON | StripeError, StripeError | None]:
+    """The answer; and the refusal that undid the work, to be raised once it is stored."""
     try:
         with transaction.atomic():
-            return endpoint.call(scope, params, ids)
+            return endpoint.call(scope, params, ids), None
     except StripeError as refusal:
         if refusal.leaves_the_key_free:
             raise
         scope.news.clear()
-        return refusal
+        return refusal, refusal
 
 
 def _rendered(scope: Scope, body: JSON | StripeError, params: Params) -> Answer:
