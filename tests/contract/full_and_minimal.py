@@ -49,6 +49,8 @@ VALUES: Mapping[str, Any] = {
     "amount": 5,
     "aggregate": "SUM",
     "aggregation": "SUM",
+    "auth_token": "{stripe_key}",
+    "payment_gateway": "STRIPE",
     "add_on_name": MISSING,
     "cap": MISSING,
     "meter_id": MISSING,
@@ -87,6 +89,7 @@ NOT_OF_SUBSCRIPTIONS = {
 _PLAN = {"meter_name": "unused", "add_ons": ADD_ON}
 CHANGES: Mapping[str, Mapping[str, Any]] = {
     "create_coupon": {"frequency": "RECURRING"},
+    "set_payment_gateway_credential": {"account_id": "{stripe_account}"},
     "apply_coupon": {"name": "{coupon}", "code": MISSING},
     "create_customer": {"name": "brand-newer", "autogenerate_accounting_customer": MISSING},
     "add_discounts": {"labels": MISSING},
@@ -121,6 +124,7 @@ NEEDED: Mapping[str, Mapping[str, Any]] = {
     "send_measurement": {"meter_name": "{meter}"},
     "send_measurements": {"meter_name": "{meter}"},
     "create_refund": {"amount": 5, "invoice_uuid": "{invoice}"},
+    "set_payment_gateway_credential": {"auth_token": "{stripe_key}"},
     "create_webhook": {"url": "https://example.com/page"},
     "get_usage": {"meter_name": "{meter}"},
     "get_customer_portal_payment_method": {"customer_name": "{customer}"},

@@ -14,6 +14,7 @@ from django.utils import timezone
 from customers.actors import STRIPE
 from customers.models import Customer
 from invoicing.models import Invoice
+from payments.sandbox.models import ApiKey as StripeKey
 from payments.stripe.connect import attach
 from payments.stripe.methods import credential, refresh
 from tests.api.client import Api, answer
@@ -25,6 +26,9 @@ from tests.contract.served_schema import Operation, operations
 from tests.contract.test_schemathesis import talks_to_stripe
 from tests.factories import CustomerFactory, MeterFactory, PricePlanFactory, VendorFactory
 from tests.sandbox_server import StripeSandbox
+
+# Of the connected account itself, as an installation that serves one company enters it.
+OWN_KEY = "sk_test_the_vendors_own"
 
 # Where another than the usual object has to be asked.
 ELSEWHERE = {
@@ -57,6 +61,7 @@ def ids(api: Api, stripe_sandbox: StripeSandbox) -> Ids:
     MeterFactory.create(vendor=api.vendor, name="unused")
     PricePlanFactory.create(vendor=api.vendor, name="unused")
     _furnish(api, found, stripe_sandbox)
+    StripeKey.objects.create(secret=OWN_KEY, account_id=stripe_sandbox.account)
     discounts = answer(api.get(f"/customers/{found['customer']}/active_subscription"))["discounts"]
     times = {"earlier": now - timedelta(hours=5), "now": now, "moment": now, "soon": now + timedelta(hours=5)}
     return {
@@ -64,6 +69,8 @@ def ids(api: Api, stripe_sandbox: StripeSandbox) -> Ids:
         **{name: moment.isoformat() for name, moment in times.items()},
         "paid": str(Invoice.objects.of(api.vendor).filter(status="INVOICE_PAID")[0].uuid),
         "counterpart": stripe_sandbox.client().v1.customers.create({"name": "Lonely"}).id,
+        "stripe_account": stripe_sandbox.account,
+        "stripe_key": OWN_KEY,
         "discount": discounts[0]["external_uuid"],
     }
 
