@@ -98,6 +98,13 @@ BUTTONS: Mapping[InvoiceVerb, Button] = {
         "Stripe sent it.",
         "{invoice} is being e-mailed again.",
     ),
+    V.REFUND: B(
+        V.REFUND, "Refund", "undo", Permission.REFUND_INVOICE,
+        "Refund this invoice?",
+        "Stripe gives the money back to the card or account it came from. This cannot be undone.",
+        "{invoice} is being refunded.",
+        dangerous=True, asks=("amount", "reason"),
+    ),
     V.RECORD_PAYMENT: B(
         V.RECORD_PAYMENT, "Record a payment", "account_balance", Permission.MARK_INVOICE_PAID,
         "Record a payment that arrived outside Stripe?",
@@ -126,13 +133,6 @@ BUTTONS: Mapping[InvoiceVerb, Button] = {
         "customer's invoices.",
         "{invoice} is deleted.",
         dangerous=True,
-    ),
-    V.REFUND: B(
-        V.REFUND, "Refund", "undo", Permission.REFUND_INVOICE,
-        "Refund this invoice?",
-        "Stripe gives the money back to the card or account it came from. This cannot be undone.",
-        "{invoice} is being refunded.",
-        dangerous=True, asks=("amount", "reason"),
     ),
 }  # fmt: skip
 
