@@ -117,6 +117,8 @@ class InvoiceDocument:
     tax_amount: int = 0
     tax_note: str = ""
     amount_paid: int = 0
+    amount_credited: int = 0
+    amount_from_balance: int = 0
     memo: str = ""
     bank: BankDetails | None = None
     payment_note: str = ""
@@ -133,7 +135,12 @@ class InvoiceDocument:
     @property
     def amount_remaining(self) -> int:
         """What is still to be paid."""
-        return self.amount_due - self.amount_paid
+        return self.amount_due - self.amount_credited - self.amount_from_balance - self.amount_paid
+
+    @property
+    def is_settled_in_part(self) -> bool:
+        """Whether anything was taken off, or added, since it was billed."""
+        return bool(self.amount_paid or self.amount_credited or self.amount_from_balance)
 
     @property
     def reference(self) -> str:

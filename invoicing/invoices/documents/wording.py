@@ -110,9 +110,14 @@ def total_rows(document: InvoiceDocument) -> list[TotalRow]:
         rows.append(TotalRow("Credits applied", money(document, -document.discount_credit)))
     if document.tax_amount or document.tax_rate is not None:
         rows.append(TotalRow(tax_label(document), money(document, document.tax_amount)))
-    rows.append(TotalRow("Amount due", money(document, document.amount_due), strong=not document.amount_paid))
-    if document.amount_paid:
-        rows.append(TotalRow("Amount paid", money(document, -document.amount_paid)))
+    rows.append(TotalRow("Amount due", money(document, document.amount_due), strong=not document.is_settled_in_part))
+    taken_off = {
+        "Credit notes": document.amount_credited,
+        "From your account balance": document.amount_from_balance,
+        "Amount paid": document.amount_paid,
+    }
+    rows += [TotalRow(label, money(document, -amount)) for label, amount in taken_off.items() if amount]
+    if document.is_settled_in_part:
         rows.append(TotalRow("Balance due", money(document, document.amount_remaining), strong=True))
     return rows
 

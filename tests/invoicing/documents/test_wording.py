@@ -73,6 +73,17 @@ def test_totals_name_credits_tax_and_payments_only_where_there_are_any():
     ]
 
 
+def test_credit_notes_and_balances_at_stripe_change_what_is_still_to_be_paid():
+    document = an_invoice(amount_credited=3000, amount_from_balance=-500)
+    assert [(row.label, row.amount, row.strong) for row in wording.total_rows(document)][1:] == [
+        ("Amount due", "$185.38", False),
+        ("Credit notes", "-$30.00", False),
+        ("From your account balance", "$5.00", False),
+        ("Balance due", "$160.38", True),
+    ]
+    assert wording.headline(document) == "$160.38 due Jan 2, 2026"
+
+
 def test_tax_contained_in_prices_says_so_and_fractions_of_a_percent_stay():
     assert wording.tax_label(an_invoice(tax_rate=Decimal("8.875"))) == "Tax (8.875%)"
     assert wording.tax_label(an_invoice(tax_rate=Decimal(7), tax_inclusive=True)) == "Includes tax (7%)"

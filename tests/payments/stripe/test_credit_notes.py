@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from customers.settings.policy import policy_for
 from invoicing.gateways import Advance, Collection
+from invoicing.invoices.compose import compose
+from invoicing.invoices.snapshot import snapshot_of
 from invoicing.models import Invoice
 from tests.payments.stripe.conftest import Shop, issued, stored
 
@@ -19,6 +22,8 @@ def opened(shop: Shop) -> Invoice:
 
 def figures(invoice: Invoice) -> tuple[str, int, int, int, int]:
     known = Invoice.objects.get(pk=invoice.pk)
+    known.customer_snapshot = snapshot_of(known.customer)
+    assert compose(known, policy_for(known.customer)).amount_remaining == known.amount_remaining
     return known.status, known.amount_due, known.amount_credited, known.amount_paid, known.amount_remaining
 
 
