@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from billing_portal.accounts.roles import Permission
 from billing_portal.portal import customer_facts
 from billing_portal.portal.access import OperatorRequest, form_screen, may, open_verb, screen
+from billing_portal.portal.customer_filters import selection
 from billing_portal.portal.invoices import rows_of
 from billing_portal.portal.keyset import newest_first
 from billing_portal.portal.navigation import show
@@ -47,11 +48,11 @@ TABS = (
 
 @screen
 def customer_list(request: OperatorRequest) -> HttpResponse:
-    text = request.GET.get("q", "").strip()
-    found = customer_facts.with_facts(customer_facts.search(request.vendor, text), request.vendor)
+    chosen = selection(request, request.GET)
+    found = customer_facts.with_facts(chosen.rows, request.vendor)
     page = newest_first(found, "created_at", before=request.GET.get("before", ""), after=request.GET.get("after", ""))
     rows = customer_facts.rows_of(request.vendor, page.rows, request.now)
-    context = {"page": page, "rows": rows, "search": text}
+    context = {"page": page, "rows": rows, "chosen": chosen, "search": chosen.search}
     return show(request, "portal/customers/list.html", context, title="Customers", area="customers")
 
 

@@ -69,6 +69,9 @@ class EventKind(models.TextChoices):
     STRIPE_SWITCHED = "stripe.switched", "Stripe account switched"
     STRIPE_KEYS_CHANGED = "stripe.keys_changed", "Stripe keys changed"
     STRIPE_ENDPOINT_REGISTERED = "stripe.endpoint_registered", "Webhook endpoint registered at Stripe"
+    LIST_EXPORTED = "list.exported", "List exported"
+    IMPORT_APPLIED = "import.applied", "File imported"
+    IMPORT_UNDONE = "import.undone", "Import undone"
     WEBHOOK_TEST = "webhook.test", "Test event"
 
 
