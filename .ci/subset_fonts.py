@@ -8,11 +8,11 @@ quoted string or any text between tags, in the sources below, that is the name o
 
 import re
 from collections.abc import Iterator
-from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import unfold
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 
@@ -85,16 +85,16 @@ def icon_names(font: Path) -> set[str]:
 def _sources() -> Iterator[Path]:
     """Our pages and what fills them, and of unfold's own what the admin site shows."""
     ours = [*(PROJECT / "templates").rglob("*.html"), *(PROJECT / "billing_portal/portal").rglob("*.py")]
-    unfold = _unfold().parent.parent
-    named = [path for path in (unfold / "templates").rglob("*.html") if "material-symbols" in path.read_text()]
+    named = [
+        path
+        for path in (_unfold().parent.parent / "templates").rglob("*.html")
+        if "material-symbols" in path.read_text()
+    ]
     yield from (path for path in [*ours, *named] if "migrations" not in path.parts)
 
 
 def _unfold() -> Path:
-    spec = find_spec("unfold")
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent / "static/unfold"
+    return Path(unfold.__file__).parent / "static/unfold"
 
 
 def _ligatures(font: TTFont) -> Iterator[tuple[list[str], str]]:

@@ -27,7 +27,7 @@ else:
 
 # ``manage.py up`` collects static files and says where; else they are served from where they lie.
 if not env.str("STATIC_ROOT", default=""):
-    STATIC_ROOT = None  # type: ignore[assignment]
+    STATIC_ROOT = None
     WHITENOISE_USE_FINDERS = True
     STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 

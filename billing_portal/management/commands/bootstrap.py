@@ -1,5 +1,5 @@
-"""``manage.py bootstrap``: migrations and static files, then the first data of an installation on one machine. ``up`` runs it
-at each start."""
+"""``manage.py bootstrap``: migrations and static files, then the first data of an installation on one machine.
+``up`` runs it at each start."""
 
 import json
 from argparse import ArgumentParser
