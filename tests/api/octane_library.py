@@ -11,8 +11,8 @@ from types import CodeType, FrameType
 from typing import Any
 
 from octane import api_resources
-from octane.api_resources.abstract import APIResource
 
+APIResource = api_resources.abstract.APIResource
 # A resource and what is called on it: ("Customer", "create").
 Call = tuple[str, str]
 
