@@ -14,6 +14,10 @@ def chart_stylesheet(request: HttpRequest) -> str:
     return static("portal/charts.css")
 
 
+def catalog_stylesheet(request: HttpRequest) -> str:
+    return static("portal/catalog.css")
+
+
 def icon(request: HttpRequest) -> str:
     return static("portal/icon.svg")
 
@@ -26,7 +30,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": icon}],
-    "STYLES": [stylesheet, chart_stylesheet],
+    "STYLES": [stylesheet, chart_stylesheet, catalog_stylesheet],
     "SIDEBAR": {"navigation": "billing_portal.portal.navigation.sidebar"},
     "COLORS": {
         "primary": {
