@@ -18,6 +18,10 @@ def catalog_stylesheet(request: HttpRequest) -> str:
     return static("portal/catalog.css")
 
 
+def list_stylesheet(request: HttpRequest) -> str:
+    return static("portal/lists.css")
+
+
 def icon(request: HttpRequest) -> str:
     return static("portal/icon.svg")
 
@@ -30,7 +34,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": icon}],
-    "STYLES": [stylesheet, chart_stylesheet, catalog_stylesheet],
+    "STYLES": [stylesheet, chart_stylesheet, catalog_stylesheet, list_stylesheet],
     "SIDEBAR": {"navigation": "billing_portal.portal.navigation.sidebar"},
     "COLORS": {
         "primary": {
