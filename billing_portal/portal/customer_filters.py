@@ -19,7 +19,6 @@ from customers.vendor import Vendor
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.states import InvoiceStatus
 from invoicing.subscriptions.models import Subscription
-from payments.stripe.models import StripeCustomer
 
 MINE = OuterRef("pk")
 
@@ -32,17 +31,8 @@ def _subscribed(vendor: Vendor, now: datetime, lasting: Q) -> Q:
     return Q(Exists(Subscription.objects.of(vendor).filter(lasting, customer=MINE)))
 
 
-def _unsubscribed(vendor: Vendor, now: datetime) -> Q:
-    return ~_subscribed(vendor, now, Q(expired_at__isnull=True) | Q(expired_at__gt=now))
-
-
 def _ending(vendor: Vendor, now: datetime) -> Q:
     return _subscribed(vendor, now, Q(expired_at__gt=now)) & ~_subscribed(vendor, now, Q(expired_at__isnull=True))
-
-
-def _not_linked(vendor: Vendor, now: datetime) -> Q:
-    linked = StripeCustomer.objects.of(vendor).filter(customer=MINE, connection__is_active=True, state="linked")
-    return ~Q(Exists(linked))
 
 
 def _override(vendor: Vendor, now: datetime) -> Q:
@@ -58,9 +48,7 @@ class Standing:
 STANDINGS: Mapping[str, Standing] = {
     "invoicing-failed": Standing("An invoice could not be issued", _invoice(InvoiceStatus.INVOICING_FAILED)),
     "payment-failed": Standing("A payment failed", _invoice(InvoiceStatus.PAYMENT_FAILED)),
-    "no-subscription": Standing("No subscription", _unsubscribed),
     "ending": Standing("Subscription ending", _ending),
-    "not-linked": Standing("Payments not set up", _not_linked),
     "overrides": Standing("Overrides the billing settings", _override),
 }
 
@@ -70,7 +58,6 @@ class CustomerFilters(forms.Form):
         required=False, label="Where", choices=[("", "Any"), *((key, one.label) for key, one in STANDINGS.items())]
     )
     tag = forms.CharField(required=False, label="Tag", max_length=128, widget=forms.TextInput(TEXT))
-    country = forms.CharField(required=False, label="Country", max_length=64, widget=forms.TextInput(TEXT))
 
     def condition(self, vendor: Vendor, now: datetime) -> Q:
         self.full_clean()
@@ -78,8 +65,6 @@ class CustomerFilters(forms.Form):
         found = Q()
         if tag := given.get("tag"):
             found &= Q(tags__contains=[tag])
-        if country := given.get("country"):
-            found &= Q(country=country)
         if standing := given.get("standing"):
             found &= STANDINGS[standing].condition(vendor, now)
         return found
