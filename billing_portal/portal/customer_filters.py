@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django import forms
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet
 from django.http import QueryDict
 
 from billing_portal.portal.access import OperatorRequest
@@ -23,20 +25,33 @@ from invoicing.subscriptions.models import Subscription
 MINE = OuterRef("pk")
 
 
+class OneOf(Func):
+    """The few are looked up first, and then their rows by their ids. As a condition that the database may turn round,
+    it would at times rather read the whole table that the few are sought in."""
+
+    output_field = BooleanField()
+
+    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, tuple[Any, ...]]:
+        (one, first), (few, second) = (compiler.compile(each) for each in self.get_source_expressions())
+        return f"{one} = ANY({few})", (*first, *second)
+
+
+def _among(rows: QuerySet[Any]) -> Q:
+    return Q(OneOf(F("pk"), ArraySubquery(rows.order_by().values("customer_id"))))
+
+
 def _invoice(status: InvoiceStatus) -> Callable[[Vendor, datetime], Q]:
-    return lambda vendor, now: Q(Exists(Invoice.objects.of(vendor).filter(customer=MINE, status=status)))
-
-
-def _subscribed(vendor: Vendor, now: datetime, lasting: Q) -> Q:
-    return Q(Exists(Subscription.objects.of(vendor).filter(lasting, customer=MINE)))
+    return lambda vendor, now: _among(Invoice.objects.of(vendor).filter(status=status))
 
 
 def _ending(vendor: Vendor, now: datetime) -> Q:
-    return _subscribed(vendor, now, Q(expired_at__gt=now)) & ~_subscribed(vendor, now, Q(expired_at__isnull=True))
+    subscriptions = Subscription.objects.of(vendor)
+    goes_on = subscriptions.filter(customer=MINE, expired_at__isnull=True)
+    return _among(subscriptions.filter(expired_at__gt=now)) & ~Q(Exists(goes_on))
 
 
 def _override(vendor: Vendor, now: datetime) -> Q:
-    return Q(Exists(BillingSettingsOverride.objects.of(vendor).filter(customer=MINE)))
+    return _among(BillingSettingsOverride.objects.of(vendor))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ By hand: ``uv run python -m tests.bench.pages``; ``--scale 0.05`` for a twentiet
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 import tempfile
 import time
@@ -66,11 +65,11 @@ def addresses(scene: Scene) -> dict[str, str]:
     found |= {f"invoices, {tab.label}": f"{invoices}?status={tab.key}" for tab in tabs(NOW) if tab.key}
     asked = {
         "number": "q=INV-0014", "first letters": "q=B", "customer": "q=robotics", "e-mail": "q=person-0-7",
-        "Stripe id": "q=in_1hooli", "nothing": "q=zzzzzz", "due": "due_from=2026-02-01&due_to=2026-02-03",
-        "amount": "amount_from=800&amount_to=801", "amount, paid": "status=paid&amount_from=800&amount_to=801",
+        "Stripe id": "q=in_1hooli", "nothing": "q=zzzzzz", "due": "due_from=2026-02-15&due_to=2026-02-20",
+        "amount": "amount_from=420&amount_to=421", "amount, paid": "status=paid&amount_from=170&amount_to=171",
         "customer's": "customer=acme", "Stripe": "provider=stripe",
-        "with overrides": "overrides=yes", "without overrides": "overrides=no", "overrides, failed":
-        "overrides=yes&status=failed", "deep": "before=0_1771545600000000_900", "deep, paid":
+        "with overrides": "overrides=yes", "without overrides": "overrides=no", "overrides, paid":
+        "overrides=yes&status=paid", "deep": "before=0_1771545600000000_900", "deep, paid":
         "status=paid&before=1771545600000000_900", "back": "after=0_1771545600000000_900",
     }  # fmt: skip
     found |= {f"invoices by {name}": f"{invoices}?{query}" for name, query in asked.items()}
@@ -109,13 +108,13 @@ def _result(client: Client, page: str, address: str, few: int) -> Result:
 
 
 def seconds_of(client: Client, address: str, times: int = TIMES) -> float:
-    """The middle one of several."""
+    """The quickest of several: the machine does other things too."""
     found = []
     for _ in range(times):
         began = time.perf_counter()
         client.get(address)
         found.append(time.perf_counter() - began)
-    return statistics.median(found)
+    return min(found)
 
 
 def signed_in(scene: Scene) -> Client:
