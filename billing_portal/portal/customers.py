@@ -31,6 +31,7 @@ from invoicing.catalog.verbs import latest_plans
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.preview import preview_of
 from invoicing.invoices.regeneration import without_invoice
+from invoicing.subscriptions import usage_limits
 from invoicing.subscriptions.models import BillingCycle
 from payments.reconcile.models import ImportedInvoice
 
@@ -87,6 +88,7 @@ def overview(request: OperatorRequest, name: str) -> HttpResponse:
         "subscription": subscription,
         "cycle": cycle,
         "usage": usage_in(cycle, request.now),
+        "limits": usage_limits.standings([cycle], real_now=request.real_now) if cycle else [],
         "preview": preview_of(cycle, now=request.now) if cycle else None,
         "plans": list(latest_plans(request.vendor)[:PLANS_SHOWN]) if subscription is None else [],
         "metadata": list(customer.metadata.order_by("property")),
