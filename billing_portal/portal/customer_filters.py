@@ -30,10 +30,8 @@ class OneOf(Func):
     it would at times rather read the whole table that the few are sought in."""
 
     output_field = BooleanField()
-
-    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, tuple[Any, ...]]:
-        (one, first), (few, second) = (compiler.compile(each) for each in self.get_source_expressions())
-        return f"{one} = ANY({few})", (*first, *second)
+    template = "(%(expressions)s))"
+    arg_joiner = " = ANY("
 
 
 def _among(rows: QuerySet[Any]) -> Q:

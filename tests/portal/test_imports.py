@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing_portal.accounts.models import Role
-from billing_portal.lists import running
+from billing_portal.lists import customer_rows, running
 from billing_portal.lists.models import Import, ImportRow
 from billing_portal.lists.reading import MOST_BYTES
 from billing_portal.lists.tasks import go_on_with_imports
@@ -119,7 +119,7 @@ def test_a_worker_that_dies_does_nothing_twice(scene: Scene, signed_in: SignedIn
         while running.step(made, real_now=timezone.now()):
             pass
         press(signed_in(), made, "apply")
-    real, calls = running.customer_rows.apply, [0]
+    real, calls = customer_rows.apply, [0]
 
     def dies(row: ImportRow, of: Import, **moment: Any) -> None:
         calls[0] += 1
@@ -127,7 +127,7 @@ def test_a_worker_that_dies_does_nothing_twice(scene: Scene, signed_in: SignedIn
         if calls[0] == 4:
             raise KeyboardInterrupt
 
-    with mock.patch.object(running.customer_rows, "apply", dies), pytest.raises(KeyboardInterrupt):
+    with mock.patch.object(customer_rows, "apply", dies), pytest.raises(KeyboardInterrupt):
         running.step(made, real_now=timezone.now())
     assert Customer.objects.of(scene.vendor).filter(name__in=names).count() == 3
     assert made.rows.filter(outcome="done").count() == 3
