@@ -54,12 +54,12 @@ class Wound:
 def all_wounds() -> list[Wound]:
     return [
         *(Wound(f"kill -9 {name}", every, _killer(name)) for name, every in KILLED.items()),
-        Wound("kill -9 one worker process", 6, _kill_worker_process),
-        Wound("kill -9 while a call to Stripe is on its way", 25, _kill_while_calling),
-        Wound("worker frozen past its lease", 75, _freeze),
-        Wound("database connection cut", 3, _cut),
-        Wound("broker flushed", 20, _flush),
-        Wound("disk full", 150, _fill),
+        Wound("kill -9 one worker process", 12, _kill_worker_process),
+        Wound("kill -9 while a call to Stripe is on its way", 40, _kill_while_calling),
+        Wound("worker frozen past its lease", 150, _freeze),
+        Wound("database connection cut", 5, _cut),
+        Wound("broker flushed", 30, _flush),
+        Wound("disk full", 240, _fill),
         *(Wound(f"{ORDERED['faults']}{kind}", 9, _ordered("faults", kind)) for kind in request_faults.KINDS),
         *(Wound(f"{ORDERED['webhooks']}{kind}", 20, _ordered("webhooks", kind)) for kind in webhook_faults.KINDS),
     ]
@@ -67,7 +67,8 @@ def all_wounds() -> list[Wound]:
 
 # Where the sandbox takes orders, and what their wounds are called.
 ORDERED = {"faults": "Stripe: ", "webhooks": "webhook: "}
-KILLED = {"web": 45.0, "worker": 60.0, "beat": 30.0, "postgres": 75.0, "valkey": 60.0, "sandbox": 75.0}
+# A process takes seconds to start again, on a small machine many. Killed faster than that, nothing would be at work.
+KILLED = {"web": 90.0, "worker": 120.0, "beat": 60.0, "postgres": 150.0, "valkey": 120.0, "sandbox": 150.0}
 
 
 def _killer(name: str) -> Callable[[Stage, random.Random], int]:
