@@ -89,7 +89,7 @@ def test_the_root_belongs_to_people_unless_a_key_comes_along(api: Api) -> None:
     assert (for_people.status_code, for_people["Content-Type"].partition(";")[0]) == (302, "text/html")
     answer(get("/customers/", Authorization=f"Bearer {api.key}"))
     refusal(get("/customers/", Authorization="Bearer bp_wrong"), 401)
-    assert get("/admin/login/", Authorization=f"Bearer {api.key}").status_code == 200
+    assert get("/admin/login/", Authorization=f"Bearer {api.key}")["Location"] == "/sign-in/?next=/admin/"
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/customers/acme/nothing", "/", ""])
