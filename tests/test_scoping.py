@@ -23,6 +23,7 @@ ALLOWED = {
         "A PDF link is signed for one invoice, by which its vendor is known."
     ),
     ("billing_portal/portal/access.py", "Membership.objects.filter"): "An operator's own: here the vendor is found.",
+    ("billing_portal/portal/first_steps.py", "Vendor.objects.filter"): "The operator's own vendor, with what it has.",
     ("billing_portal/portal/customer_facts.py", "MeasurementMapping.objects.filter"): (
         "A mapping has no vendor of its own; it is asked about customers found within the vendor."
     ),

@@ -73,6 +73,9 @@ class Membership(VendorOwned):
     operator = models.ForeignKey(Operator, on_delete=models.CASCADE, related_name="memberships")
     vendor = models.ForeignKey(Vendor, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.READ_ONLY)
+    first_steps_done_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When the checklist of the dashboard was sent away."
+    )
 
     class Meta:
         constraints = [

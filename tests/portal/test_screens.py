@@ -80,6 +80,7 @@ def comparison(scene: Scene) -> str:
 PAGES = {
     "dashboard": lambda scene: reverse("portal:dashboard"),
     "invoices": lambda scene: reverse("portal:invoices"),
+    "scheduled work": lambda scene: reverse("portal:scheduled"),
     "next run": lambda scene: reverse("portal:next_run"),
     "dunning": lambda scene: reverse("portal:dunning"),
     "new invoice": lambda scene: reverse("portal:new_invoice", args=["acme"]),
@@ -117,6 +118,7 @@ PAGES = {
 
 LISTS = {
     "next run",
+    "scheduled work",
     "dashboard",
     "invoices",
     "dunning",
