@@ -5,10 +5,12 @@ from django.urls import include, path
 
 from billing_portal.api.errors import unknown_path
 from billing_portal.health import healthz
+from billing_portal.portal.session import to_sign_in
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("", include("billing_portal.portal.urls")),
+    path("admin/login/", to_sign_in),
     path("admin/", admin.site.urls),
     path("", include("payments.stripe.urls")),
     path("", include("billing_portal.public.urls")),

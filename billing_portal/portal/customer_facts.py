@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, OuterRef, Prefetch, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from billing_portal.portal.invoice_filters import OUTSTANDING, past_due
@@ -40,17 +40,6 @@ class CustomerRow:
     method: StripePaymentMethod | None
     has_override: bool
     outstanding: list[tuple[str, int]] = field(default_factory=list)
-
-
-def search(vendor: Vendor, text: str) -> QuerySet[Customer]:
-    rows = Customer.objects.of(vendor)
-    text = text.strip()
-    if not text:
-        return rows
-    linked = StripeCustomer.objects.of(vendor).filter(external_id=text).values("customer_id")
-    return rows.filter(
-        Q(name__istartswith=text) | Q(display_name__icontains=text) | Q(email__istartswith=text) | Q(pk__in=linked)
-    )
 
 
 def with_facts(rows: QuerySet[Customer], vendor: Vendor) -> QuerySet[Customer]:

@@ -10,21 +10,21 @@ from django.http import HttpResponse
 from django.urls import reverse
 
 from billing_portal.portal.access import OperatorRequest, screen
-from billing_portal.portal.charts import BarChart, Series
-from billing_portal.portal.figures import AGES, Amounts, Collected, Figures, figures_of
+from billing_portal.portal.charts import Bars, Series, Value, compact
+from billing_portal.portal.figures import AGES, Amounts, Collected, Figures, Week, figures_of
 from billing_portal.portal.first_steps import first_steps
 from billing_portal.portal.health import health
-from billing_portal.portal.invoice_filters import AWAITING_APPROVAL, FAILED, past_due
-from billing_portal.portal.invoices import Row, rows_of
+from billing_portal.portal.invoice_filters import LATE, URGENT, past_due
 from billing_portal.portal.navigation import show
 from billing_portal.portal.notices import notices_of
-from billing_portal.portal.planned import Asked, Clock, count_planned, planned
+from billing_portal.portal.planned import Asked, Clock, count_planned, planned, sum_of
 from billing_portal.portal.stripe_card import interruption
+from customers.money import format_money, to_major
 from invoicing.invoices.models import Invoice
+from invoicing.invoices.states import Attention
 
 SHOWN = 8
 AHEAD = timedelta(hours=24)
-MOST_COUNTED = 1000
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,12 @@ class Card:
     figures: Amounts
     tone: str = ""
     notes: Sequence[str] = field(default_factory=list)
+    filters: str = ""
 
     @property
     def link(self) -> str:
-        return f"{reverse('portal:invoices')}?status={self.tab}"
+        """To the invoices that were counted."""
+        return f"{reverse('portal:invoices')}?status={self.tab}{self.filters}"
 
 
 @screen
@@ -49,6 +51,7 @@ def dashboard(request: OperatorRequest) -> HttpResponse:
     figures = figures_of(request.vendor, request.now)
     until = request.now + AHEAD
     steps = first_steps(request)
+    there_is = count_planned(request.vendor, clock, until)
     context = {
         "cards": cards(figures),
         "charts": charts(figures),
@@ -58,8 +61,8 @@ def dashboard(request: OperatorRequest) -> HttpResponse:
         "notices": notices_of(request.vendor),
         "attention": needing_attention(request),
         "interruption": interruption(request.vendor),
-        "planned": planned(request.vendor, clock, Asked(until=until), SHOWN),
-        "planned_count": count_planned(request.vendor, clock, until, MOST_COUNTED),
+        "planned": planned(request.vendor, clock, Asked(until=until, kinds=there_is, explained=False), SHOWN),
+        "planned_count": sum_of(there_is),
         "health": health(request),
     }
     return show(request, "portal/dashboard.html", context, title="Dashboard", area="dashboard")
@@ -68,11 +71,12 @@ def dashboard(request: OperatorRequest) -> HttpResponse:
 def cards(figures: Figures) -> list[Card]:
     here, collected = figures.open, figures.collected
     paid = Amounts(figures.collected_count, [(row.currency, row.amount) for row in collected if row.amount])
+    changes = [change_of(row) for row in collected]
     lately = f"{here.failed_lately} in the last 7 days" if here.failed.count else ""
     return [
-        Card("Outstanding", "account_balance_wallet", "issued", here.outstanding),
+        Card("Outstanding", "account_balance_wallet", "open", here.outstanding),
         Card("Past due", "alarm", "past-due", here.late, "warning"),
-        Card("Paid in 30 days", "paid", "paid", paid, "success", [change_of(row) for row in collected]),
+        Card("Paid in 30 days", "paid", "paid", paid, "success", changes, f"&paid_from={figures.collected_since}"),
         Card("Failed", "error", "failed", here.failed, "danger", [lately] if lately else []),
         Card("Awaiting approval", "person_check", "approval", here.approval, "info"),
     ]
@@ -85,30 +89,47 @@ def change_of(row: Collected) -> str:
     return f"{row.currency}: {row.change} on the 30 days before"
 
 
-def charts(figures: Figures) -> list[BarChart]:
+@dataclass(frozen=True)
+class Chart:
+    id: str
+    bars: Bars
+
+
+def charts(figures: Figures) -> list[Chart]:
     """Two for each currency."""
-    drawn = [
-        BarChart(
-            f"weeks-{currency}",
-            f"Invoiced and collected by week, {currency}",
-            currency,
-            "Week from",
-            [f"{week.start.day} {week.start:%b}" for week in weeks],
-            [
-                Series("Invoiced", "accent", [week.invoiced for week in weeks]),
-                Series("Collected", "green", [week.collected for week in weeks]),
-            ],
-        )
-        for currency, weeks in figures.weeks
-    ]
+    weekly = [Chart(f"weeks-{currency}", _weekly(currency, weeks)) for currency, weeks in figures.weeks]
+    aged = [Chart(f"ages-{currency}", _aged(currency, sums)) for currency, sums in figures.open.ages]
+    return sorted([*weekly, *aged], key=lambda chart: chart.id.partition("-")[2])
+
+
+def _weekly(currency: str, weeks: Sequence[Week]) -> Bars:
+    invoiced = Series("Invoiced", [week.invoiced for week in weeks])
+    collected = Series("Collected", [week.collected for week in weeks])
+    labels = [f"{week.start.day} {week.start:%b}" for week in weeks]
+    return _money_bars(
+        f"Invoiced and collected by week, {currency}", "Week from", labels, [invoiced, collected], currency
+    )
+
+
+def _aged(currency: str, sums: Sequence[int]) -> Bars:
     ages = [name for name, _, _ in AGES]
-    for currency, sums in figures.open.ages:
-        tone = Series("Past due", "red", sums)
-        drawn.append(BarChart(f"ages-{currency}", f"Past due by age, {currency}", currency, "Past due", ages, [tone]))
-    return sorted(drawn, key=lambda chart: chart.currency)
+    return _money_bars(f"Past due by age, {currency}", "Past due for", ages, [Series("Past due", sums)], currency)
 
 
-def needing_attention(request: OperatorRequest) -> Sequence[Row]:
-    """What waits for a person, the latest first."""
-    waiting = Invoice.objects.of(request.vendor).filter(FAILED | AWAITING_APPROVAL | past_due(request.now))
-    return rows_of(request, list(waiting.select_related("customer").order_by("-generated_at", "-pk")[:SHOWN]))
+def _money_bars(title: str, of: str, labels: Sequence[str], series: Sequence[Series], currency: str) -> Bars:
+    def written(minor: Value) -> str:
+        return format_money(int(minor), currency)
+
+    def short(minor: Value) -> str:
+        return compact(to_major(minor, currency))
+
+    return Bars(title, of, labels, series, written, short)
+
+
+def needing_attention(request: OperatorRequest) -> Sequence[Invoice]:
+    """What waits for a person, the most urgent first, and then who is late longest."""
+    rows = Invoice.objects.of(request.vendor).select_related("customer")
+    waiting = rows.filter(attention__gt=Attention.NONE).order_by(*URGENT.names(falling=True))
+    late = rows.filter(past_due(request.now)).order_by(*LATE.names(falling=False))
+    found = {invoice.pk: invoice for invoice in [*waiting[:SHOWN], *late[:SHOWN]]}
+    return list(found.values())[:SHOWN]

@@ -77,6 +77,7 @@ class Figures:
     open: Open
     collected: Sequence[Collected]
     collected_count: int
+    collected_since: date
     weeks: Sequence[tuple[str, Sequence[Week]]] = field(default_factory=list)
 
 
@@ -91,6 +92,7 @@ def figures_of(vendor: Vendor, now: datetime) -> Figures:
         open=_open(vendor, now),
         collected=_collected(paid, month),
         collected_count=sum(number for day, number in counts.items() if day >= month),
+        collected_since=month,
         weeks=_weeks(issued, paid, monday),
     )
 

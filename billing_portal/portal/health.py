@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Subquery
 from django.urls import reverse
 
 from billing_portal import heartbeats
@@ -46,13 +46,44 @@ class Sign:
 
 
 def health(request: OperatorRequest) -> list[Sign]:
+    oldest = _oldest(request.vendor, request.now)
     return [
         *_programs(request.real_now),
-        _due_work(request),
-        *_stripe(request),
-        _outgoing(request.vendor, request.real_now),
-        _mail(request.vendor, request.now),
+        _due_work(request, oldest),
+        *_stripe(request, oldest),
+        _lag("Webhooks out", oldest["told"], request.real_now, "Nothing waits.", "The oldest is from", "webhooks"),
+        _lag("E-mail", oldest["mail"], request.now, "Nothing waits to be sent.", "The oldest was due", "scheduled"),
     ]
+
+
+Moments = Mapping[str, datetime | None]
+
+
+def _oldest(vendor: Vendor, now: datetime) -> Moments:
+    """Of each kind of waiting work the oldest, with one query; each finds its row by an index."""
+    due = {"next_action_at__lte": now}
+    listening = WebhookEndpoint.objects.of(vendor).filter(disabled_at__isnull=True, held_until__isnull=True)
+    # What waits for a retry has its own pace, so only what was never tried counts.
+    untried = WebhookDelivery.objects.of(vendor).filter(endpoint__in=listening, state=DeliveryState.PENDING, attempts=0)
+    pending = StripeEvent.objects.of(vendor).filter(state=StripeEvent.State.PENDING)
+    questions: dict[str, Subquery] = {
+        "invoice": _first(Invoice.objects.of(vendor).filter(**due), "next_action_at"),
+        "cycle": _first(BillingCycle.objects.of(vendor).filter(**due), "next_action_at"),
+        "mail": _first(OutgoingEmail.objects.of(vendor).filter(**due), "next_action_at"),
+        "news": _first(pending, "received_at"),
+        "event": _first(Event.objects.of(vendor).filter(dispatched_at__isnull=True), "created_at", "pk"),
+        "delivery": _first(untried, "created_at", "pk"),
+    }
+    answers = Vendor.objects.filter(pk=vendor.pk).values_list(*questions.values())[0]
+    found: dict[str, datetime | None] = dict(zip(questions, answers, strict=True))
+    return found | {
+        "due": min(filter(None, (found["invoice"], found["cycle"])), default=None),
+        "told": min(filter(None, (found["event"], found["delivery"])), default=None),
+    }
+
+
+def _first(rows: QuerySet[Any], moment: str, order: str = "") -> Subquery:
+    return Subquery(rows.order_by(order or moment).values(moment)[:1])
 
 
 PROGRAMS: Mapping[str, str] = {heartbeats.BEAT: "Schedule (beat)", heartbeats.WORKER: "Workers"}
@@ -70,20 +101,15 @@ def _programs(real_now: datetime) -> Iterator[Sign]:
             yield Sign(part, *state, f"Last sign of life {words.brief(at, real_now)}.")
 
 
-def _due_work(request: OperatorRequest) -> Sign:
+def _due_work(request: OperatorRequest, oldest: Moments) -> Sign:
     """What is past its time and nobody has done: by the vendor's clock, which waits while it is moved."""
-    link = f"{reverse('portal:scheduled')}?late=yes"
     if request.vendor.clock_is_advancing:
-        return Sign("Due work", *OK, "The test clock is moving; what falls due is done in its order.", link)
-    oldest = [
-        at
-        for rows in (Invoice.objects.of(request.vendor), BillingCycle.objects.of(request.vendor))
-        if (at := _oldest(rows.filter(next_action_at__lte=request.now), "next_action_at"))
-    ]
-    return _lag("Due work", min(oldest, default=None), request.now, "Nothing is overdue.", "The oldest was due", link)
+        text = "The test clock is moving; what falls due is done in its order."
+        return Sign("Due work", *OK, text, reverse("portal:test_clock"))
+    return _lag("Due work", oldest["due"], request.now, "Nothing is overdue.", "The oldest was due", "scheduled")
 
 
-def _stripe(request: OperatorRequest) -> Iterator[Sign]:
+def _stripe(request: OperatorRequest, oldest: Moments) -> Iterator[Sign]:
     """The connection, and what came in from it."""
     link = reverse("portal:billing_settings") + "#stripe"
     acting = StripeConnection.objects.of(request.vendor).filter(is_active=True).first()
@@ -93,37 +119,13 @@ def _stripe(request: OperatorRequest) -> Iterator[Sign]:
     heard = acting.last_webhook_at
     text = f"Last webhook {words.brief(heard, request.real_now)}." if heard else "No webhook has come yet."
     yield Sign("Stripe connection", "Connected", "success", f"{acting.account_id} in {acting.mode} mode. {text}", link)
-    pending = StripeEvent.objects.of(request.vendor).filter(state=StripeEvent.State.PENDING)
-    oldest, events = _oldest(pending, "received_at"), reverse("portal:stripe_events")
-    yield _lag("Webhooks in", oldest, request.real_now, "All are processed.", "The oldest came", events)
-
-
-def _outgoing(vendor: Vendor, real_now: datetime) -> Sign:
-    """Events not handed out yet, and deliveries never tried: what waits for a retry has its own pace."""
-    told = WebhookEndpoint.objects.of(vendor).filter(disabled_at__isnull=True)
-    pending = WebhookDelivery.objects.of(vendor).filter(
-        endpoint__in=told, state=DeliveryState.PENDING, attempts=0, endpoint__held_until__isnull=True
+    yield _lag(
+        "Webhooks in", oldest["news"], request.real_now, "All are processed.", "The oldest came", "stripe_events"
     )
-    events = Event.objects.of(vendor).filter(dispatched_at__isnull=True)
-    found = [at for rows in (pending, events) if (at := _oldest(rows, "created_at"))]
-    link = reverse("portal:webhooks")
-    return _lag("Webhooks out", min(found, default=None), real_now, "Nothing waits.", "The oldest is from", link)
 
 
-def _mail(vendor: Vendor, now: datetime) -> Sign:
-    waiting = OutgoingEmail.objects.of(vendor).filter(next_action_at__lte=now)
-    link = f"{reverse('portal:scheduled')}?kind=email"
-    oldest = _oldest(waiting, "next_action_at")
-    return _lag("E-mail", oldest, now, "Nothing waits to be sent.", "The oldest was due", link)
-
-
-def _oldest(rows: QuerySet[Any], moment: str) -> datetime | None:
-    order = [moment] if moment.startswith("next") else ["pk"]
-    found: datetime | None = rows.order_by(*order).values_list(moment, flat=True).first()
-    return found
-
-
-def _lag(part: str, oldest: datetime | None, now: datetime, fine: str, late: str, link: str) -> Sign:
+def _lag(part: str, oldest: datetime | None, now: datetime, fine: str, late: str, page: str) -> Sign:
+    link = reverse(f"portal:{page}") + ("?late=late" if oldest and page == "scheduled" else "")
     if oldest is None:
         return Sign(part, *OK, fine, link)
     waited = now - oldest

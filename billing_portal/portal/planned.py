@@ -7,7 +7,7 @@ retries go by real time; their moment is told on the vendor's clock too, so that
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.urls import reverse
 
 from billing_portal.portal import words
+from billing_portal.portal.bounded import Count, count_each
 from customers.events.models import DeliveryState, WebhookDelivery, WebhookEndpoint
 from customers.settings.policy import BillingPolicy, policies_for
 from customers.vendor import Vendor
@@ -69,31 +70,39 @@ class Work:
     label: str
     column: str
     rows: Callable[[Vendor], QuerySet[Any]]
-    told: Callable[[Vendor, Sequence[Any], Clock], Iterable[Planned]]
+    told: Callable[[Vendor, Sequence[Any], Clock, Asked], Iterable[Planned]]
     in_real_time: bool = False
 
 
 @dataclass(frozen=True)
 class Asked:
-    """Which of it: of one kind or all; not after ``until``; beyond a position."""
+    """Which of it: of these kinds (None: all), not after ``until``, beyond a position; ``explained``: with the reason."""
 
-    kind: str = ""
+    kinds: Collection[str] | None = None
+    explained: bool = True
     until: datetime | None = None
     position: tuple[datetime, int, int] | None = None
+
+    def has(self, kind: str) -> bool:
+        return self.kinds is None or kind in self.kinds
 
 
 def planned(vendor: Vendor, clock: Clock, asked: Asked, size: int) -> list[Planned]:
     """The first so many, the earliest first."""
-    found = [_page(work, vendor, clock, asked, size) for work in KINDS if asked.kind in ("", work.key)]
-    if asked.kind in ("", COMPARISON):
+    found = [_page(work, vendor, clock, asked, size) for work in KINDS if asked.has(work.key)]
+    if asked.has(COMPARISON):
         found.append(_comparison(vendor, clock, asked))
     return list(heapq.merge(*found, key=_order))[:size]
 
 
-def count_planned(vendor: Vendor, clock: Clock, until: datetime, most: int) -> int:
-    """How many there are up to a moment, counted no further than ``most`` of each kind."""
-    rows = [(work, work.rows(vendor).filter(_not_after(work, until, clock))) for work in KINDS]
-    return sum(found.order_by(work.column).values("pk")[:most].count() for work, found in rows)
+def count_planned(vendor: Vendor, clock: Clock, until: datetime) -> dict[str, Count]:
+    """How many of each kind there are up to a moment, with one query, counted no further than is worth knowing."""
+    rows = {work.key: work.rows(vendor).filter(_not_after(work, until, clock)).order_by(work.column) for work in KINDS}
+    return {key: count for key, count in count_each(vendor, rows).items() if count.value}
+
+
+def sum_of(counts: Mapping[str, Count]) -> Count:
+    return Count(sum(count.value for count in counts.values()))
 
 
 def _order(entry: Planned) -> tuple[datetime, int, int]:
@@ -106,7 +115,7 @@ def _page(work: Work, vendor: Vendor, clock: Clock, asked: Asked, size: int) -> 
         rows = rows.filter(_not_after(work, asked.until, clock))
     if asked.position is not None:
         rows = rows.filter(_beyond(work, asked.position, clock))
-    return list(work.told(vendor, list(rows.order_by(work.column, "pk")[:size]), clock))
+    return list(work.told(vendor, list(rows.order_by(work.column, "pk")[:size]), clock, asked))
 
 
 def _not_after(work: Work, moment: datetime, clock: Clock) -> Q:
@@ -139,19 +148,24 @@ def _policies(vendor: Vendor, rows: Iterable[Any]) -> Mapping[int, BillingPolicy
     return policies_for(vendor, {row.customer_id for row in rows})
 
 
-def _invoices(vendor: Vendor, rows: Sequence[Invoice], clock: Clock) -> Iterable[Planned]:
-    policies = _policies(vendor, rows)
+def _invoices(vendor: Vendor, rows: Sequence[Invoice], clock: Clock, asked: Asked) -> Iterable[Planned]:
+    policies = _policies(vendor, rows) if asked.explained else {}
     for row in rows:
         assert row.next_action_at is not None  # noqa: S101 - the query asked for it
         action = InvoiceAction(row.next_action).label if row.next_action else "Next step"
-        step = next_step(row, policies[row.customer_id])
+        because = _because(row, policies[row.customer_id]) if asked.explained else ""
         yield Planned(
             row.next_action_at, "invoice", row.pk, f"{action}: {row}", str(row.customer),
-            _link(row), f"{step.sentence} {step.because}".strip(), invoice=row,
+            _link(row), because, invoice=row,
         )  # fmt: skip
 
 
-def _reminders(vendor: Vendor, rows: Sequence[Invoice], clock: Clock) -> Iterable[Planned]:
+def _because(invoice: Invoice, policy: BillingPolicy) -> str:
+    step = next_step(invoice, policy)
+    return f"{step.sentence} {step.because}".strip()
+
+
+def _reminders(vendor: Vendor, rows: Sequence[Invoice], clock: Clock, asked: Asked) -> Iterable[Planned]:
     for row in rows:
         assert row.next_reminder_at is not None  # noqa: S101 - the query asked for it
         due = f"It is due {words.day(row.due_date)}." if row.due_date else ""
@@ -159,12 +173,12 @@ def _reminders(vendor: Vendor, rows: Sequence[Invoice], clock: Clock) -> Iterabl
         yield Planned(row.next_reminder_at, "reminder", row.pk, what, str(row.customer), _link(row), due)
 
 
-def _cycles(vendor: Vendor, rows: Sequence[BillingCycle], clock: Clock) -> Iterable[Planned]:
-    policies = _policies(vendor, rows)
+def _cycles(vendor: Vendor, rows: Sequence[BillingCycle], clock: Clock, asked: Asked) -> Iterable[Planned]:
+    policies = _policies(vendor, rows) if asked.explained else {}
     for row in rows:
         assert row.next_action_at is not None  # noqa: S101 - the query asked for it
         link = reverse("portal:customer", args=[row.customer.name])
-        because = row.last_error or _why(row, policies[row.customer_id])
+        because = row.last_error or (_why(row, policies[row.customer_id]) if asked.explained else "")
         yield Planned(
             row.next_action_at, "cycle", row.pk, CycleAction(row.next_action).label, str(row.customer), link, because
         )
@@ -181,7 +195,7 @@ def _why(cycle: BillingCycle, policy: BillingPolicy) -> str:
     return f"{dates} has ended; invoice grace period of {words.length(length, unit)} ({source})."
 
 
-def _emails(vendor: Vendor, rows: Sequence[OutgoingEmail], clock: Clock) -> Iterable[Planned]:
+def _emails(vendor: Vendor, rows: Sequence[OutgoingEmail], clock: Clock, asked: Asked) -> Iterable[Planned]:
     for row in rows:
         assert row.next_action_at is not None  # noqa: S101 - the query asked for it
         what = f"Send e-mail: {EmailKind(row.kind).label.lower()} of {row.invoice}"
@@ -189,7 +203,7 @@ def _emails(vendor: Vendor, rows: Sequence[OutgoingEmail], clock: Clock) -> Iter
         yield Planned(row.next_action_at, "email", row.pk, what, who, _link(row.invoice), row.error)
 
 
-def _endpoints(vendor: Vendor, rows: Sequence[Any], clock: Clock) -> Iterable[Planned]:
+def _endpoints(vendor: Vendor, rows: Sequence[Any], clock: Clock, asked: Asked) -> Iterable[Planned]:
     for row in rows:
         failing = f"Failing since {words.moment(row.failing_since)}: {row.error}" if row.failing_since else row.error
         link = reverse("portal:webhook", args=[row.uuid])
@@ -198,7 +212,7 @@ def _endpoints(vendor: Vendor, rows: Sequence[Any], clock: Clock) -> Iterable[Pl
         )
 
 
-def _counterparts(vendor: Vendor, rows: Sequence[StripeCustomer], clock: Clock) -> Iterable[Planned]:
+def _counterparts(vendor: Vendor, rows: Sequence[StripeCustomer], clock: Clock, asked: Asked) -> Iterable[Planned]:
     for row in rows:
         assert row.claimed_until is not None  # noqa: S101 - the query asked for it
         link = reverse("portal:customer_payments", args=[row.customer.name])
@@ -208,13 +222,13 @@ def _counterparts(vendor: Vendor, rows: Sequence[StripeCustomer], clock: Clock) 
         )  # fmt: skip
 
 
-def _watches(vendor: Vendor, rows: Sequence[Watch], clock: Clock) -> Iterable[Planned]:
+def _watches(vendor: Vendor, rows: Sequence[Watch], clock: Clock, asked: Asked) -> Iterable[Planned]:
     found = Invoice.objects.of(vendor).filter(external_invoice_id__in=[row.external_id for row in rows])
     pages = {invoice.external_invoice_id: _link(invoice) for invoice in found}
     for row in rows:
         assert row.next_at is not None  # noqa: S101 - the query asked for it
-        asked = "It was not asked for yet." if not row.asked else f"It was asked for {words.length(row.asked, 'time')}."
-        because = f"It is {row.state.replace('_', ' ').lower()} since {words.moment(row.since)}. {asked}"
+        times = "It was not asked for yet." if not row.asked else f"It was asked for {words.length(row.asked, 'time')}."
+        because = f"It is {row.state.replace('_', ' ').lower()} since {words.moment(row.since)}. {times}"
         what = f"Ask Stripe for the {row.get_kind_display().lower()}"
         link = pages.get(row.external_id, reverse("portal:reconciliation"))
         yield Planned(row.next_at + clock.ahead, "watch", row.pk, what, row.external_id, link, because, row.next_at)
@@ -225,9 +239,7 @@ def _link(invoice: Invoice) -> str:
 
 
 def _invoice_rows(vendor: Vendor) -> QuerySet[Invoice]:
-    """With what the buttons have to know of them."""
-    rows = Invoice.objects.of(vendor).select_related("customer", "vendor")
-    return rows.prefetch_related("payments", "refunds", "disputes")
+    return Invoice.objects.of(vendor).select_related("customer", "vendor")
 
 
 def _endpoint_rows(vendor: Vendor) -> QuerySet[Any]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.db.models import prefetch_related_objects
 from django.http import HttpResponse
 
 from billing_portal.portal.access import OperatorRequest, screen
@@ -37,8 +38,11 @@ def scheduled(request: OperatorRequest) -> HttpResponse:
     kind, span = request.GET.get("kind", ""), request.GET.get("late", "")
     kind, span = kind if kind in KIND_LABELS else "", _span(span)
     until = {"late": request.now, "day": request.now + timedelta(hours=24), "week": request.now + timedelta(days=7)}
-    asked = Asked(kind, until.get(span), read_position(request.GET.get("after", "")))
+    position = read_position(request.GET.get("after", ""))
+    asked = Asked({kind} if kind else None, until=until.get(span), position=position)
     found = planned(request.vendor, clock, asked, SIZE + 1)
+    # What the buttons have to know of them.
+    prefetch_related_objects([entry.invoice for entry in found if entry.invoice], "payments", "refunds", "disputes")
     rows = [Row(entry, _buttons(request, entry), entry.at <= request.now) for entry in found[:SIZE]]
     context = {
         "rows": rows,

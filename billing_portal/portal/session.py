@@ -8,9 +8,11 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
-from django.contrib.auth.views import LoginView
+from django.contrib.auth.views import LoginView, redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 
@@ -41,6 +43,13 @@ class SignIn(LoginView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         shell = admin.site.each_context(self.request)
         return super().get_context_data(**{**shell, "title": "Sign in", **kwargs})
+
+
+def to_sign_in(request: HttpRequest) -> HttpResponse:
+    """The admin site has no sign-in of its own, so that nothing goes around the one above."""
+    if request.user.is_authenticated:
+        raise PermissionDenied("These tables are for the superusers of this installation.")
+    return redirect_to_login(request.GET.get("next", "") or reverse("admin:index"), reverse("portal:sign_in"))
 
 
 @own_screen

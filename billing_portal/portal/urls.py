@@ -31,6 +31,7 @@ from billing_portal.portal import (
     webhooks,
 )
 from billing_portal.portal.converters import CodeName, StripeMode
+from billing_portal.portal.exports.view import export
 
 register_converter(CodeName, "code_name")
 register_converter(StripeMode, "stripe_mode")
@@ -49,6 +50,7 @@ urlpatterns = [
     path("next-run/", next_run.next_run, name="next_run"),
     path("next-run/work-out/", next_run.work_out, name="work_out_next_run"),
     path("dunning/", dunning.dunning, name="dunning"),
+    path("export/<slug:name>/", export, name="export"),
     path("invoices/", invoices.invoice_list, name="invoices"),
     path("invoices/bulk/", bulk.bulk, name="bulk"),
     path("invoices/<uuid:uuid>/", invoices.invoice_page, name="invoice"),

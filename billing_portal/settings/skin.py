@@ -10,6 +10,14 @@ def stylesheet(request: HttpRequest) -> str:
     return static("portal/portal.css")
 
 
+def chart_stylesheet(request: HttpRequest) -> str:
+    return static("portal/charts.css")
+
+
+def list_stylesheet(request: HttpRequest) -> str:
+    return static("portal/lists.css")
+
+
 def icon(request: HttpRequest) -> str:
     return static("portal/icon.svg")
 
@@ -22,7 +30,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": icon}],
-    "STYLES": [stylesheet],
+    "STYLES": [stylesheet, chart_stylesheet, list_stylesheet],
     "SIDEBAR": {"navigation": "billing_portal.portal.navigation.sidebar"},
     "COLORS": {
         "primary": {

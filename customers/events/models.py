@@ -34,6 +34,8 @@ class EventKind(models.TextChoices):
     PAYMENT_METHOD_UPDATED = "customer.payment_method.updated", "Payment method changed"
     SUBSCRIPTION_NEW = "subscription.new", "Subscription created"
     SUBSCRIPTION_ENDED = "subscription.ended", "Subscription ended"
+    USAGE_LIMIT_THRESHOLD = "usage.limit_threshold_reached", "Usage nears a limit"
+    USAGE_LIMIT_EXCEEDED = "usage.limit_exceeded", "Usage reached a limit"
     INVOICE_GENERATED = "invoice.generated", "Invoice generated"
     INVOICE_REGENERATED = "invoice.regenerated", "Generated again"
     INVOICE_APPROVED = "invoice.approved", "Invoice approved"
@@ -67,6 +69,9 @@ class EventKind(models.TextChoices):
     STRIPE_SWITCHED = "stripe.switched", "Stripe account switched"
     STRIPE_KEYS_CHANGED = "stripe.keys_changed", "Stripe keys changed"
     STRIPE_ENDPOINT_REGISTERED = "stripe.endpoint_registered", "Webhook endpoint registered at Stripe"
+    LIST_EXPORTED = "list.exported", "List exported"
+    IMPORT_APPLIED = "import.applied", "File imported"
+    IMPORT_UNDONE = "import.undone", "Import undone"
     WEBHOOK_TEST = "webhook.test", "Test event"
 
 
@@ -79,6 +84,8 @@ PUBLIC_KINDS = frozenset(
         EventKind.PAYMENT_METHOD_UPDATED,
         EventKind.SUBSCRIPTION_NEW,
         EventKind.SUBSCRIPTION_ENDED,
+        EventKind.USAGE_LIMIT_THRESHOLD,
+        EventKind.USAGE_LIMIT_EXCEEDED,
         EventKind.INVOICE_GENERATED,
         EventKind.INVOICE_APPROVED,
         EventKind.INVOICE_ISSUED,

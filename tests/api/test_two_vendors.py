@@ -32,6 +32,7 @@ NAMES = {"customers": "customer", "meters": "meter", "price_plans": "plan", "inv
 NAMES |= {"webhooks": "webhook", "deliveries": "delivery", "api_keys": "key", "mappings": "mapping"}
 NAMES |= {"adhoc_charges": "charge", "plan": "tag", "update_in_place": "plan", "invoice": "invoice"}
 NAMES |= {"payment_methods": "card", "coupons": "coupon", "features": "feature"}
+NAMES |= {"metered_components": "component"}
 NAMES |= {"sample_invoice": "moment", "moment": "tag", "usage_across_meters": "tag"}
 
 SCHEME = {"scheme_type": "FLAT", "prices": [{"price": 1}]}

@@ -16,6 +16,7 @@ from customers.api.schema import documented
 from customers.customer import Customer
 from customers.errors import Invalid, Missing
 from invoicing.catalog.api.serializers import number
+from invoicing.catalog.features import of_subscription, read_override
 from invoicing.catalog.models import Aggregation, Meter, PricePlan
 from invoicing.catalog.trials import Trial, read_trial
 from invoicing.catalog.verbs import find_plan
@@ -38,6 +39,7 @@ from invoicing.subscriptions.api.serializers import (
     active_subscription_shape,
     add_on_orders,
     discount_drafts,
+    overridden,
     subscription_shape,
     with_plans,
 )
@@ -66,6 +68,7 @@ class SubscriptionsView(VendorView):
             discounts=discount_drafts(given.get("discounts")),
             coupon=chosen_coupon(self, given),
             trial=chosen_trial(given),
+            features=read_override(given),
             add_ons=add_on_orders(given.get("add_ons")),
             actor=self.actor,
             now=self.now,
@@ -89,6 +92,7 @@ class SubscriptionView(VendorView):
             discounts=discount_drafts(given.get("discounts")),
             coupon=chosen_coupon(self, given),
             trial=chosen_trial(given),
+            features=read_override(given),
             add_ons=add_on_orders(given.get("add_ons")),
             actor=self.actor,
             now=self.now,
@@ -258,8 +262,9 @@ class CustomerFeatureView(VendorView):
         subscription = verbs.find_active(self.customer(name), self.now)
         plan, held = subscription.price_plan, held_at(subscription, self.now)
         counts = {one.name: held[one.pk][0] for one in plan.add_ons.all() if one.pk in held}
-        found = next((one for one in plan.features if one["name"] == feature), None)
-        limit = next((one["limit"] for one in plan.limits if one["feature"] == feature), None)
+        included = of_subscription(plan, overridden(subscription))
+        found = next((one for one in included.features if one["name"] == feature), None)
+        limit = next((one["limit"] for one in included.limits if one["feature"] == feature), None)
         answer: CustomerFeatureAnswer = {
             "feature_name": feature,
             "enabled": found is not None or feature in counts,
