@@ -76,7 +76,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Asked:
-    """Which of it: of these kinds (None: all), not after ``until``, beyond a position; ``explained``: with the reason."""
+    """Of these kinds (None: all), not after ``until``, beyond a position. ``explained``: with the reason."""
 
     kinds: Collection[str] | None = None
     explained: bool = True
