@@ -90,16 +90,26 @@ def change_of(row: Collected) -> str:
 
 
 @dataclass(frozen=True)
-class Chart:
-    id: str
-    bars: Bars
+class Charts:
+    """Of one currency; None where there is nothing to be seen."""
+
+    currency: str
+    weeks: Bars | None
+    ages: Bars | None
 
 
-def charts(figures: Figures) -> list[Chart]:
-    """Two for each currency."""
-    weekly = [Chart(f"weeks-{currency}", _weekly(currency, weeks)) for currency, weeks in figures.weeks]
-    aged = [Chart(f"ages-{currency}", _aged(currency, sums)) for currency, sums in figures.open.ages]
-    return sorted([*weekly, *aged], key=lambda chart: chart.id.partition("-")[2])
+def charts(figures: Figures) -> list[Charts]:
+    ages = dict(figures.open.ages)
+    currencies = sorted({*dict(figures.weeks), *ages})
+    weeks = dict(figures.weeks)
+    return [
+        Charts(
+            code,
+            _weekly(code, weeks[code]) if code in weeks else None,
+            _aged(code, ages[code]) if code in ages else None,
+        )
+        for code in currencies
+    ]
 
 
 def _weekly(currency: str, weeks: Sequence[Week]) -> Bars:
@@ -113,7 +123,7 @@ def _weekly(currency: str, weeks: Sequence[Week]) -> Bars:
 
 def _aged(currency: str, sums: Sequence[int]) -> Bars:
     ages = [name for name, _, _ in AGES]
-    return _money_bars(f"Past due by age, {currency}", "Past due for", ages, [Series("Past due", sums)], currency)
+    return _money_bars(f"Past due by days, {currency}", "Days past due", ages, [Series("Past due", sums)], currency)
 
 
 def _money_bars(title: str, of: str, labels: Sequence[str], series: Sequence[Series], currency: str) -> Bars:

@@ -23,7 +23,7 @@ from invoicing.invoices.states import BEFORE_ISSUE, OPEN, InvoiceStatus
 WEEKS = 12
 MONTH_DAYS, WEEK_DAYS = 30, 7
 # (name, from, until): how many days past due. The last has no end.
-AGES = (("0–30 days", 0, 30), ("31–60 days", 31, 60), ("61–90 days", 61, 90), ("over 90 days", 91, None))
+AGES = (("0–30", 0, 30), ("31–60", 31, 60), ("61–90", 61, 90), ("over 90", 91, None))
 
 REMAINING = Greatest(F("amount_due") - F("amount_credited") - F("amount_from_balance") - F("amount_paid"), 0)
 Daily = Mapping[str, Mapping[date, int]]

@@ -56,6 +56,7 @@ GROUPS: Sequence[tuple[str, Sequence[Item]]] = (
         "System",
         [
             Item("Scheduled work", "event_repeat", "scheduled"),
+            Item("Audit trail", "history", "audit"),
             Item("Test clock", "schedule", "test_clock"),
             Item("Incoming Stripe events", "move_to_inbox", "stripe_events"),
             Item("Reconciliation", "balance", "reconciliation"),

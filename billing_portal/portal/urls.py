@@ -5,6 +5,7 @@ from django.urls import path, register_converter
 
 from billing_portal.portal import (
     api_keys,
+    audit,
     billing_settings,
     bulk,
     customer_changes,
@@ -46,6 +47,7 @@ urlpatterns = [
     path("vendor/", session.choose_vendor, name="choose_vendor"),
     path("", dashboard.dashboard, name="dashboard"),
     path("first-steps/dismiss/", first_steps.dismiss, name="dismiss_first_steps"),
+    path("audit/", audit.audit_trail, name="audit"),
     path("scheduled/", scheduled.scheduled, name="scheduled"),
     path("next-run/", next_run.next_run, name="next_run"),
     path("next-run/work-out/", next_run.work_out, name="work_out_next_run"),

@@ -98,10 +98,10 @@ def test_each_currency_has_its_charts(scene: Scene, signed_in: SignedIn) -> None
     assert titles == [
         f"{what}, {currency}"
         for currency in ("JPY", "USD")
-        for what in ("Invoiced and collected by week", "Past due by age")
+        for what in ("Invoiced and collected by week", "Past due by days")
     ]
-    assert "0–30 days $99.00" in text(page)
-    assert "0–30 days ¥5,000" in text(page)
+    assert "0–30 $99.00" in text(page)
+    assert "0–30 ¥5,000" in text(page)
 
 
 def test_as_many_queries_with_many_invoices_and_currencies(scene: Scene, signed_in: SignedIn) -> None:

@@ -80,6 +80,7 @@ def comparison(scene: Scene) -> str:
 PAGES = {
     "dashboard": lambda scene: reverse("portal:dashboard"),
     "invoices": lambda scene: reverse("portal:invoices"),
+    "audit trail": lambda scene: reverse("portal:audit"),
     "scheduled work": lambda scene: reverse("portal:scheduled"),
     "next run": lambda scene: reverse("portal:next_run"),
     "dunning": lambda scene: reverse("portal:dunning"),
@@ -119,6 +120,7 @@ PAGES = {
 LISTS = {
     "next run",
     "scheduled work",
+    "audit trail",
     "dashboard",
     "invoices",
     "dunning",
