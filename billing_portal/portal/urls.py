@@ -129,5 +129,7 @@ urlpatterns = [
     path(f"{STRIPE}<stripe_mode:mode>/keys/", stripe_keys.own_keys, name="stripe_keys"),
     path(f"{STRIPE}<stripe_mode:mode>/endpoint/", stripe_connection.register_endpoint, name="stripe_endpoint"),
     path(f"{STRIPE}callback/", stripe_oauth.callback, name="stripe_callback"),
+    path("settings/test-clock/next/", test_clock.advance_to_next, name="advance_to_next"),
+    path("settings/test-clock/progress/", test_clock.progress, name="clock_progress"),
     path("settings/test-clock/", test_clock.test_clock, name="test_clock"),
 ]
