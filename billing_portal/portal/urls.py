@@ -5,6 +5,7 @@ from django.urls import path, register_converter
 
 from billing_portal.portal import (
     api_keys,
+    audit,
     billing_settings,
     bulk,
     coupons,
@@ -14,6 +15,7 @@ from billing_portal.portal import (
     customers,
     dashboard,
     dunning,
+    first_steps,
     imports,
     invoices,
     joining,
@@ -25,6 +27,7 @@ from billing_portal.portal import (
     operators,
     price_plans,
     reconciliation,
+    scheduled,
     session,
     stripe_connection,
     stripe_events,
@@ -54,6 +57,9 @@ urlpatterns = [
     path("change-password/", session.change_password, name="change_password"),
     path("vendor/", session.choose_vendor, name="choose_vendor"),
     path("", dashboard.dashboard, name="dashboard"),
+    path("first-steps/dismiss/", first_steps.dismiss, name="dismiss_first_steps"),
+    path("audit/", audit.audit_trail, name="audit"),
+    path("scheduled/", scheduled.scheduled, name="scheduled"),
     path("next-run/", next_run.next_run, name="next_run"),
     path("next-run/work-out/", next_run.work_out, name="work_out_next_run"),
     path("dunning/", dunning.dunning, name="dunning"),
@@ -165,5 +171,7 @@ urlpatterns = [
     path(f"{STRIPE}<stripe_mode:mode>/keys/", stripe_keys.own_keys, name="stripe_keys"),
     path(f"{STRIPE}<stripe_mode:mode>/endpoint/", stripe_connection.register_endpoint, name="stripe_endpoint"),
     path(f"{STRIPE}callback/", stripe_oauth.callback, name="stripe_callback"),
+    path("settings/test-clock/next/", test_clock.advance_to_next, name="advance_to_next"),
+    path("settings/test-clock/progress/", test_clock.progress, name="clock_progress"),
     path("settings/test-clock/", test_clock.test_clock, name="test_clock"),
 ]
