@@ -1,7 +1,7 @@
 """What does reading over the API cost, beside the plainest view of the same rows?
 
-Two web servers, each started as ``up`` starts it, on one database: this project, and ``tests/bench/plain.py`` in a Django
-project as it comes. Both look the key up, find the rows and shape them with the same functions; ours counts the
+Two web servers, each started as ``up`` starts it, on one database: this project, and ``tests/bench/plain.py`` in a
+Django project as it comes. Both look the key up, find the rows and shape them with the same functions; ours counts the
 request against the key's limit, names it, refuses unknown parameters, marks pages. One client with one connection asks
 both in turns, so that whatever else the machine does meets both; told are each server's typical requests.
 
@@ -167,9 +167,10 @@ def _copies(database_url: str, invoice: int, count: int) -> None:
         values = ", ".join(made.get(name, f'"{name}"') for name in columns)
         names = ", ".join(f'"{name}"' for name in columns)
         connection.execute(
-            f"INSERT INTO invoicing_invoice ({names}) SELECT {values} FROM invoicing_invoice, generate_series(1, {count})"
-            f" AS n, (SELECT array_agg(id) AS customers FROM customers_customer) AS all_of_them"
-            f" WHERE invoicing_invoice.id = {invoice}"  # type: ignore[arg-type]
+            f"INSERT INTO invoicing_invoice ({names}) SELECT {values} FROM invoicing_invoice,"  # type: ignore[arg-type] # noqa: S608
+            f" generate_series(1, {count}) AS n,"
+            f" (SELECT array_agg(id) AS customers FROM customers_customer) AS all_of_them"
+            f" WHERE invoicing_invoice.id = {invoice}"
         )
         connection.execute("VACUUM ANALYZE")
 
@@ -180,7 +181,7 @@ def _pages(database_url: str, invoices: int) -> Iterator[tuple[str, str]]:
         for column in ("generated_at", "issue_date", "amount_due"):
             path = f"/invoices?limit={PAGE}&sort_column={column}"
             middle = connection.execute(
-                f"SELECT {column}, id FROM invoicing_invoice ORDER BY {column} DESC OFFSET %s LIMIT 1",  # type: ignore[arg-type]
+                f"SELECT {column}, id FROM invoicing_invoice ORDER BY {column} DESC OFFSET %s LIMIT 1",  # type: ignore[arg-type] # noqa: S608
                 [invoices // 2],
             ).fetchone()
             assert middle is not None

@@ -1,6 +1,6 @@
 """A Django project as ``startproject`` makes it, on the tables of this one: what the API is held against."""
 
-from billing_portal.settings.development import *
+from billing_portal.settings.development import *  # noqa: F403
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
