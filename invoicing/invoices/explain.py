@@ -204,8 +204,10 @@ def _looked_at(later: LineItem, line: LineItem) -> bool:
 
 def _discounts(discount: LineItem, line: LineItem) -> bool:
     match discount.metadata["scope"]:
-        case "INVOICE_TOTAL":
+        case "INVOICE_TOTAL" | "TRIAL_CREDIT":
             return True
+        case "ADD_ON":
+            return bool(discount.metadata["add_on_uuid"] == line.metadata.get("add_on_uuid"))
         case "BASE_PRICE":
             return line.kind == LineItemKind.BASE_PRICE or bool(line.metadata.get("scope") == "BASE_PRICE")
     return _same_component(discount, line)

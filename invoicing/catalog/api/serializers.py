@@ -100,7 +100,9 @@ class PriceSchemeInput(StrictSerializer):
     unit_name = _text(64)
     time_unit_name = _text(16, help_text="hour, day, week or month; for meters whose usage is weighted by time.")
     batch_size = _whole()
-    frequency = _whole()
+    frequency = serializers.IntegerField(
+        required=False, allow_null=True, help_text="Months whose usage climbs the tiers together: 12 is a year."
+    )
     price_list = _anything()
     post_minimum_charge_percentage_change = _number()
 
@@ -181,7 +183,13 @@ class PricePlanInPlaceInput(FeaturesInput):
 class TrialInput(StrictSerializer):
     time_length = _number()
     time_unit_name = _text(16, help_text="hour, day, week, month or year.")
-    credit = _number()
+    credit = serializers.DecimalField(
+        max_digits=None,
+        decimal_places=None,
+        required=False,
+        allow_null=True,
+        help_text="Minor units, off the invoices of billing cycles that begin within the length, if there is one.",
+    )
 
 
 class PricePlanInput(StrictSerializer):
@@ -236,7 +244,9 @@ class PriceSchemeAnswer(TypedDict):
     unit_name: str | None
     time_unit_name: str | None
     batch_size: int
-    frequency: None
+    frequency: Annotated[
+        int | None, "Months whose usage climbs the tiers together. Null: each billing cycle by itself."
+    ]
     post_minimum_charge_percentage_change: Annotated[float | None, "Percent, of what is above the minimum charge."]
 
 
@@ -281,7 +291,7 @@ class LimitAnswer(TypedDict):
 class TrialAnswer(TypedDict):
     time_length: int
     time_unit_name: TrialUnit
-    credit: None
+    credit: Annotated[int | None, "Minor units, taken off invoices until used up. Null: the time is free."]
 
 
 class PricePlanAnswer(TypedDict):
@@ -377,9 +387,10 @@ def add_on_shape(add_on: AddOn) -> AddOnAnswer:
 
 
 def _trial(plan: PricePlan) -> TrialAnswer | None:
-    if not plan.trial_length:
+    if not plan.trial_length and not plan.trial_credit:
         return None
-    return {"time_length": plan.trial_length, "time_unit_name": TrialUnit(plan.trial_unit), "credit": None}
+    unit = TrialUnit(plan.trial_unit or TrialUnit.DAY)
+    return {"time_length": plan.trial_length, "time_unit_name": unit, "credit": plan.trial_credit or None}
 
 
 def feature_shape(feature: Mapping[str, str]) -> FeatureAnswer:
@@ -423,7 +434,7 @@ def _scheme_shape(scheme: PriceScheme) -> PriceSchemeAnswer:
         "unit_name": scheme.unit_name or None,
         "time_unit_name": scheme.time_unit_name or None,
         "batch_size": scheme.batch_size,
-        "frequency": None,
+        "frequency": scheme.frequency or None,
         "post_minimum_charge_percentage_change": number(scheme.post_minimum_charge_percentage_change),
     }
 
