@@ -22,8 +22,9 @@ from invoicing.subscriptions.models import (
     Discount,
     ProrationCredit,
     Subscription,
+    UsageAlert,
 )
-from invoicing.usage.models import Measurement, StaleUsage, UnattributedMeasurement, UsageDay
+from invoicing.usage.models import Measurement, StaleUsage, UnattributedMeasurement, UsageDay, UsageLimitCheck
 
 __all__ = [
     "AddOn",
@@ -56,5 +57,7 @@ __all__ = [
     "StaleUsage",
     "Subscription",
     "UnattributedMeasurement",
+    "UsageAlert",
     "UsageDay",
+    "UsageLimitCheck",
 ]

@@ -31,6 +31,7 @@ from invoicing.catalog.verbs import latest_plans
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.preview import preview_of
 from invoicing.invoices.regeneration import without_invoice
+from invoicing.subscriptions import usage_limits
 from invoicing.subscriptions.models import BillingCycle
 from payments.reconcile.models import ImportedInvoice
 
@@ -38,6 +39,7 @@ PLANS_SHOWN = 200
 MOST_IMPORTED = 100
 TABS = (
     ("customer", "Overview"),
+    ("customer_subscription", "Subscription and usage"),
     ("customer_invoices", "Invoices"),
     ("customer_payments", "Integrations → Payments"),
     ("customer_settings", "Billing settings"),
@@ -85,6 +87,7 @@ def overview(request: OperatorRequest, name: str) -> HttpResponse:
         "subscription": subscription,
         "cycle": cycle,
         "usage": usage_in(cycle, request.now),
+        "limits": usage_limits.standings([cycle], real_now=request.real_now) if cycle else [],
         "preview": preview_of(cycle, now=request.now) if cycle else None,
         "plans": list(latest_plans(request.vendor)[:PLANS_SHOWN]) if subscription is None else [],
         "metadata": list(customer.metadata.order_by("property")),

@@ -38,12 +38,14 @@ GROUPS: Sequence[tuple[str, Sequence[Item]]] = (
             Item("Next run", "event_upcoming", "next_run"),
             Item("Dunning", "alarm", "dunning"),
             Item("Customers", "groups", "customers"),
+            Item("Subscriptions", "autorenew", "subscriptions"),
         ],
     ),
     (
         "Catalog",
         [
             Item("Price plans", "sell", "price_plans"),
+            Item("Coupons", "confirmation_number", "coupons"),
             Item("Meters", "speed", "meters"),
             Item("Unattributed usage", "help_center", "unattributed"),
         ],

@@ -20,6 +20,7 @@ BEAT_SCHEDULE = {
     "deliver events": _each_tick("customers.tasks.deliver_events"),
     "drive moving clocks": _each_tick("customers.tasks.drive_clocks"),
     "fold usage": {"task": "invoicing.tasks.fold_usage", "schedule": 60.0, "options": {"expires": 120.0}},
+    "check usage limits": {"task": "invoicing.tasks.check_all_limits", "schedule": 3600.0},
     "make the coming months": {"task": "invoicing.tasks.make_months", "schedule": crontab(hour=1, minute=10)},
     "sweep Stripe's news": _each_tick("payments.tasks.sweep"),
     "work out the coming run": {"task": "invoicing.tasks.work_out_coming_bills", "schedule": 3600.0},

@@ -34,6 +34,8 @@ class EventKind(models.TextChoices):
     PAYMENT_METHOD_UPDATED = "customer.payment_method.updated", "Payment method changed"
     SUBSCRIPTION_NEW = "subscription.new", "Subscription created"
     SUBSCRIPTION_ENDED = "subscription.ended", "Subscription ended"
+    USAGE_LIMIT_THRESHOLD = "usage.limit_threshold_reached", "Usage nears a limit"
+    USAGE_LIMIT_EXCEEDED = "usage.limit_exceeded", "Usage reached a limit"
     INVOICE_GENERATED = "invoice.generated", "Invoice generated"
     INVOICE_REGENERATED = "invoice.regenerated", "Generated again"
     INVOICE_APPROVED = "invoice.approved", "Invoice approved"
@@ -82,6 +84,8 @@ PUBLIC_KINDS = frozenset(
         EventKind.PAYMENT_METHOD_UPDATED,
         EventKind.SUBSCRIPTION_NEW,
         EventKind.SUBSCRIPTION_ENDED,
+        EventKind.USAGE_LIMIT_THRESHOLD,
+        EventKind.USAGE_LIMIT_EXCEEDED,
         EventKind.INVOICE_GENERATED,
         EventKind.INVOICE_APPROVED,
         EventKind.INVOICE_ISSUED,

@@ -3,6 +3,8 @@
 The marks of a chunk are taken away and its days counted in one statement, so both see the same measurements. What is
 committed later brings its own mark. Only one process folds at a time, so that an older count never replaces a newer.
 
+What has limits is noted for ``subscriptions/usage_limits.py``, which holds the new usage against them.
+
 Nothing waits for folding: whoever asks for usage reads the measurements of touched days themselves.
 """
 
@@ -62,6 +64,14 @@ _FOLD = """
         FROM levels
         GROUP BY meter_id, customer_id, day, stream, part
         ORDER BY meter_id, customer_id, day
+    ),
+    watched AS (
+        INSERT INTO invoicing_usagelimitcheck (meter_id, customer_id)
+        SELECT DISTINCT taken.meter_id, taken.customer_id FROM taken
+        WHERE EXISTS (
+            SELECT FROM invoicing_meteredcomponent AS component WHERE component.meter_id = taken.meter_id
+                AND (component."limit" IS NOT NULL OR component.label_limits <> '[]')
+        )
     ),
     emptied AS (
         DELETE FROM invoicing_usageday AS kept USING touched

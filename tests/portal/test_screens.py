@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.test import Client
@@ -11,11 +12,15 @@ from django.utils import timezone
 
 from billing_portal.accounts.models import Operator, Role
 from customers.models import Customer, Vendor, WebhookDelivery
+from invoicing.models import Coupon
+from invoicing.rating.discounts import DiscountType
+from invoicing.subscriptions.coupons import CouponDraft, apply_coupon, create_coupon
+from invoicing.subscriptions.verbs import running_or_next
 from payments.models import Difference, ReconciliationRun, StripeEvent
 from payments.reconcile.look import invoice_news
 from tests.factories import CustomerFactory, VendorFactory
 from tests.portal.deliveries import failing_delivery
-from tests.portal.scene import PEOPLE, Scene, make_operator
+from tests.portal.scene import NOW, PEOPLE, Scene, make_operator
 
 
 def stripe_event(scene: Scene) -> str:
@@ -77,6 +82,15 @@ def comparison(scene: Scene) -> str:
     return reverse("portal:reconciliation_run", args=[run.pk])
 
 
+def coupon(scene: Scene) -> str:
+    """One that a customer uses."""
+    if not Coupon.objects.of(scene.vendor).exists():
+        draft = CouponDraft("spring", Coupon.Frequency.ONCE, DiscountType.PERCENT, Decimal(10), code="SPRING")
+        made = create_coupon(scene.vendor, draft, now=NOW)
+        apply_coupon(running_or_next(scene.customers["acme"], NOW), made, now=NOW)
+    return reverse("portal:coupon", args=["spring"])
+
+
 PAGES = {
     "dashboard": lambda scene: reverse("portal:dashboard"),
     "invoices": lambda scene: reverse("portal:invoices"),
@@ -94,6 +108,14 @@ PAGES = {
     "customer settings": lambda scene: reverse("portal:customer_settings", args=["acme"]),
     "customer override": lambda scene: reverse("portal:customer_settings", args=["wayne"]),
     "customer activity": lambda scene: reverse("portal:customer_activity", args=["initech"]),
+    "customer subscription": lambda scene: reverse("portal:customer_subscription", args=["acme"]),
+    "subscription of nobody": lambda scene: reverse("portal:customer_subscription", args=["wonka"]),
+    "new subscription": lambda scene: reverse("portal:new_subscription", args=["wonka"]),
+    "change plan": lambda scene: reverse("portal:change_plan", args=["acme"]),
+    "subscriptions": lambda scene: reverse("portal:subscriptions"),
+    "coupons": lambda scene: reverse("portal:coupons"),
+    "new coupon": lambda scene: reverse("portal:new_coupon"),
+    "coupon": coupon,
     "new customer": lambda scene: reverse("portal:new_customer"),
     "edit customer": lambda scene: reverse("portal:edit_customer", args=["acme"]),
     "meters": lambda scene: reverse("portal:meters"),
@@ -116,6 +138,9 @@ PAGES = {
 }
 
 LISTS = {
+    "subscriptions",
+    "coupons",
+    "new coupon",
     "next run",
     "dashboard",
     "invoices",
