@@ -12,27 +12,18 @@ from customers.api.paging import listed
 from customers.api.schema import documented
 from customers.errors import Missing
 from invoicing.catalog import in_place, limits, verbs
-from invoicing.catalog.api.serializers import (
-    AddAddOnsInput,
-    AddComponentsInput,
-    FeatureAnswer,
-    FeaturesInput,
-    LimitsInput,
-    MeterAnswer,
-    MeteredComponentAnswer,
-    MeterInput,
-    MeterQuery,
+from invoicing.catalog.api.add_ons import AddAddOnsInput
+from invoicing.catalog.api.features import FeatureAnswer, FeaturesInput, RemoveFeaturesInput, feature_shape
+from invoicing.catalog.api.meters import MeterAnswer, MeterInput, MeterQuery, meter_shape
+from invoicing.catalog.api.plans import (
     PricePlanAnswer,
     PricePlanInPlaceInput,
     PricePlanInput,
     PricePlanQuery,
-    RemoveFeaturesInput,
-    component_shape,
-    feature_shape,
-    meter_shape,
     plan_shape,
     with_components,
 )
+from invoicing.catalog.api.prices import AddComponentsInput, LimitsInput, MeteredComponentAnswer, component_shape
 from invoicing.catalog.features import features_of
 from invoicing.catalog.models import Meter, PricePlan
 

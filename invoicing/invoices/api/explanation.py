@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from customers.api.base import done
 from customers.api.schema import documented
-from invoicing.catalog.api.serializers import number
+from invoicing.catalog.api.wire import number
 from invoicing.catalog.models import Aggregation, SchemeType
 from invoicing.invoices.api.shapes import LineItemAnswer, line_shape
 from invoicing.invoices.api.views import InvoiceVendorView

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from customers.api.base import StrictSerializer, done
 from customers.api.schema import documented
 from customers.errors import Refused
-from invoicing.catalog.api.serializers import number
+from invoicing.catalog.api.wire import number
 from invoicing.invoices.api.shapes import InvoiceAnswer, invoice_shape
 from invoicing.invoices.api.views import InvoiceVendorView
 from invoicing.invoices.late_usage import LateUsage, late_usage

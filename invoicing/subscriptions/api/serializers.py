@@ -13,22 +13,18 @@ from rest_framework import serializers
 
 from customers.api.base import StrictSerializer
 from customers.api.paging import CursorQuery
-from invoicing.catalog.api.serializers import (
-    AddOnAnswer,
+from invoicing.catalog.api.add_ons import AddOnAnswer, add_on_shape
+from invoicing.catalog.api.features import (
     FeatureAnswer,
     FeatureInput,
     LimitAnswer,
     LimitInput,
-    MeteredComponentAnswer,
-    PricePlanAnswer,
-    TrialInput,
-    add_on_shape,
-    component_shape,
     feature_shape,
     limit_shapes,
-    number,
-    plan_shape,
 )
+from invoicing.catalog.api.plans import PricePlanAnswer, TrialInput, plan_shape
+from invoicing.catalog.api.prices import MeteredComponentAnswer, component_shape
+from invoicing.catalog.api.wire import number
 from invoicing.catalog.checks import refuse_unsupported
 from invoicing.catalog.features import Features
 from invoicing.rating.discounts import DiscountScope, DiscountType, discounted_add_ons, discounted_base_price

@@ -11,7 +11,7 @@ from rest_framework import serializers
 
 from customers.api.base import StrictSerializer
 from customers.api.paging import CursorQuery
-from invoicing.catalog.api.serializers import number
+from invoicing.catalog.api.wire import number
 from invoicing.usage.buckets import Bucket
 from invoicing.usage.by_time import BucketUsage, Question
 from invoicing.usage.intake import TakenIn
