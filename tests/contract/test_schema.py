@@ -402,6 +402,7 @@ def _endings(api: Api) -> None:
     api.delete("/price_plans/useless")
     api.post("/meters", {**METER, "name": "spare"})
     api.post("/meters/spare/archive")
+    api.post("/meters/spare/unarchive")
     api.delete("/meters/spare")
     api.post("/customers", {"name": "initech"})
     api.delete("/customers/initech")

@@ -68,6 +68,9 @@ HELD_BY: dict[str, tuple[str, ...]] = {
     ),
     "Cycles": (f"{CYCLES}::test_the_31st_falls_on_the_last_day_and_returns",),
     "Usage": ("tests/invoicing/usage/test_aggregation.py::test_each_aggregation",),
+    "Archived meters": (
+        f"{API}/test_meters.py::test_an_archived_meter_keeps_what_it_has_and_takes_the_rest_when_it_returns",
+    ),
     "Levels by time": (
         f"{RATING}/test_levels.py::test_a_level_costs_its_price_for_each_unit_and_time",
         f"{RATING}/test_levels.py::test_a_watermark_is_what_of_the_level_costs_nothing",

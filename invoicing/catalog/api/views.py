@@ -64,9 +64,18 @@ class MeterView(VendorView):
 class MeterArchiveView(VendorView):
     @documented("archive_meter")
     def post(self, request: Request, name: str) -> Response:
+        """Its measurements are still billed. What is sent to it from now on is kept, and waits for it to return."""
         meter = self.find_named(Meter.objects.of(self.vendor), "meter", name)
         verbs.archive_meter(self.vendor, meter.name, now=self.now)
         return done()
+
+
+class MeterUnarchiveView(VendorView):
+    @documented("unarchive_meter", answer=MeterAnswer)
+    def post(self, request: Request, name: str) -> Response:
+        """It takes measurements again, also those that were sent meanwhile."""
+        meter = self.find_named(Meter.objects.of(self.vendor), "meter", name)
+        return done(meter_shape(verbs.unarchive_meter(self.vendor, meter.name, real_now=self.real_now)))
 
 
 class PricePlansView(VendorView):

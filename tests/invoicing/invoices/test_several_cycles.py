@@ -11,6 +11,7 @@ from customers.errors import Invalid
 from invoicing.catalog.trials import Trial
 from invoicing.catalog.verbs import update_price_plan
 from invoicing.invoices.accrual import accrued
+from invoicing.invoices.explain import explain
 from invoicing.invoices.late_usage import late_usage
 from invoicing.invoices.lifecycle import delete
 from invoicing.invoices.preview import preview
@@ -55,6 +56,8 @@ def test_three_months_climb_the_tiers_together(scheme, amounts, at_once):
             "STAIRSTEP": "50 calls: $90.00 less $50.00, after 80 in earlier billing cycles",
         }[scheme["scheme_type"]]
     )
+    told = explain(shop.invoices()[1], str(lines[1].uuid)).part
+    assert (told.used_before, told.exact_amount) == (80, amounts[1])
     assert all(late_usage(invoice) == [] for invoice in shop.invoices())
     days = [MARCH + n * timedelta(days=1) for n in range(32)]
     assert sum(bucket.total for bucket in accrued(shop.customer, days)) == amounts[2]
@@ -88,6 +91,8 @@ def test_a_minimum_charge_for_a_quarter_is_due_in_its_last_month(of, at_once):
         [("calls", 5_000)], [("calls", 10_000)], [("calls", 2_000), (name, 13_000)], [("calls", 700)]
     ]  # fmt: skip
     line = LineItem.objects.get(name=name)
+    told = explain(shop.invoices()[2], str(line.uuid))
+    assert (told.minimum, told.reached, told.earlier) == (30_000, 17_000, 15_000)
     assert line.description == "Minimum of $300.00 for 3 billing cycles, less $150.00 of the cycles before"
 
 
