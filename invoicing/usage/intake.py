@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from customers.errors import Invalid
 from customers.vendor import Vendor
@@ -123,13 +124,16 @@ def attribute_pending(vendor: Vendor, *, real_now: datetime) -> int:
     Newest first, and never over what is there already: what was received later has replaced the earlier.
     """
     rows = UnattributedMeasurement.objects.of(vendor).order_by("-received_at", "-pk")
-    ids = list(rows.values_list("pk", flat=True))
-    found = 0
-    for start in range(0, len(ids), _CHUNK):
+    found, left = 0, rows
+    while True:
         with transaction.atomic():
-            chunk = list(rows.filter(pk__in=ids[start : start + _CHUNK]).select_for_update())
+            chunk = list(left.select_for_update()[:_CHUNK])
             found += _attribute(vendor, chunk)
-    return found
+        if len(chunk) < _CHUNK:
+            return found
+        last = chunk[-1]
+        older = Q(received_at__lt=last.received_at) | Q(pk__lt=last.pk)
+        left = rows.filter(older, received_at__lte=last.received_at)
 
 
 def _attribute(vendor: Vendor, chunk: Sequence[UnattributedMeasurement]) -> int:
