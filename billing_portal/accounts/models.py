@@ -85,6 +85,9 @@ class Membership(VendorOwned):
     vendor = models.ForeignKey(Vendor, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.READ_ONLY)
     joined_at = models.DateTimeField(db_default=Now(), editable=False)
+    first_steps_done_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When the checklist of the dashboard was sent away."
+    )
 
     class Meta:
         constraints = [

@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "invoicing",
     "payments",
     "billing_portal.accounts",
+    "billing_portal.lists",
     "billing_portal.api",
     "billing_portal.portal",
     "billing_portal",

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import BrinIndex
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
@@ -167,6 +168,13 @@ class Event(VendorOwned):
             models.Index(fields=["subject_kind", "subject_id", "-id"], name="event_of_subject"),
             models.Index(fields=["vendor", "customer_id", "-id"], name="event_of_customer"),
             models.Index(fields=["vendor", "-id"], name="event_of_vendor"),
+            models.Index(fields=["vendor", "kind", "-id"], name="event_by_kind"),
+            models.Index(
+                fields=["vendor", "actor_kind", "actor_id", "-id"],
+                condition=Q(actor_kind__in=["operator", "api_key"]),
+                name="event_by_person",
+            ),
+            BrinIndex(fields=["occurred_at"], pages_per_range=32, name="event_by_time"),
             models.Index(fields=["id"], condition=Q(dispatched_at__isnull=True), name="event_undispatched"),
         ]
 

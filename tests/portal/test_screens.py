@@ -108,6 +108,8 @@ def coupon(scene: Scene) -> str:
 PAGES = {
     "dashboard": lambda scene: reverse("portal:dashboard"),
     "invoices": lambda scene: reverse("portal:invoices"),
+    "audit trail": lambda scene: reverse("portal:audit"),
+    "scheduled work": lambda scene: reverse("portal:scheduled"),
     "next run": lambda scene: reverse("portal:next_run"),
     "dunning": lambda scene: reverse("portal:dunning"),
     "new invoice": lambda scene: reverse("portal:new_invoice", args=["acme"]),
@@ -160,6 +162,8 @@ LISTS = {
     "coupons",
     "new coupon",
     "next run",
+    "scheduled work",
+    "audit trail",
     "dashboard",
     "invoices",
     "dunning",
