@@ -30,6 +30,10 @@ FOR_EVERYBODY = {"sign_in", "sign_out", "forgotten_password", "choose_password",
 ASKS_ITSELF = {"invoice_verb"}
 # What a GET of these answers is no page.
 NO_PAGES = {
+    "clock_progress": "A part of a page.",
+    "import_progress": "A part of a page.",
+    "import_errors": "A file.",
+    "import": "There is one only once a file was sent; tests/portal/test_imports.py does.",
     "invoice_pdf": "A document.",
     "stripe_callback": "Where the browser comes back from Stripe; held to the visit it began (test_stripe_oauth.py).",
 }
