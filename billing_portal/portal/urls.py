@@ -26,6 +26,7 @@ from billing_portal.portal import (
     price_plans,
     reconciliation,
     scheduled,
+    send_usage,
     session,
     stripe_connection,
     stripe_events,
@@ -77,6 +78,7 @@ urlpatterns = [
     path("customers/<code_name:name>/edit/", customer_changes.edit_customer, name="edit_customer"),
     path("customers/<code_name:name>/subscribe/", subscription_changes.subscribe, name="subscribe"),
     path("customers/<code_name:name>/end-subscription/", subscription_changes.end, name="end_subscription"),
+    path("customers/<code_name:name>/send-usage/", send_usage.send_usage, name="send_usage"),
     path("customers/<code_name:name>/subscription/", customer_subscription.subscription, name="customer_subscription"),
     *[
         path(f"customers/<code_name:name>/subscription/{address}/", view, name=view_name)
