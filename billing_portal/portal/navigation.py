@@ -65,6 +65,7 @@ GROUPS: Sequence[tuple[str, Sequence[Item]]] = (
             Item("Reconciliation", "balance", "reconciliation"),
             Item("Webhooks", "webhook", "webhooks"),
             Item("API keys", "key", "api_keys"),
+            Item("Operators", "manage_accounts", "operators"),
         ],
     ),
 )

@@ -73,6 +73,13 @@ class EventKind(models.TextChoices):
     LIST_EXPORTED = "list.exported", "List exported"
     IMPORT_APPLIED = "import.applied", "File imported"
     IMPORT_UNDONE = "import.undone", "Import undone"
+    OPERATOR_INVITED = "operator.invited", "Operator invited"
+    OPERATOR_INVITED_AGAIN = "operator.invited_again", "Invitation sent again"
+    OPERATOR_INVITATION_REVOKED = "operator.invitation_revoked", "Invitation revoked"
+    OPERATOR_JOINED = "operator.joined", "Operator joined"
+    OPERATOR_ROLE_CHANGED = "operator.role_changed", "Role of an operator changed"
+    OPERATOR_REMOVED = "operator.removed", "Operator removed"
+    OPERATOR_PASSWORD_CHANGED = "operator.password_changed", "Password of an operator changed"  # noqa: S105
     WEBHOOK_TEST = "webhook.test", "Test event"
 
 
@@ -114,6 +121,7 @@ class SubjectKind(models.TextChoices):
     SUBSCRIPTION = "subscription", "Subscription"
     INVOICE = "invoice", "Invoice"
     WEBHOOK = "webhook", "Webhook endpoint"
+    OPERATOR = "operator", "Operator"
 
 
 class EventQuerySet(VendorQuerySet["Event"]):

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from billing_portal.accounts.models import Operator, Role
+from billing_portal.accounts.models import Invitation, Operator, Role
 from customers.models import Customer, Vendor, WebhookDelivery
 from invoicing.models import Coupon
 from invoicing.rating.discounts import DiscountType
@@ -52,6 +52,15 @@ def webhook(scene: Scene) -> str:
 
 def _delivery(scene: Scene) -> WebhookDelivery:
     return WebhookDelivery.objects.of(scene.vendor).first() or failing_delivery(scene.vendor)
+
+
+def operators(scene: Scene) -> str:
+    """With somebody who is invited."""
+    times = {"created_at": timezone.now(), "expires_at": timezone.now() + timedelta(days=7)}
+    who = {"email": "anna@example.com", "role": Role.BILLING, "invited_by": scene.operators[Role.OWNER].email}
+    if not Invitation.objects.of(scene.vendor).exists():
+        Invitation.objects.create(vendor=scene.vendor, **who, **times)
+    return reverse("portal:operators")
 
 
 def comparison(scene: Scene) -> str:
@@ -136,6 +145,7 @@ PAGES = {
     "webhook": webhook,
     "reconciliation": lambda scene: reverse("portal:reconciliation"),
     "API keys": lambda scene: reverse("portal:api_keys"),
+    "operators": operators,
     "billing settings": lambda scene: reverse("portal:billing_settings"),
     "test clock": lambda scene: reverse("portal:test_clock"),
 }
@@ -162,6 +172,7 @@ LISTS = {
     "webhooks",
     "reconciliation",
     "API keys",
+    "operators",
     "billing settings",
     "test clock",
 }
