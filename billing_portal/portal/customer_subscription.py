@@ -16,6 +16,7 @@ from billing_portal.portal.customers import find, show_tab
 from billing_portal.portal.running_cycle import cycle_at
 from billing_portal.portal.subscription_forms import AddOnForm, ApplyCouponForm, ChargeForm, DiscountForm
 from billing_portal.portal.usage_charts import SPANS, usage_chart
+from billing_portal.portal.usage_form import UsageForm
 from customers.customer import Customer
 from customers.money import format_money
 from invoicing.catalog.models import AddOn
@@ -62,7 +63,10 @@ def currency_of(customer: Customer, current: Subscription | None) -> str:
 
 
 def _forms(request: OperatorRequest, customer: Customer, current: Subscription | None) -> dict[str, forms.Form]:
-    found: dict[str, forms.Form] = {"charge": ChargeForm(currency_of(customer, current), prefix="charge")}
+    found: dict[str, forms.Form] = {
+        "charge": ChargeForm(currency_of(customer, current), prefix="charge"),
+        "usage": UsageForm(request.vendor, prefix="usage"),
+    }
     if current:
         found["discount"] = DiscountForm(current, prefix="discount")
         found["coupon"] = ApplyCouponForm(request.vendor, prefix="coupon")

@@ -15,6 +15,7 @@ from billing_portal.portal import (
     customers,
     dashboard,
     dunning,
+    finding,
     first_steps,
     imports,
     invoices,
@@ -28,6 +29,7 @@ from billing_portal.portal import (
     price_plans,
     reconciliation,
     scheduled,
+    send_usage,
     session,
     stripe_connection,
     stripe_events,
@@ -58,6 +60,7 @@ urlpatterns = [
     path("vendor/", session.choose_vendor, name="choose_vendor"),
     path("", dashboard.dashboard, name="dashboard"),
     path("first-steps/dismiss/", first_steps.dismiss, name="dismiss_first_steps"),
+    path("find/", finding.find, name="find"),
     path("audit/", audit.audit_trail, name="audit"),
     path("scheduled/", scheduled.scheduled, name="scheduled"),
     path("next-run/", next_run.next_run, name="next_run"),
@@ -81,6 +84,7 @@ urlpatterns = [
     path("customers/<code_name:name>/edit/", customer_changes.edit_customer, name="edit_customer"),
     path("customers/<code_name:name>/subscribe/", subscription_changes.subscribe, name="subscribe"),
     path("customers/<code_name:name>/end-subscription/", subscription_changes.end, name="end_subscription"),
+    path("customers/<code_name:name>/send-usage/", send_usage.send_usage, name="send_usage"),
     path("customers/<code_name:name>/subscription/", customer_subscription.subscription, name="customer_subscription"),
     *[
         path(f"customers/<code_name:name>/subscription/{address}/", view, name=view_name)

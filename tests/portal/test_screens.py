@@ -108,6 +108,7 @@ def coupon(scene: Scene) -> str:
 PAGES = {
     "dashboard": lambda scene: reverse("portal:dashboard"),
     "invoices": lambda scene: reverse("portal:invoices"),
+    "search": lambda scene: reverse("portal:find") + "?q=inv",
     "audit trail": lambda scene: reverse("portal:audit"),
     "scheduled work": lambda scene: reverse("portal:scheduled"),
     "next run": lambda scene: reverse("portal:next_run"),
@@ -165,6 +166,7 @@ LISTS = {
     "next run",
     "scheduled work",
     "audit trail",
+    "search",
     "dashboard",
     "invoices",
     "dunning",
