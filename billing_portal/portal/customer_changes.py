@@ -102,7 +102,7 @@ class NewCustomerForm(CustomerForm):
 
 @form_screen(Permission.CHANGE_CUSTOMER)
 def new_customer(request: OperatorRequest) -> HttpResponse:
-    form = NewCustomerForm(request.POST or None)
+    form = NewCustomerForm(request.POST or None, initial={"name": request.GET.get("name", "")})
     if request.method == "POST" and form.is_valid():
         try:
             customer = directory.create_customer(request.vendor, _new(form), **_moment(request))

@@ -23,6 +23,7 @@ from invoicing.catalog import verbs
 from invoicing.catalog.models import MeteredComponent, PricePlan
 from invoicing.subscriptions.models import Subscription
 
+
 def running(vendor: Vendor, now: datetime) -> QuerySet[Subscription]:
     """Subscriptions that have begun and not ended."""
     lasting = Q(expired_at__isnull=True) | Q(expired_at__gt=now)

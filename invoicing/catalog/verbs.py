@@ -120,6 +120,20 @@ def archive_meter(vendor: Vendor, name: str, *, now: datetime) -> Meter:
     return meter
 
 
+def unarchive_meter(vendor: Vendor, name: str, *, real_now: datetime) -> Meter:
+    """It takes measurements again, and those that were waiting for it. Raises ``Invalid`` where another meter has
+    taken its event since, with other labels."""
+    with transaction.atomic():
+        meter = find_meter(vendor, name)
+        if meter.archived_at:
+            meter.vendor = vendor
+            _check_shared_event(meter)
+            meter.archived_at = None
+            meter.save(update_fields=["archived_at"])
+            hooks.meter_created(vendor, real_now=real_now)
+    return meter
+
+
 def _plans_in_use(vendor: Vendor, now: datetime) -> QuerySet[PricePlan]:
     """The newest version of each plan that is not archived, and every version with a subscription that runs."""
     latest = latest_plans(vendor).values("pk")

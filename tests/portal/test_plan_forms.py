@@ -1,6 +1,6 @@
 """Price plans with all they can have: typed, copied, made anew as the next version, changed for all at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from billing_portal.accounts.models import Role
 from billing_portal.portal import plan_draft
-from billing_portal.portal.plan_draft import PlanBoxes
+from billing_portal.portal.plan_draft import AddOnBoxes, ComponentBoxes, PlanBoxes
 from invoicing.catalog.api.serializers import plan_shape
 from invoicing.models import PricePlan
 from tests.factories import MeterFactory, VendorFactory
@@ -84,7 +84,8 @@ def meters(scene: Scene) -> None:
 def sent_from(boxes: PlanBoxes) -> dict[str, str]:
     """What a browser sends of a form that shows these boxes."""
     sent = dict(boxes.texts) | {"components": str(len(boxes.components)), "add_ons": str(len(boxes.add_ons))}
-    for letter, rows in (("c", boxes.components), ("a", boxes.add_ons)):
+    kinds: list[tuple[str, Sequence[ComponentBoxes | AddOnBoxes]]] = [("c", boxes.components), ("a", boxes.add_ons)]
+    for letter, rows in kinds:
         for place, row in enumerate(rows):
             plain = {name: value for name, value in vars(row).items() if name != "tiers"}
             sent |= {f"{letter}{place}-{name}": value for name, value in plain.items()}
