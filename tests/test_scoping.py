@@ -26,6 +26,7 @@ ALLOWED = {
     ("billing_portal/portal/bounded.py", "Vendor.objects.filter"): "One row to hang counts on, the vendor's own.",
     ("billing_portal/portal/exports/lists.py", "Payment.objects.filter"): "Those of the vendor's invoices.",
     ("billing_portal/portal/exports/lists.py", "Refund.objects.filter"): "Those of the vendor's invoices.",
+    ("billing_portal/portal/imports.py", "MeteredComponent.objects.filter"): "Those of the vendor's price plans.",
     ("billing_portal/portal/customer_facts.py", "MeasurementMapping.objects.filter"): (
         "A mapping has no vendor of its own; it is asked about customers found within the vendor."
     ),

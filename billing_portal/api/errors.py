@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, SuspiciousOperation, TooManyFieldsSent
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
 from django.views.defaults import bad_request as bad_request_page
 from django.views.defaults import server_error as server_error_page
 from rest_framework import exceptions
@@ -132,6 +133,7 @@ def retry_header(code: int, *, passes: bool = False) -> dict[str, str]:
     return {"octane-should-retry": "true" if passes else "false"} if code in (409, 501) else {}
 
 
+@csrf_exempt
 def unknown_path(request: HttpRequest, **kwargs: Any) -> HttpResponse:
     return JsonResponse(body(404, f"There is nothing at {request.path}.", {"kind": "not_found"}), status=404)
 

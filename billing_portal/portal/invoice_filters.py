@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
-from billing_portal.portal.bounded import Count as BoundedCount
-from billing_portal.portal.bounded import count_each, count_up_to
+from billing_portal.portal.bounded import Count, count_each, count_up_to
 from billing_portal.portal.keyset import Order
 from billing_portal.portal.searching import invoices_meant
 from customers.vendor import Vendor
@@ -73,15 +72,8 @@ def matching(vendor: Vendor, text: str) -> QuerySet[Invoice]:
     return invoices_meant(vendor, text)
 
 
-def counts(rows: QuerySet[Invoice], choices: Sequence[Tab]) -> Mapping[str, int]:
-    """How many rows each tab holds, with one query."""
-    wanted = {f"n{i}": Count("pk", filter=tab.condition) for i, tab in enumerate(choices)}
-    found = rows.aggregate(**wanted)
-    return {tab.key: found[f"n{i}"] for i, tab in enumerate(choices)}
-
-
-def tab_counts(vendor: Vendor, rows: QuerySet[Invoice], choices: Sequence[Tab]) -> Mapping[str, BoundedCount]:
-    """As ``counts``, but none counts further than a list is worth reading."""
+def tab_counts(vendor: Vendor, rows: QuerySet[Invoice], choices: Sequence[Tab]) -> Mapping[str, Count]:
+    """How many rows each tab holds, with one query, and none counted further than a list is worth reading."""
     found = {tab.key: rows.filter(tab.condition).order_by(*tab.order.names(tab.order.falling)) for tab in choices}
     return count_each(vendor, found)
 

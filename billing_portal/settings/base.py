@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "invoicing",
     "payments",
     "billing_portal.accounts",
+    "billing_portal.lists",
     "billing_portal.api",
     "billing_portal.portal",
     "billing_portal",
@@ -90,7 +91,11 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "billing_portal.static_files.HashedFiles"},
+}
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["billing_portal.api.authentication.ApiKeyAuthentication"],

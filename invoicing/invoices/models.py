@@ -201,6 +201,11 @@ class Invoice(VendorOwned, QueuedWork):
             models.Index(
                 fields=["vendor", "-generated_at", "-id"], condition=Q(paused_at__isnull=False), name="invoice_paused"
             ),
+            models.Index(
+                fields=["vendor", "-generated_at", "-id"],
+                condition=Q(status__in=["INVOICE_ISSUED", "PAYMENT_FAILED"]),
+                name="invoice_open",
+            ),
             models.Index(fields=["vendor", "-attention", "-generated_at", "-id"], name="invoice_by_attention"),
             models.Index(
                 fields=["vendor", "due_date", "id"],

@@ -48,6 +48,10 @@ class Subscription(VendorOwned):
         indexes = [
             models.Index(fields=["customer", "-effective_at"], name="subscription_of_customer"),
             models.Index(fields=["vendor", "-effective_at", "-id"], name="subscription_newest"),
+            models.Index(fields=["price_plan", "-effective_at", "-id"], name="subscription_on_plan"),
+            models.Index(
+                fields=["vendor", "expired_at"], condition=Q(expired_at__isnull=False), name="subscription_ending"
+            ),
         ]
 
     def __str__(self) -> str:
