@@ -105,6 +105,7 @@ urlpatterns = [
     ],
     path("customers/<code_name:name>/billing-settings/", customers.billing_settings, name="customer_settings"),
     path("customers/<code_name:name>/billing-settings/preview/", customers.preview_override, name="preview_override"),
+    path("customers/<code_name:name>/billing-settings/reset/", customers.reset_override, name="reset_override"),
     path("customers/<code_name:name>/activity/", customers.activity, name="customer_activity"),
     path("meters/", meters.meter_list, name="meters"),
     path("meters/new/", meters.new_meter, name="new_meter"),
