@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from billing_portal.accounts.models import Operator, Role
+from billing_portal.accounts.models import Invitation, Operator, Role
 from customers.models import Customer, Vendor, WebhookDelivery
 from invoicing.models import Coupon
 from invoicing.rating.discounts import DiscountType
@@ -54,6 +54,15 @@ def _delivery(scene: Scene) -> WebhookDelivery:
     return WebhookDelivery.objects.of(scene.vendor).first() or failing_delivery(scene.vendor)
 
 
+def operators(scene: Scene) -> str:
+    """With somebody who is invited."""
+    times = {"created_at": timezone.now(), "expires_at": timezone.now() + timedelta(days=7)}
+    who = {"email": "anna@example.com", "role": Role.BILLING, "invited_by": scene.operators[Role.OWNER].email}
+    if not Invitation.objects.of(scene.vendor).exists():
+        Invitation.objects.create(vendor=scene.vendor, **who, **times)
+    return reverse("portal:operators")
+
+
 def comparison(scene: Scene) -> str:
     """One under way, that found a difference."""
     now = timezone.now()
@@ -94,6 +103,8 @@ def coupon(scene: Scene) -> str:
 PAGES = {
     "dashboard": lambda scene: reverse("portal:dashboard"),
     "invoices": lambda scene: reverse("portal:invoices"),
+    "audit trail": lambda scene: reverse("portal:audit"),
+    "scheduled work": lambda scene: reverse("portal:scheduled"),
     "next run": lambda scene: reverse("portal:next_run"),
     "dunning": lambda scene: reverse("portal:dunning"),
     "new invoice": lambda scene: reverse("portal:new_invoice", args=["acme"]),
@@ -135,6 +146,7 @@ PAGES = {
     "webhook": webhook,
     "reconciliation": lambda scene: reverse("portal:reconciliation"),
     "API keys": lambda scene: reverse("portal:api_keys"),
+    "operators": operators,
     "billing settings": lambda scene: reverse("portal:billing_settings"),
     "test clock": lambda scene: reverse("portal:test_clock"),
 }
@@ -144,6 +156,8 @@ LISTS = {
     "coupons",
     "new coupon",
     "next run",
+    "scheduled work",
+    "audit trail",
     "dashboard",
     "invoices",
     "dunning",
@@ -158,6 +172,7 @@ LISTS = {
     "webhooks",
     "reconciliation",
     "API keys",
+    "operators",
     "billing settings",
     "test clock",
 }
