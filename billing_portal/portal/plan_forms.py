@@ -207,6 +207,11 @@ def _count_on(request: OperatorRequest, plan: PricePlan) -> str:
 def _show_in_place(
     request: OperatorRequest, plan: PricePlan, boxes: PlanBoxes, problems: Problems | None = None
 ) -> HttpResponse:
-    context = {**_boxes(request, boxes, problems or Problems()), "plan": plan, "count": _count_on(request, plan)}
+    context = {
+        **_boxes(request, boxes, problems or Problems()),
+        "plan": plan,
+        "count": _count_on(request, plan),
+        "in_place": True,  # nothing is previewed, so nothing can be tried
+    }
     title = f"Change version {plan.version} for all"
     return show(request, "portal/catalog/in_place.html", context, title=title, area="price_plans")
