@@ -16,7 +16,9 @@ LABELS = {
     "base_price_description": "Text of the base price",
     "base_price_frequency": "Base price every so many cycles",
     "minimum_charge": "Minimum charge",
+    "minimum_charge_frequency": "Minimum charge of so many cycles",
     "trial_length": "Trial",
+    "trial_credit": "Credit in the trial",
     "features": "Features",
     "limits": "Limits of features",
 }

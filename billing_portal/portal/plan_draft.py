@@ -29,8 +29,10 @@ TEXTS = (
     "base_price_description",
     "base_price_frequency",
     "minimum_charge",
+    "minimum_charge_frequency",
     "trial_length",
     "trial_unit",
+    "trial_credit",
     "tags",
     "features",
     "limits",
@@ -39,7 +41,9 @@ _FOLDED = (
     "base_price_description",
     "base_price_frequency",
     "minimum_charge",
+    "minimum_charge_frequency",
     "trial_length",
+    "trial_credit",
     "tags",
     "features",
     "limits",
@@ -67,6 +71,8 @@ class ComponentBoxes:
     labels: str = ""
     unit_name: str = ""
     minimum: str = ""
+    minimum_every: str = ""
+    months: str = ""
     change: str = ""
     watermark: str = ""
     limit: str = ""
@@ -84,7 +90,8 @@ class ComponentBoxes:
     @property
     def has_more(self) -> bool:
         """Whether something stands in the boxes that are folded away."""
-        return any((self.minimum, self.change, self.watermark, self.limit, self.label_limits, self.unit_name))
+        most = (self.minimum, self.change, self.watermark, self.limit, self.label_limits, self.unit_name, self.months)
+        return any(most)
 
 
 @dataclass(frozen=True)
@@ -139,7 +146,7 @@ def _tiers(sent: Mapping[str, Any], at: str) -> list[TierBoxes]:
     return [TierBoxes(*(_text(sent, f"{at}-t{n}-{name}") for name in names)) for n in range(count)]
 
 
-_PLAIN = ("labels", "unit_name", "minimum", "change", "watermark", "limit", "label_limits")
+_PLAIN = ("labels", "unit_name", "minimum", "minimum_every", "months", "change", "watermark", "limit", "label_limits")
 
 
 def _component(sent: Mapping[str, Any], at: str) -> ComponentBoxes:
@@ -231,7 +238,10 @@ def plan_values(boxes: PlanBoxes) -> dict[str, Any]:
     if texts["minimum_charge"]:
         _collect(errors, lambda: values.update(minimum_charge=_amount(boxes, "minimum_charge")))
     _collect(errors, lambda: values.update(base_price_frequency=_whole(texts, "base_price_frequency", 1)))
-    _collect(errors, lambda: values.update(trial=_trial(texts)))
+    if texts["minimum_charge_frequency"]:
+        every = partial(_whole, texts, "minimum_charge_frequency", 1)
+        _collect(errors, lambda: values.update(minimum_charge_frequency=every()))
+    _collect(errors, lambda: values.update(trial=_trial(boxes)))
     for place, component in enumerate(boxes.components):
         found = component_values(component, boxes.currency, f"metered_components.{place}", errors)
         values["metered_components"].append(found)
@@ -245,8 +255,13 @@ def plan_values(boxes: PlanBoxes) -> dict[str, Any]:
 _AS_TYPED = ("name", "display_name", "description", "period", "currency", "base_price_description")
 
 
-def _trial(texts: Mapping[str, str]) -> dict[str, Any]:
-    return {"time_length": _whole(texts, "trial_length", 0), "time_unit_name": texts["trial_unit"] or TrialUnit.DAY}
+def _trial(boxes: PlanBoxes) -> dict[str, Any]:
+    texts = boxes.texts
+    return {
+        "time_length": _whole(texts, "trial_length", 0),
+        "time_unit_name": texts["trial_unit"] or TrialUnit.DAY,
+        "credit": _amount(boxes, "trial_credit"),
+    }
 
 
 def _whole(texts: Mapping[str, str], name: str, otherwise: int) -> int:
@@ -292,6 +307,9 @@ def component_values(component: ComponentBoxes, currency: str, at: str, errors: 
         scheme["price_list"] = component.price_list
     if component.is_batched:
         scheme["batch_size"] = _collect(errors, lambda: _batch(component.batch, f"{at}.price_scheme.batch_size"))
+    if component.months:
+        months = {"frequency": component.months}
+        scheme["frequency"] = _collect(errors, lambda: _at(months, "frequency", f"{at}.price_scheme.frequency"))
     if component.unit_name:
         scheme["unit_name"] = component.unit_name
     if component.change:
@@ -310,6 +328,10 @@ def _least_and_most(component: ComponentBoxes, currency: str, at: str, errors: d
     if component.minimum:
         least = partial(_money, component.minimum, currency, f"{at}.minimum_charge")
         values["minimum_charge"] = _collect(errors, least)
+    if component.minimum_every:
+        every = {"every": component.minimum_every}
+        place = f"{at}.minimum_charge_frequency"
+        values["minimum_charge_frequency"] = _collect(errors, lambda: _at(every, "every", place))
     for name in ("watermark", "limit"):
         if text := getattr(component, name):
             values[name] = _collect(errors, partial(_number, text, f"{at}.{name}"))
@@ -317,6 +339,14 @@ def _least_and_most(component: ComponentBoxes, currency: str, at: str, errors: d
         rows = partial(plan_lines.read_label_limits, component.label_limits, f"{at}.label_limits")
         values["label_limits"] = _collect(errors, rows)
     return values
+
+
+def _at(texts: Mapping[str, str], name: str, at: str) -> int:
+    """A whole number in a box of a component."""
+    try:
+        return _whole(texts, name, 1)
+    except Invalid as refusal:
+        raise Invalid({at: " ".join(refusal.errors[name])}) from None
 
 
 def _add_on_values(add_on: AddOnBoxes, currency: str, at: str, errors: dict[str, str]) -> dict[str, Any]:

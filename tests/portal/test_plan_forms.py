@@ -10,7 +10,7 @@ from django.urls import reverse
 from billing_portal.accounts.models import Role
 from billing_portal.portal import plan_draft
 from billing_portal.portal.plan_draft import AddOnBoxes, ComponentBoxes, PlanBoxes
-from invoicing.catalog.api.serializers import plan_shape
+from invoicing.catalog.api.plans import plan_shape
 from invoicing.models import PricePlan
 from tests.factories import MeterFactory, VendorFactory
 from tests.portal.scene import Scene, make_operator
@@ -27,8 +27,10 @@ WHOLE = {
     "base_price_description": "Platform fee",
     "base_price_frequency": "12",
     "minimum_charge": "500",
+    "minimum_charge_frequency": "6",
     "trial_length": "2",
     "trial_unit": "week",
+    "trial_credit": "40",
     "tags": "spring, public",
     "features": "sso | Single sign-on | For the team\nprojects | Projects",
     "limits": "projects = 10",
@@ -39,6 +41,8 @@ WHOLE = {
     "c0-batch": "100",
     "c0-unit_name": "gigabytes",
     "c0-minimum": "100",
+    "c0-minimum_every": "3",
+    "c0-months": "12",
     "c0-change": "-12.5",
     "c0-limit": "5000",
     "c0-label_limits": "region=eu: 1,000\nregion=each: 20",
@@ -115,7 +119,7 @@ def test_a_plan_with_everything_is_typed_and_its_next_version_begins_with_all_of
     first = PricePlan.objects.of(scene.vendor).get(name="whole")
     said = shape(first)
     assert (said["base_price"], said["base_price_frequency"], said["minimum_charge"]) == (125_050, 12, 50_000)
-    assert said["trial"] == {"time_length": 2, "time_unit_name": "week", "credit": None}
+    assert said["trial"] == {"time_length": 2, "time_unit_name": "week", "credit": 4000}
     assert first.tags == ["spring", "public"]
     assert [(one["feature"]["name"], one["limit"]) for one in said["limits"]] == [("projects", 10)]
     traffic, disk = said["metered_components"]
