@@ -141,6 +141,8 @@ PAGES = {
     "meter": lambda scene: reverse("portal:meter", args=["requests"]),
     "price plans": lambda scene: reverse("portal:price_plans"),
     "new price plan": lambda scene: reverse("portal:new_price_plan"),
+    "new version": lambda scene: reverse("portal:new_plan_version", args=["growth"]),
+    "plan for all": lambda scene: reverse("portal:change_plan_in_place", args=["growth", 1]),
     "price plan": lambda scene: reverse("portal:price_plan", args=["growth"]),
     "unattributed": lambda scene: reverse("portal:unattributed"),
     "Stripe event": stripe_event,
