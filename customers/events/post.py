@@ -55,8 +55,8 @@ def session(agent: str = "Billing-Portal-Webhooks/1") -> HTTPSession:
 
 def body_of(event: Event) -> bytes:
     """Thin on purpose: names only, the receiver reads details over the API."""
-    data = {**event.payload, "sequence": event.sequence}
-    envelope = {"event_type": event.kind, "idempotency_key": event.uuid.hex, "data": data}
+    data = {**event.told_payload, "sequence": event.sequence}
+    envelope = {"event_type": event.told_kind, "idempotency_key": event.uuid.hex, "data": data}
     return json.dumps(envelope, separators=(",", ":")).encode()
 
 
