@@ -14,6 +14,11 @@ from customers.events.models import Event, WebhookDelivery, WebhookEndpoint, is_
 # Any number will do, so long as nothing else in this database takes advisory locks in the same class.
 _LOCK_CLASS = 0x646973
 
+_NUMBERED = """
+    UPDATE customers_event AS event SET sequence = told.sequence
+    FROM unnest(%s::bigint[], %s::bigint[]) AS told(id, sequence) WHERE event.id = told.id
+"""
+
 
 def dispatch(*, real_now: datetime, limit: int = 500, vendor_id: int | None = None) -> int:
     """Take undispatched events, oldest first, and write their deliveries. Returns how many were taken."""
@@ -31,7 +36,8 @@ def _dispatch(vendor_id: int, real_now: datetime, limit: int) -> int:
         events = _waiting(vendor_id, limit)
         told = _once([event for event in events if is_told(event.kind)])
         number(vendor_id, told)
-        Event.objects.bulk_update(told, ["sequence"])
+        with connection.cursor() as cursor:
+            cursor.execute(_NUMBERED, [[event.pk for event in told], [event.sequence for event in told]])
         WebhookDelivery.objects.bulk_create(_deliveries(vendor_id, told, real_now), ignore_conflicts=True)
         Event.objects.filter(pk__in=[event.pk for event in events]).update(dispatched_at=real_now)
     return len(events)
