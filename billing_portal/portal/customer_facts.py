@@ -59,6 +59,14 @@ def with_facts(rows: QuerySet[Customer], vendor: Vendor) -> QuerySet[Customer]:
     )
 
 
+def loaded(vendor: Vendor, customers: Sequence[Customer]) -> list[Customer]:
+    """The same, with their facts. Asked for by id, each fact is looked up in an index; beside a longer condition the
+    database would rather read whole tables."""
+    rows = with_facts(Customer.objects.of(vendor).filter(pk__in=[customer.pk for customer in customers]), vendor)
+    found = {customer.pk: customer for customer in rows}
+    return [found[customer.pk] for customer in customers if customer.pk in found]
+
+
 def rows_of(vendor: Vendor, customers: Sequence[Customer], now: datetime) -> list[CustomerRow]:
     """``customers`` come from a query ``with_facts``."""
     owed = outstanding_of(vendor, [customer.pk for customer in customers])

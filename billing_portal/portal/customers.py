@@ -39,6 +39,7 @@ PLANS_SHOWN = 200
 MOST_IMPORTED = 100
 TABS = (
     ("customer", "Overview"),
+    ("customer_subscription", "Subscription and usage"),
     ("customer_invoices", "Invoices"),
     ("customer_payments", "Integrations → Payments"),
     ("customer_settings", "Billing settings"),
@@ -49,9 +50,11 @@ TABS = (
 @screen
 def customer_list(request: OperatorRequest) -> HttpResponse:
     chosen = selection(request, request.GET)
-    found = customer_facts.with_facts(chosen.rows, request.vendor)
-    page = newest_first(found, "created_at", before=request.GET.get("before", ""), after=request.GET.get("after", ""))
-    rows = customer_facts.rows_of(request.vendor, page.rows, request.now)
+    page = newest_first(
+        chosen.rows, "created_at", before=request.GET.get("before", ""), after=request.GET.get("after", "")
+    )
+    shown = customer_facts.loaded(request.vendor, page.rows)
+    rows = customer_facts.rows_of(request.vendor, shown, request.now)
     context = {"page": page, "rows": rows, "chosen": chosen, "search": chosen.search}
     return show(request, "portal/customers/list.html", context, title="Customers", area="customers")
 

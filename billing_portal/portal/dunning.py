@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 from django.http import HttpResponse, QueryDict
 
 from billing_portal.portal.access import OperatorRequest, screen
-from billing_portal.portal.invoice_filters import OUTSTANDING, PAUSED, Tab, counts, matching, past_due
+from billing_portal.portal.invoice_filters import OUTSTANDING, PAUSED, Tab, matching, past_due, tab_counts
 from billing_portal.portal.keyset import newest_first
 from billing_portal.portal.navigation import show
 from customers.settings.policy import BillingPolicy, policies_for
@@ -75,7 +75,7 @@ def dunning(request: OperatorRequest) -> HttpResponse:
     context = {
         "tabs": choices,
         "tab": tab,
-        "counts": counts(found.filter(OUTSTANDING), choices),
+        "counts": tab_counts(request.vendor, found, choices),
         "search": search,
         "page": page,
         "rows": _rows(request, page.rows),

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
-from billing_portal.portal.bounded import Count as BoundedCount
-from billing_portal.portal.bounded import count_each, count_up_to
+from billing_portal.portal.bounded import Count, count_each, count_up_to
 from billing_portal.portal.keyset import Order
 from billing_portal.portal.searching import invoices_meant
 from customers.vendor import Vendor
@@ -52,6 +51,7 @@ def tabs(now: datetime) -> Sequence[Tab]:
         Tab("generated", "Generated", Q(status=S.GENERATED), "No invoice is inside its payment grace period."),
         Tab("approval", "Needs approval", Q(attention=Attention.APPROVAL), "No invoice waits for a person."),
         Tab("issued", "Issued", Q(status=S.ISSUED), "No issued invoice waits for its payment."),
+        Tab("open", "Outstanding", OUTSTANDING, "Nobody owes anything."),
         Tab("past-due", "Past due", past_due(now), late, LATE),
         Tab("failed", "Failed", Q(attention=Attention.FAILED), "Nothing has failed."),
         Tab("paid", "Paid", Q(status=S.PAID), "No invoice has been paid yet."),
@@ -73,15 +73,8 @@ def matching(vendor: Vendor, text: str) -> QuerySet[Invoice]:
     return invoices_meant(vendor, text)
 
 
-def counts(rows: QuerySet[Invoice], choices: Sequence[Tab]) -> Mapping[str, int]:
-    """How many rows each tab holds, with one query."""
-    wanted = {f"n{i}": Count("pk", filter=tab.condition) for i, tab in enumerate(choices)}
-    found = rows.aggregate(**wanted)
-    return {tab.key: found[f"n{i}"] for i, tab in enumerate(choices)}
-
-
-def tab_counts(vendor: Vendor, rows: QuerySet[Invoice], choices: Sequence[Tab]) -> Mapping[str, BoundedCount]:
-    """As ``counts``, but none counts further than a list is worth reading."""
+def tab_counts(vendor: Vendor, rows: QuerySet[Invoice], choices: Sequence[Tab]) -> Mapping[str, Count]:
+    """How many rows each tab holds, with one query, and none counted further than a list is worth reading."""
     found = {tab.key: rows.filter(tab.condition).order_by(*tab.order.names(tab.order.falling)) for tab in choices}
     return count_each(vendor, found)
 

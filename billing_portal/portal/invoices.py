@@ -56,7 +56,8 @@ def invoice_list(request: OperatorRequest) -> HttpResponse:
         "tabs": choices,
         "chosen": chosen,
         "tab": chosen.tab,
-        "counts": tab_counts(request.vendor, chosen.found, choices),
+        # Of filtered rows no index knows how many there are.
+        "counts": {} if chosen.is_filtered else tab_counts(request.vendor, chosen.found, choices),
         "search": chosen.search,
         "page": page,
         "rows": rows_of(request, page.rows),
