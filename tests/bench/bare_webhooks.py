@@ -13,7 +13,7 @@ from django.urls import path
 
 from billing_portal.settings.development import *  # noqa: F403
 
-MIDDLEWARE: list[str] = []
+MIDDLEWARE = []  # type: ignore[misc]
 ROOT_URLCONF = "tests.bench.bare_webhooks"
 
 

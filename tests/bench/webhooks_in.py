@@ -80,7 +80,8 @@ def measure(database_url: str, broker_url: str, *, events: int, clients: int, ro
             left = StripeEvent.objects.count() - before
     if StripeEvent.objects.count() != 2 * rounds * events:
         raise RuntimeError("Not every event was stored once.")
-    return Figures(events, *(statistics.median(times) for times in (bare, ours, again, bad)), left)
+    middle = statistics.median
+    return Figures(events, middle(bare), middle(ours), middle(again), middle(bad), left)
 
 
 def _connected_vendor() -> None:
