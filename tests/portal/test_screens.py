@@ -54,6 +54,11 @@ def _delivery(scene: Scene) -> WebhookDelivery:
     return WebhookDelivery.objects.of(scene.vendor).first() or failing_delivery(scene.vendor)
 
 
+def invoice_line(scene: Scene) -> str:
+    invoice = scene.invoices["generated"]
+    return reverse("portal:line_item", args=[invoice.uuid, invoice.line_items.get(position=1).uuid])
+
+
 def operators(scene: Scene) -> str:
     """With somebody who is invited."""
     times = {"created_at": timezone.now(), "expires_at": timezone.now() + timedelta(days=7)}
@@ -109,6 +114,7 @@ PAGES = {
     "dunning": lambda scene: reverse("portal:dunning"),
     "new invoice": lambda scene: reverse("portal:new_invoice", args=["acme"]),
     "generated invoice": lambda scene: reverse("portal:invoice", args=[scene.invoices["generated"].uuid]),
+    "invoice line": invoice_line,
     "failed invoice": lambda scene: reverse("portal:invoice", args=[scene.invoices["payment-failed"].uuid]),
     "paid invoice": lambda scene: reverse("portal:invoice", args=[scene.invoices["acme-january"].uuid]),
     "customers": lambda scene: reverse("portal:customers"),
@@ -145,7 +151,10 @@ PAGES = {
     "reconciliation": lambda scene: reverse("portal:reconciliation"),
     "API keys": lambda scene: reverse("portal:api_keys"),
     "operators": operators,
+    "imports": lambda scene: reverse("portal:imports"),
     "billing settings": lambda scene: reverse("portal:billing_settings"),
+    "keys of one's own": lambda scene: reverse("portal:stripe_keys", args=["test"]),
+    "change password": lambda scene: reverse("portal:change_password"),
     "test clock": lambda scene: reverse("portal:test_clock"),
 }
 
@@ -171,7 +180,10 @@ LISTS = {
     "reconciliation",
     "API keys",
     "operators",
+    "imports",
     "billing settings",
+    "keys of one's own",
+    "change password",
     "test clock",
 }
 
