@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 
 from billing_portal.portal.access import OperatorRequest, View, screen, verb
 from billing_portal.portal.bulk import offered_in_bulk
@@ -18,6 +18,7 @@ from billing_portal.portal.invoice_selection import selection
 from billing_portal.portal.invoice_verbs import BUTTONS, offered, press
 from billing_portal.portal.keyset import paged
 from billing_portal.portal.navigation import show
+from billing_portal.portal.saved_views import views_of
 from billing_portal.portal.stripe_card import interruption
 from billing_portal.portal.timeline import timeline_of
 from customers.contact import CONTACT_FIELDS
@@ -63,6 +64,7 @@ def invoice_list(request: OperatorRequest) -> HttpResponse:
         "rows": rows_of(request, page.rows),
         "bulk_buttons": offered_in_bulk(request),
         "most": MOST,
+        "views": views_of(request, "invoices", chosen.query),
     }
     return show(request, "portal/invoices/list.html", context, title="Invoices", area="invoices")
 
@@ -106,6 +108,25 @@ def invoice_page(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
         "timeline": timeline_of(request.vendor, SubjectKind.INVOICE, invoice.pk),
     }
     return show(request, "portal/invoices/page.html", context, title=title_of(invoice), area="invoices")
+
+
+LINES_SHOWN = 8
+
+
+@screen
+def glance(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
+    """What opens below a row of the list."""
+    invoice = _get(request, uuid)
+    lines = list(invoice.line_items.all()[: LINES_SHOWN + 1])
+    context = {
+        "invoice": invoice,
+        "lines": lines[:LINES_SHOWN],
+        "more_lines": len(lines) > LINES_SHOWN,
+        "payment": invoice.payments.first(),
+        "attempt": invoice.issue_attempts.order_by("-number").first(),
+        "now": request.now,
+    }
+    return render(request, "portal/invoices/_glance.html", context)
 
 
 def _regeneration(request: OperatorRequest, invoice: Invoice) -> Regeneration | None:
