@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import reverse
 
 from billing_portal.accounts.models import Role
@@ -63,3 +63,16 @@ def test_a_row_opens(scene: Scene, signed_in: SignedIn) -> None:
     stranger = Client()
     stranger.force_login(make_operator(VendorFactory(), Role.OWNER))
     assert stranger.get(address).status_code == 404
+
+
+def test_what_is_in_stripe_is_a_click_away_and_only_there(scene: Scene, signed_in: SignedIn) -> None:
+    invoice = scene.invoices["payment-failed"]
+    type(invoice).objects.filter(pk=invoice.pk).update(gateway_account=scene.connection.reference)
+    address = reverse("portal:invoice", args=[invoice.uuid])
+    there = f"https://dashboard.stripe.com/{scene.connection.account_id}/test/"
+    with override_settings(STRIPE_API_BASE="https://api.stripe.com"):
+        page = signed_in().get(address).content.decode()
+    assert f"{there}invoices/in_1initech" in page
+    assert f"{there}payments/pi_1initech" in page
+    with override_settings(STRIPE_API_BASE="http://127.0.0.1:9"):
+        assert "dashboard.stripe.com" not in signed_in().get(address).content.decode()

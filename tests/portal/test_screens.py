@@ -10,12 +10,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing_portal.accounts.models import Operator, Role
+from billing_portal.lists.models import Import
+from billing_portal.lists.reading import keep, read_sheet
+from billing_portal.lists.running import step
 from customers.models import Customer, Vendor, WebhookDelivery
 from payments.models import Difference, ReconciliationRun, StripeEvent
 from payments.reconcile.look import invoice_news
 from tests.factories import CustomerFactory, VendorFactory
 from tests.portal.deliveries import failing_delivery
-from tests.portal.scene import PEOPLE, Scene, make_operator
+from tests.portal.scene import OLIVIA, PEOPLE, Scene, make_operator
 
 
 def stripe_event(scene: Scene) -> str:
@@ -77,10 +80,27 @@ def comparison(scene: Scene) -> str:
     return reverse("portal:reconciliation_run", args=[run.pk])
 
 
+def imported_file(scene: Scene) -> str:
+    """Checked: a row of each fate."""
+    made = Import.objects.of(scene.vendor).first()
+    if made is None:
+        text = b"name,email\nacme,new@acme.example\nhooli,finance@hooli.example\nnew,x\npied,a@b.example"
+        sheet = read_sheet(text, ["name"])
+        made = keep(
+            scene.vendor, Import.Kind.CUSTOMERS, sheet, file_name="customers.csv", actor=OLIVIA, real_now=timezone.now()
+        )
+        while step(made, real_now=timezone.now()):
+            pass
+    return reverse("portal:import", args=[made.uuid])
+
+
 PAGES = {
     "dashboard": lambda scene: reverse("portal:dashboard"),
     "invoices": lambda scene: reverse("portal:invoices"),
     "next run": lambda scene: reverse("portal:next_run"),
+    "payments": lambda scene: reverse("portal:payments"),
+    "imports": lambda scene: reverse("portal:imports"),
+    "import": imported_file,
     "dunning": lambda scene: reverse("portal:dunning"),
     "new invoice": lambda scene: reverse("portal:new_invoice", args=["acme"]),
     "generated invoice": lambda scene: reverse("portal:invoice", args=[scene.invoices["generated"].uuid]),
@@ -116,6 +136,8 @@ PAGES = {
 }
 
 LISTS = {
+    "payments",
+    "imports",
     "next run",
     "dashboard",
     "invoices",

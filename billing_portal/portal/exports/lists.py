@@ -14,6 +14,7 @@ from billing_portal.portal.exports.table import Column, Export, money, of
 from customers.contact import CONTACT_FIELDS
 from customers.customer import Customer
 from customers.events.models import Event, WebhookDelivery, WebhookEndpoint
+from customers.vendor import Vendor
 from invoicing.catalog.models import Meter, PricePlan
 from invoicing.invoices.coming import ComingBill, coming_bills
 from invoicing.invoices.ledger import Payment, Refund
@@ -109,14 +110,22 @@ def _subscriptions(request: OperatorRequest, asked: Asked) -> QuerySet[Subscript
     return rows.order_by("-pk")
 
 
+def payments_of(vendor: Vendor, state: str = "") -> QuerySet[Payment]:
+    rows = Payment.objects.filter(invoice__vendor=vendor).select_related("invoice__customer")
+    return rows.filter(state=state) if state else rows
+
+
+def refunds_of(vendor: Vendor) -> QuerySet[Refund]:
+    return Refund.objects.filter(invoice__vendor=vendor).select_related("invoice__customer")
+
+
 def _payments(request: OperatorRequest, asked: Asked) -> QuerySet[Payment]:
-    rows = Payment.objects.filter(invoice__vendor=request.vendor).select_related("invoice__customer")
-    return rows.order_by("-pk")
+    state = asked.get("tab", "")
+    return payments_of(request.vendor, state if state in Payment.State.values else "").order_by("-pk")
 
 
 def _refunds(request: OperatorRequest, asked: Asked) -> QuerySet[Refund]:
-    rows = Refund.objects.filter(invoice__vendor=request.vendor).select_related("invoice__customer")
-    return rows.order_by("-pk")
+    return refunds_of(request.vendor).order_by("-pk")
 
 
 def _measurements(request: OperatorRequest, asked: Asked) -> QuerySet[Measurement]:
