@@ -40,6 +40,7 @@ PLANS_SHOWN = 200
 MOST_IMPORTED = 100
 TABS = (
     ("customer", "Overview"),
+    ("customer_subscription", "Subscription and usage"),
     ("customer_invoices", "Invoices"),
     ("customer_payments", "Integrations → Payments"),
     ("customer_settings", "Billing settings"),

@@ -39,12 +39,14 @@ GROUPS: Sequence[tuple[str, Sequence[Item]]] = (
             Item("Dunning", "alarm", "dunning"),
             Item("Customers", "groups", "customers"),
             Item("Payments", "payments", "payments"),
+            Item("Subscriptions", "autorenew", "subscriptions"),
         ],
     ),
     (
         "Catalog",
         [
             Item("Price plans", "sell", "price_plans"),
+            Item("Coupons", "confirmation_number", "coupons"),
             Item("Meters", "speed", "meters"),
             Item("Unattributed usage", "help_center", "unattributed"),
         ],

@@ -20,6 +20,12 @@ def day(at: datetime) -> str:
     return f"{local.day} {local:%b %Y}"
 
 
+def day_of_month(at: datetime) -> str:
+    """Without the year, beside a chart: 3 Mar."""
+    local = timezone.localtime(at)
+    return f"{local.day} {local:%b}"
+
+
 def last_day(end: datetime) -> str:
     """The last day of a period whose end is exclusive."""
     return day(end - timedelta(microseconds=1))

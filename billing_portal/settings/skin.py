@@ -14,6 +14,10 @@ def chart_stylesheet(request: HttpRequest) -> str:
     return static("portal/charts.css")
 
 
+def catalog_stylesheet(request: HttpRequest) -> str:
+    return static("portal/catalog.css")
+
+
 def list_stylesheet(request: HttpRequest) -> str:
     return static("portal/lists.css")
 
@@ -30,7 +34,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": icon}],
-    "STYLES": [stylesheet, chart_stylesheet, list_stylesheet],
+    "STYLES": [stylesheet, chart_stylesheet, catalog_stylesheet, list_stylesheet],
     "SIDEBAR": {"navigation": "billing_portal.portal.navigation.sidebar"},
     "COLORS": {
         "primary": {

@@ -47,6 +47,7 @@ class Subscription(VendorOwned):
         ]
         indexes = [
             models.Index(fields=["customer", "-effective_at"], name="subscription_of_customer"),
+            models.Index(fields=["vendor", "-effective_at", "-id"], name="subscription_newest"),
             models.Index(fields=["price_plan", "-effective_at", "-id"], name="subscription_on_plan"),
             models.Index(
                 fields=["vendor", "expired_at"], condition=Q(expired_at__isnull=False), name="subscription_ending"
@@ -177,6 +178,7 @@ class CouponUse(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["coupon", "customer"], name="coupon_once_a_customer")]
+        indexes = [models.Index(fields=["coupon", "-applied_at", "-id"], name="coupon_uses_newest")]
 
     def __str__(self) -> str:
         return f"{self.coupon} for {self.customer}"

@@ -170,6 +170,19 @@ def scheduled(customer: Customer, now: datetime) -> QuerySet[Subscription]:
     return rows.select_related("price_plan", "customer").order_by("effective_at")
 
 
+def running_or_next(customer: Customer, now: datetime) -> Subscription:
+    """What discounts, coupons and add-ons are given to. Raises ``Missing``."""
+    try:
+        found = find_active(customer, now)
+    except Missing:
+        coming = scheduled(customer, now).first()
+        if coming is None:
+            raise
+        found = coming
+    found.vendor = customer.vendor
+    return found
+
+
 def history(customer: Customer) -> QuerySet[Subscription]:
     """All that began or will, oldest first."""
     return _lasting(customer).select_related("price_plan", "customer").order_by("effective_at")
@@ -192,8 +205,8 @@ def end_subscription(
         raise Invalid({"expire_at": "Give either 'expire_at' or 'at_cycle_end', not both."})
     with transaction.atomic():
         customer = _lock(customer)
-        subscription = _to_end(customer, now)
-        subscription.vendor, subscription.customer = customer.vendor, customer
+        subscription = running_or_next(customer, now)
+        subscription.customer = customer
         if subscription.effective_at > now:
             end = subscription.effective_at
         else:
@@ -201,16 +214,6 @@ def end_subscription(
         _end_at(subscription, end)
         _tell(subscription, EventKind.SUBSCRIPTION_ENDED, actor=actor, now=now, real_now=real_now)
     return subscription
-
-
-def _to_end(customer: Customer, now: datetime) -> Subscription:
-    try:
-        return find_active(customer, now)
-    except Missing:
-        coming = scheduled(customer, now).first()
-        if coming is None:
-            raise
-        return coming
 
 
 def _end_at(subscription: Subscription, end: datetime) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.test import Client
@@ -14,11 +15,15 @@ from billing_portal.lists.models import Import
 from billing_portal.lists.reading import keep, read_sheet
 from billing_portal.lists.running import step
 from customers.models import Customer, Vendor, WebhookDelivery
+from invoicing.models import Coupon
+from invoicing.rating.discounts import DiscountType
+from invoicing.subscriptions.coupons import CouponDraft, apply_coupon, create_coupon
+from invoicing.subscriptions.verbs import running_or_next
 from payments.models import Difference, ReconciliationRun, StripeEvent
 from payments.reconcile.look import invoice_news
 from tests.factories import CustomerFactory, VendorFactory
 from tests.portal.deliveries import failing_delivery
-from tests.portal.scene import OLIVIA, PEOPLE, Scene, make_operator
+from tests.portal.scene import NOW, OLIVIA, PEOPLE, Scene, make_operator
 
 
 def stripe_event(scene: Scene) -> str:
@@ -94,6 +99,15 @@ def imported_file(scene: Scene) -> str:
     return reverse("portal:import", args=[made.uuid])
 
 
+def coupon(scene: Scene) -> str:
+    """One that a customer uses."""
+    if not Coupon.objects.of(scene.vendor).exists():
+        draft = CouponDraft("spring", Coupon.Frequency.ONCE, DiscountType.PERCENT, Decimal(10), code="SPRING")
+        made = create_coupon(scene.vendor, draft, now=NOW)
+        apply_coupon(running_or_next(scene.customers["acme"], NOW), made, now=NOW)
+    return reverse("portal:coupon", args=["spring"])
+
+
 PAGES = {
     "dashboard": lambda scene: reverse("portal:dashboard"),
     "invoices": lambda scene: reverse("portal:invoices"),
@@ -114,6 +128,14 @@ PAGES = {
     "customer settings": lambda scene: reverse("portal:customer_settings", args=["acme"]),
     "customer override": lambda scene: reverse("portal:customer_settings", args=["wayne"]),
     "customer activity": lambda scene: reverse("portal:customer_activity", args=["initech"]),
+    "customer subscription": lambda scene: reverse("portal:customer_subscription", args=["acme"]),
+    "subscription of nobody": lambda scene: reverse("portal:customer_subscription", args=["wonka"]),
+    "new subscription": lambda scene: reverse("portal:new_subscription", args=["wonka"]),
+    "change plan": lambda scene: reverse("portal:change_plan", args=["acme"]),
+    "subscriptions": lambda scene: reverse("portal:subscriptions"),
+    "coupons": lambda scene: reverse("portal:coupons"),
+    "new coupon": lambda scene: reverse("portal:new_coupon"),
+    "coupon": coupon,
     "new customer": lambda scene: reverse("portal:new_customer"),
     "edit customer": lambda scene: reverse("portal:edit_customer", args=["acme"]),
     "meters": lambda scene: reverse("portal:meters"),
@@ -138,6 +160,9 @@ PAGES = {
 LISTS = {
     "payments",
     "imports",
+    "subscriptions",
+    "coupons",
+    "new coupon",
     "next run",
     "dashboard",
     "invoices",

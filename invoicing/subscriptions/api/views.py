@@ -45,7 +45,7 @@ from invoicing.subscriptions.api.serializers import (
 )
 from invoicing.subscriptions.coupons import apply_coupon, find_coupon
 from invoicing.subscriptions.discounts import add_discounts, current_index, shorten_discount
-from invoicing.subscriptions.models import Coupon, Subscription
+from invoicing.subscriptions.models import Coupon
 from invoicing.subscriptions.rules import current_bounds
 from invoicing.usage.aggregation import Window, usage_of
 
@@ -138,8 +138,7 @@ class DiscountsView(VendorView):
     def post(self, request: Request, name: str) -> Response:
         """From the running cycle on; all of the list, or none."""
         customer, given = self.customer(name), self.read(DiscountInput, many=True)
-        subscription = to_discount(customer, self.now)
-        subscription.vendor = self.vendor
+        subscription = verbs.running_or_next(customer, self.now)
         first = current_index(subscription, self.now)
         add_discounts(subscription, discount_drafts(given), from_cycle=first, now=self.now)
         return done()
@@ -151,17 +150,6 @@ class DiscountsView(VendorView):
         given = self.read(ShortenDiscountInput) if self.request.data else self.read_query(ShortenDiscountInput)
         shorten_discount(customer, given["discount_uuid"], duration=given["billing_cycle_duration"], now=self.now)
         return done()
-
-
-def to_discount(customer: Customer, now: datetime) -> Subscription:
-    """The running subscription, or else the next one."""
-    coming = verbs.scheduled(customer, now).first()
-    try:
-        return verbs.find_active(customer, now)
-    except Missing:
-        if coming is None:
-            raise
-        return coming
 
 
 class UsageWindowView(VendorView):
@@ -237,8 +225,7 @@ class SubscriptionAddOnsView(VendorView):
     def post(self, request: Request, name: str) -> Response:
         """More of them, or fewer; all of the list, or none."""
         customer, given = self.customer(name), self.read(AddOnItemInput, many=True)
-        subscription = to_discount(customer, self.now)
-        subscription.vendor = self.vendor
+        subscription = verbs.running_or_next(customer, self.now)
         start, end = current_bounds(subscription, self.vendor.zone, self.now)
         orders = [
             AddOnOrder(one["feature_name"], Decimal(one.get("quantity", 1)), effective_at=_moment(one, start, end))
@@ -284,8 +271,7 @@ class SubscriptionInPlaceView(VendorView):
     def put(self, request: Request, name: str) -> Response:
         """From the running cycle on, beside the discounts there are; all of it or nothing."""
         customer, given = self.customer(name), self.read(SubscriptionInPlaceInput)
-        subscription = to_discount(customer, self.now)
-        subscription.vendor = self.vendor
+        subscription = verbs.running_or_next(customer, self.now)
         with transaction.atomic():
             first, drafts = current_index(subscription, self.now), discount_drafts(given.get("discounts"))
             add_discounts(subscription, drafts, from_cycle=first, now=self.now, at="discounts.")
