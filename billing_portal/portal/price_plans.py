@@ -9,14 +9,14 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Count, OuterRef, Q, QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 
 from billing_portal.accounts.roles import Permission
 from billing_portal.portal import plan_draft
 from billing_portal.portal.access import OperatorRequest, form_screen, may, open_verb, screen, verb
+from billing_portal.portal.bounded import counted
 from billing_portal.portal.keyset import newest_first
 from billing_portal.portal.navigation import show
 from billing_portal.portal.plan_draft import ComponentBoxes, PlanBoxes, TierBoxes
@@ -39,9 +39,8 @@ def running(vendor: Vendor, now: datetime) -> QuerySet[Subscription]:
 @screen
 def plan_list(request: OperatorRequest) -> HttpResponse:
     mine = running(request.vendor, request.now).filter(price_plan__name=OuterRef("name"))
-    counted = mine.order_by().values("price_plan__name").annotate(count=Count("pk")).values("count")
     plans = verbs.latest_plans(request.vendor).annotate(
-        customer_count=Coalesce(Subquery(counted), 0), component_count=Count("metered_components")
+        customer_count=counted(mine), component_count=Count("metered_components")
     )
     page = newest_first(plans, "created_at", before=request.GET.get("before", ""), after=request.GET.get("after", ""))
     return show(request, "portal/catalog/plans.html", {"page": page}, title="Price plans", area="price_plans")
@@ -51,7 +50,7 @@ def plan_list(request: OperatorRequest) -> HttpResponse:
 def plan_page(request: OperatorRequest, name: str) -> HttpResponse:
     versions = _versions(request.vendor, name, request.now)
     chosen = _chosen(versions, request.GET.get("version", ""))
-    on_it = running(request.vendor, request.now).filter(price_plan__name=name)
+    on_it = running(request.vendor, request.now).filter(price_plan__in=[plan.pk for plan in versions])
     page = newest_first(
         on_it.select_related("customer", "price_plan"),
         "effective_at",
@@ -71,10 +70,8 @@ def plan_page(request: OperatorRequest, name: str) -> HttpResponse:
 
 def _versions(vendor: Vendor, name: str, now: datetime) -> list[PricePlan]:
     """Newest first, each with the number of customers on it."""
-    on_it = Q(subscriptions__effective_at__lte=now) & (
-        Q(subscriptions__expired_at__isnull=True) | Q(subscriptions__expired_at__gt=now)
-    )
-    plans = PricePlan.objects.of(vendor).filter(name=name).annotate(customer_count=Count("subscriptions", filter=on_it))
+    on_it = running(vendor, now).filter(price_plan=OuterRef("pk"))
+    plans = PricePlan.objects.of(vendor).filter(name=name).annotate(customer_count=counted(on_it))
     found: list[PricePlan] = list(plans.order_by("-version"))
     if not found:
         raise Http404("There is no such price plan.")

@@ -12,7 +12,7 @@ from django.template.context import Context
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from billing_portal.portal import charts, words
+from billing_portal.portal import bounded, charts, words
 from billing_portal.portal.stripe_links import dashboard_link
 from customers import money as amounts
 from invoicing.invoices.models import Invoice
@@ -140,3 +140,9 @@ def stripe_id(external_id: str, reference: str) -> SafeString:
     if not link:
         return text
     return format_html('<a class="bp-link" href="{}" rel="noopener noreferrer" target="_blank">{}</a>', link, text)
+
+
+@register.filter
+def up_to(count: int) -> str:
+    """What ``bounded`` counted: 1,000+ where counting stopped."""
+    return str(bounded.Count(count))
