@@ -20,5 +20,6 @@ urlpatterns = [
 ]
 
 handler400 = "billing_portal.api.errors.bad_request"
+handler403 = "billing_portal.portal.mishaps.forbidden"
 handler404 = "billing_portal.api.paths.not_found"
 handler500 = "billing_portal.api.errors.server_error"

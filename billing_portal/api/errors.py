@@ -16,13 +16,13 @@ from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, Suspiciou
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
-from django.views.defaults import bad_request as bad_request_page
-from django.views.defaults import server_error as server_error_page
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
+from billing_portal.portal.mishaps import bad_request as bad_request_page
+from billing_portal.portal.mishaps import server_error as server_error_page
 from customers.errors import Busy, Conflict, Invalid, Missing, Refused
 
 # Newer Pythons call 422 "Unprocessable Content"; clients know it by its older name.
@@ -141,7 +141,7 @@ def unknown_path(request: HttpRequest, **kwargs: Any) -> HttpResponse:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The handler of requests that Django itself refuses: JSON for the API, the usual page for people."""
     if not request.path.startswith("/api/"):
-        return bad_request_page(request, exception)
+        return bad_request_page(request)
     return JsonResponse(body(400, _suspicion(exception), {"kind": "parse_error"}), status=400)
 
 

@@ -51,6 +51,7 @@ def tabs(now: datetime) -> Sequence[Tab]:
         Tab("generated", "Generated", Q(status=S.GENERATED), "No invoice is inside its payment grace period."),
         Tab("approval", "Needs approval", Q(attention=Attention.APPROVAL), "No invoice waits for a person."),
         Tab("issued", "Issued", Q(status=S.ISSUED), "No issued invoice waits for its payment."),
+        Tab("open", "Outstanding", OUTSTANDING, "Nobody owes anything."),
         Tab("past-due", "Past due", past_due(now), late, LATE),
         Tab("failed", "Failed", Q(attention=Attention.FAILED), "Nothing has failed."),
         Tab("paid", "Paid", Q(status=S.PAID), "No invoice has been paid yet."),

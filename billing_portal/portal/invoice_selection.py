@@ -35,6 +35,7 @@ class InvoiceFilters(forms.Form):
     )
     due_from = forms.DateField(required=False, label="Due from", widget=forms.DateInput(DAY))
     due_to = forms.DateField(required=False, label="Due until", widget=forms.DateInput(DAY))
+    paid_from = forms.DateField(required=False, label="Paid from", widget=forms.DateInput(DAY))
     amount_from = forms.DecimalField(required=False, label="Amount from", widget=forms.TextInput(NUMBER))
     amount_to = forms.DecimalField(required=False, label="Amount up to", widget=forms.TextInput(NUMBER))
     currency = forms.CharField(required=False, label="Currency", max_length=3, widget=forms.TextInput(TEXT))
@@ -89,6 +90,8 @@ def _due(given: Mapping[str, Any]) -> Q:
         found &= Q(due_date__gte=_midnight(given["due_from"]))
     if "due_to" in given:
         found &= Q(due_date__lt=_midnight(given["due_to"] + timedelta(days=1)))
+    if "paid_from" in given:
+        found &= Q(paid_at__gte=_midnight(given["paid_from"]))
     return found
 
 

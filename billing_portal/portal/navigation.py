@@ -53,15 +53,19 @@ GROUPS: Sequence[tuple[str, Sequence[Item]]] = (
     ),
     (
         "Settings",
-        [Item("Invoicing & Payments", "tune", "billing_settings"), Item("Test clock", "schedule", "test_clock")],
+        [Item("Invoicing & Payments", "tune", "billing_settings")],
     ),
     (
         "System",
         [
+            Item("Scheduled work", "event_repeat", "scheduled"),
+            Item("Audit trail", "history", "audit"),
+            Item("Test clock", "schedule", "test_clock"),
             Item("Incoming Stripe events", "move_to_inbox", "stripe_events"),
             Item("Reconciliation", "balance", "reconciliation"),
             Item("Webhooks", "webhook", "webhooks"),
             Item("API keys", "key", "api_keys"),
+            Item("Operators", "manage_accounts", "operators"),
         ],
     ),
 )

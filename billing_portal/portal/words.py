@@ -49,6 +49,14 @@ def relative(at: datetime, now: datetime) -> str:
     return f"in {span}" if seconds > 0 else f"{span} ago"
 
 
+def brief(at: datetime, now: datetime) -> str:
+    """As ``relative``, to the second where that is little: 12 seconds ago."""
+    seconds = int((now - at).total_seconds())
+    if 0 < seconds < MINUTE:
+        return f"{length(seconds, 'second')} ago"
+    return "just now" if abs(seconds) < MINUTE else relative(at, now)
+
+
 def _span(seconds: float) -> str:
     for size, name in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")):
         if seconds >= size:

@@ -83,6 +83,16 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+# The link to a new password, and the session of somebody who stays away.
+PASSWORD_RESET_TIMEOUT = 3600
+SESSION_COOKIE_AGE = 7 * 24 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"  # the browser comes back from Stripe signed in
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "billing_portal.portal.mishaps.csrf_failure"
+# How many proxies of ours a request comes through, each of which adds to X-Forwarded-For. 0: it comes directly.
+PROXIES = env.int("PROXIES", default=0)
 LOGIN_URL = "portal:sign_in"
 LOGIN_REDIRECT_URL = "portal:dashboard"
 

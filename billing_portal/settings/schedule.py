@@ -35,5 +35,6 @@ BEAT_SCHEDULE = {
     "forget Stripe's old news": {"task": "payments.tasks.forget_events", "schedule": 3600.0},
     "ask whether Stripe accounts are still connected": {"task": "payments.tasks.probe_connections", "schedule": 3600.0},
     "go on with imports": _each_tick("billing_portal.lists.tasks.go_on_with_imports"),
+    "forget old sessions": {"task": "billing_portal.accounts.tasks.forget_sessions", "schedule": 86400.0},
     "forget old answers": {"task": "billing_portal.api.tasks.forget_answers", "schedule": 3600.0},
 }

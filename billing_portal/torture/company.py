@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import stripe
-
 from billing_portal.torture.portal import Portal, Refused
+from billing_portal.torture.stage import Stage
 
 BASE_PRICE, UNIT_PRICE = 1_900, 7
 METER, PLAN = "requests", "standard"
@@ -59,7 +58,7 @@ KINDS = (
 @dataclass
 class Company:
     portal: Portal
-    stripe: stripe.StripeClient
+    stage: Stage
     chance: random.Random
     customers: int
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -84,7 +83,8 @@ class Company:
     def everybody(self) -> list[tuple[str, Kind]]:
         """Names and kinds, always the same for the same number."""
         hundred = [kind for kind in KINDS for _ in range(kind.share)]
-        return [(f"{hundred[n % 100].name}-{n:05}", hundred[n % 100]) for n in range(self.customers)]
+        mixed = [hundred[n * 37 % 100] for n in range(100)]
+        return [(f"{mixed[n % 100].name}-{n:05}", mixed[n % 100]) for n in range(self.customers)]
 
     def live_a_month(self) -> None:
         """Usage, some changes of mind, and the clock at the end of it."""
@@ -118,9 +118,8 @@ class Company:
 
     def _save_card(self, name: str, card: str) -> None:
         account: str = self.portal.get(f"/customers/{name}/payment_gateway_credentials")["account_id"]
-        method = self.stripe.v1.payment_methods.attach(card, {"customer": account})
-        default: Any = {"invoice_settings": {"default_payment_method": method.id}}
-        self.stripe.v1.customers.update(account, default)
+        method = self.stage.stripe(f"payment_methods/{card}/attach", {"customer": account})["id"]
+        self.stage.stripe(f"customers/{account}", {"invoice_settings[default_payment_method]": method})
 
     def _measure(self, now: datetime) -> None:
         """Each measurement has an id: sent again by a program that heard no answer, it counts once."""

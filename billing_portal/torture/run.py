@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import stripe
-
 from billing_portal.machine.environment import PROJECT
 from billing_portal.torture.company import Company
 from billing_portal.torture.portal import Portal
@@ -84,11 +82,8 @@ def torture(options: Options, say: Say) -> Result:
 
 def _company(stage: Stage, options: Options) -> Company:
     ready = stage.ready
-    base: Any = {"api": ready["stripe"]["api_base"]}
-    account = ready["stripe"]["account"]
-    client = stripe.StripeClient(ready["stripe"]["secret_key"], stripe_account=account, base_addresses=base)
     chance = random.Random(f"{options.seed}/company")
-    return Company(Portal(ready["url"], ready["api_key"]), client, chance, options.customers)
+    return Company(Portal(ready["url"], ready["api_key"]), stage, chance, options.customers)
 
 
 def _torment(stage: Stage, company: Company, options: Options, say: Say) -> Counter[str]:

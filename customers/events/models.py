@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import BrinIndex
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
@@ -72,6 +73,13 @@ class EventKind(models.TextChoices):
     LIST_EXPORTED = "list.exported", "List exported"
     IMPORT_APPLIED = "import.applied", "File imported"
     IMPORT_UNDONE = "import.undone", "Import undone"
+    OPERATOR_INVITED = "operator.invited", "Operator invited"
+    OPERATOR_INVITED_AGAIN = "operator.invited_again", "Invitation sent again"
+    OPERATOR_INVITATION_REVOKED = "operator.invitation_revoked", "Invitation revoked"
+    OPERATOR_JOINED = "operator.joined", "Operator joined"
+    OPERATOR_ROLE_CHANGED = "operator.role_changed", "Role of an operator changed"
+    OPERATOR_REMOVED = "operator.removed", "Operator removed"
+    OPERATOR_PASSWORD_CHANGED = "operator.password_changed", "Password of an operator changed"  # noqa: S105
     WEBHOOK_TEST = "webhook.test", "Test event"
 
 
@@ -113,6 +121,7 @@ class SubjectKind(models.TextChoices):
     SUBSCRIPTION = "subscription", "Subscription"
     INVOICE = "invoice", "Invoice"
     WEBHOOK = "webhook", "Webhook endpoint"
+    OPERATOR = "operator", "Operator"
 
 
 class EventQuerySet(VendorQuerySet["Event"]):
@@ -159,6 +168,13 @@ class Event(VendorOwned):
             models.Index(fields=["subject_kind", "subject_id", "-id"], name="event_of_subject"),
             models.Index(fields=["vendor", "customer_id", "-id"], name="event_of_customer"),
             models.Index(fields=["vendor", "-id"], name="event_of_vendor"),
+            models.Index(fields=["vendor", "kind", "-id"], name="event_by_kind"),
+            models.Index(
+                fields=["vendor", "actor_kind", "actor_id", "-id"],
+                condition=Q(actor_kind__in=["operator", "api_key"]),
+                name="event_by_person",
+            ),
+            BrinIndex(fields=["occurred_at"], pages_per_range=32, name="event_by_time"),
             models.Index(fields=["id"], condition=Q(dispatched_at__isnull=True), name="event_undispatched"),
         ]
 

@@ -196,6 +196,18 @@ class Invoice(VendorOwned, QueuedWork):
             models.Index(fields=["vendor", "status", "-generated_at", "-id"], name="invoice_by_status"),
             models.Index(fields=["customer", "-generated_at", "-id"], name="invoice_of_customer"),
             models.Index(
+                fields=["vendor", "issued_at"],
+                include=["currency", "amount_due", "status"],
+                condition=Q(issued_at__isnull=False),
+                name="invoice_by_issue",
+            ),
+            models.Index(
+                fields=["vendor", "paid_at"],
+                include=["currency", "amount_paid"],
+                condition=Q(paid_at__isnull=False),
+                name="invoice_by_payment",
+            ),
+            models.Index(
                 fields=["vendor", "-generated_at", "-id"], condition=~Q(dispute_state=""), name="invoice_disputed"
             ),
             models.Index(

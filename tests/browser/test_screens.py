@@ -9,16 +9,20 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
+from django.contrib.auth.tokens import default_token_generator
 from django.urls import reverse
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
 from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
 
-from billing_portal.accounts.models import Operator, Role
+from billing_portal.accounts.invitations import link_to
+from billing_portal.accounts.models import Invitation, Operator, Role
 from invoicing.invoices.links import page_url
 from tests.browser.accessibility import CONTRAST, EVERYTHING, violations
 from tests.browser.conftest import Watch, sign_in, sign_in_as
 from tests.portal.scene import Scene
-from tests.portal.test_screens import PAGES
+from tests.portal.test_screens import PAGES, operators
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -33,9 +37,25 @@ RULES: Mapping[tuple[str, Scheme], Mapping[str, object] | None] = {
     ("phone", "dark"): None,
 }
 
+
+def invitation(scene: Scene) -> str:
+    operators(scene)
+    return urlsplit(link_to(Invitation.objects.get(vendor=scene.vendor))).path
+
+
+def new_password(scene: Scene) -> str:
+    somebody = scene.operators[Role.SUPPORT]
+    token = default_token_generator.make_token(somebody)
+    return reverse("portal:choose_password", args=[urlsafe_base64_encode(force_bytes(somebody.pk)), token])
+
+
 OUTSIDE: Mapping[str, Callable[[Scene], str]] = {
     "customer's page of an invoice": lambda scene: urlsplit(page_url(scene.invoices["payment-failed"])).path,
     "customer's page of nothing": lambda scene: reverse("public:invoice", args=["nothing"]),
+    "invitation": invitation,
+    "forgotten password": lambda scene: reverse("portal:forgotten_password"),
+    "new password": new_password,
+    "new password in vain": lambda scene: reverse("portal:choose_password", args=["x", "y"]),
     "nowhere": lambda scene: "/nowhere/",
 }
 

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from billing_portal.accounts.models import Operator, Role
+from billing_portal.accounts.models import Invitation, Operator, Role
 from billing_portal.lists.models import Import
 from billing_portal.lists.reading import keep, read_sheet
 from billing_portal.lists.running import step
@@ -55,6 +55,15 @@ def webhook(scene: Scene) -> str:
 
 def _delivery(scene: Scene) -> WebhookDelivery:
     return WebhookDelivery.objects.of(scene.vendor).first() or failing_delivery(scene.vendor)
+
+
+def operators(scene: Scene) -> str:
+    """With somebody who is invited."""
+    times = {"created_at": timezone.now(), "expires_at": timezone.now() + timedelta(days=7)}
+    who = {"email": "anna@example.com", "role": Role.BILLING, "invited_by": scene.operators[Role.OWNER].email}
+    if not Invitation.objects.of(scene.vendor).exists():
+        Invitation.objects.create(vendor=scene.vendor, **who, **times)
+    return reverse("portal:operators")
 
 
 def comparison(scene: Scene) -> str:
@@ -111,6 +120,8 @@ def coupon(scene: Scene) -> str:
 PAGES = {
     "dashboard": lambda scene: reverse("portal:dashboard"),
     "invoices": lambda scene: reverse("portal:invoices"),
+    "audit trail": lambda scene: reverse("portal:audit"),
+    "scheduled work": lambda scene: reverse("portal:scheduled"),
     "next run": lambda scene: reverse("portal:next_run"),
     "payments": lambda scene: reverse("portal:payments"),
     "imports": lambda scene: reverse("portal:imports"),
@@ -153,6 +164,7 @@ PAGES = {
     "webhook": webhook,
     "reconciliation": lambda scene: reverse("portal:reconciliation"),
     "API keys": lambda scene: reverse("portal:api_keys"),
+    "operators": operators,
     "billing settings": lambda scene: reverse("portal:billing_settings"),
     "test clock": lambda scene: reverse("portal:test_clock"),
 }
@@ -164,6 +176,8 @@ LISTS = {
     "coupons",
     "new coupon",
     "next run",
+    "scheduled work",
+    "audit trail",
     "dashboard",
     "invoices",
     "dunning",
@@ -178,6 +192,7 @@ LISTS = {
     "webhooks",
     "reconciliation",
     "API keys",
+    "operators",
     "billing settings",
     "test clock",
 }

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet
 from django.http import QueryDict
 
-from billing_portal.portal import bulk, customer_filters, dunning, invoice_selection, subscriptions
+from billing_portal.portal import audit, bulk, customer_filters, dunning, invoice_selection, subscriptions
 from billing_portal.portal.access import OperatorRequest
 from billing_portal.portal.exports.table import Column, Export, money, of
 from customers.contact import CONTACT_FIELDS
@@ -164,10 +164,7 @@ def _endpoints(request: OperatorRequest, asked: Asked) -> QuerySet[WebhookEndpoi
 
 
 def _events(request: OperatorRequest, asked: Asked) -> QuerySet[Event]:
-    rows = Event.objects.of(request.vendor)
-    if kind := asked.get("kind", "").strip():
-        rows = rows.filter(kind=kind)
-    return rows.order_by("-pk")
+    return audit.AuditFilters(request.vendor, asked).rows()
 
 
 def _meters(request: OperatorRequest, asked: Asked) -> QuerySet[Meter]:
@@ -264,7 +261,7 @@ ALL: Sequence[Export[Any]] = (
         "events", "Audit trail", _events,
         (of("uuid", "id"), of("kind"), of("subject_kind"), of("subject_id"), of("actor_kind"),
          of("actor_label", "actor"), of("occurred_at"), of("created_at"), of("details")),
-        ("kind",),
+        audit.NAMES,
     ),
 )  # fmt: skip
 
