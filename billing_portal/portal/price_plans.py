@@ -28,6 +28,8 @@ from invoicing.catalog.models import Meter, MeteredComponent, Period, PricePlan,
 from invoicing.subscriptions.models import Subscription
 
 METERS_SHOWN = 500
+# The order that an index has them in.
+NEWEST = ("-effective_at", "-pk")
 
 
 def running(vendor: Vendor, now: datetime) -> QuerySet[Subscription]:
@@ -38,7 +40,7 @@ def running(vendor: Vendor, now: datetime) -> QuerySet[Subscription]:
 
 @screen
 def plan_list(request: OperatorRequest) -> HttpResponse:
-    mine = running(request.vendor, request.now).filter(price_plan__name=OuterRef("name"))
+    mine = running(request.vendor, request.now).filter(price_plan__name=OuterRef("name")).order_by(*NEWEST)
     plans = verbs.latest_plans(request.vendor).annotate(
         customer_count=counted(mine), component_count=Count("metered_components")
     )
@@ -70,7 +72,7 @@ def plan_page(request: OperatorRequest, name: str) -> HttpResponse:
 
 def _versions(vendor: Vendor, name: str, now: datetime) -> list[PricePlan]:
     """Newest first, each with the number of customers on it."""
-    on_it = running(vendor, now).filter(price_plan=OuterRef("pk"))
+    on_it = running(vendor, now).filter(price_plan=OuterRef("pk")).order_by(*NEWEST)
     plans = PricePlan.objects.of(vendor).filter(name=name).annotate(customer_count=counted(on_it))
     found: list[PricePlan] = list(plans.order_by("-version"))
     if not found:
