@@ -17,7 +17,7 @@ from customers.api.paging import linked
 from customers.api.schema import documented
 from customers.errors import Conflict, Missing
 from customers.money import LARGEST_MINOR
-from invoicing.invoices import by_hand, due_dates, lifecycle, pausing, refunds, regeneration
+from invoicing.invoices import by_hand, due_dates, lifecycle, pausing, refunds
 from invoicing.invoices.api.paging import LIMIT, InvoiceQuery, matching, page_of
 from invoicing.invoices.api.shapes import (
     InvoiceAnswer,
@@ -185,16 +185,6 @@ class PaymentsView(InvoiceVendorView):
         received = {"received_on": given.get("received_on"), "means": given["method"], "reference": given["reference"]}
         paid = by_hand.record_payment(invoice, amount=given["amount"], **received, **self.by)
         return done(invoice_shape(paid))
-
-
-class RegenerateView(InvoiceVendorView):
-    @documented("regenerate_invoice", answer=InvoiceAnswer)
-    def post(self, request: Request, uuid: str) -> Response:
-        """Before it is issued: a new invoice for the same billing cycle takes its place, made of what is known now. It
-        has an id of its own."""
-        invoice = self.invoice(uuid)
-        self.read(StrictSerializer)
-        return done(invoice_shape(regeneration.regenerate(invoice, **self.by)))
 
 
 class SendView(InvoiceVendorView):

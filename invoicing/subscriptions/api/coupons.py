@@ -14,7 +14,7 @@ from customers.api.paging import CursorQuery, listed
 from customers.api.schema import documented
 from customers.customer import Customer
 from customers.errors import Invalid
-from invoicing.catalog.api.serializers import number
+from invoicing.catalog.api.wire import number
 from invoicing.rating.discounts import DiscountType
 from invoicing.subscriptions import coupons
 from invoicing.subscriptions.models import Coupon
