@@ -226,7 +226,6 @@ class Invoice(VendorOwned, QueuedWork):
                 condition=Q(status__in=["INVOICE_ISSUED", "PAYMENT_FAILED"]),
                 name="invoice_open_by_due_date",
             ),
-            models.Index(fields=["vendor", "currency", "amount_due"], name="invoice_by_amount"),
             models.Index("vendor", OpClass(Upper("number"), "text_pattern_ops"), name="invoice_number_begins"),
             models.Index(
                 "vendor",

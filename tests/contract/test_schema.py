@@ -12,6 +12,7 @@ import requests
 from django.db import connection
 from django.utils import timezone
 
+from billing_portal.api import examples
 from customers.actors import STRIPE
 from customers.events.dispatch import dispatch
 from customers.models import Customer, Vendor
