@@ -8,7 +8,6 @@ from typing import Any, cast
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils import timezone
-from invoicing.catalog.api.serializers import meter_shape
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.generics import get_object_or_404
@@ -19,6 +18,7 @@ from rest_framework.views import APIView
 from billing_portal.accounts.models import ApiKey, hash_key
 from customers.api.serializers import customer_shape
 from customers.customer import Customer
+from invoicing.catalog.api.meters import meter_shape
 from invoicing.catalog.models import Meter
 from invoicing.invoices.api.shapes import invoice_shape, past_invoice_shape
 from invoicing.invoices.models import Invoice
