@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import IntegerField, Model, QuerySet, Subquery
+from django.db.models import IntegerField, QuerySet, Subquery
 
 from customers.vendor import Vendor
 
@@ -30,7 +30,7 @@ class _Counted(Subquery):
 
 def count_each(vendor: Vendor, questions: Mapping[str, QuerySet[Any]]) -> dict[str, Count]:
     """The answers to many questions with one query. The order of each decides which index finds its rows."""
-    limited = {f"n{place}": _Counted(_first(rows)) for place, rows in enumerate(questions.values())}
+    limited = {f"n{place}": counted(rows) for place, rows in enumerate(questions.values())}
     found = Vendor.objects.filter(pk=vendor.pk).values_list(*limited.values())[0]
     return {key: Count(number) for key, number in zip(questions, found, strict=True)}
 
@@ -39,5 +39,6 @@ def count_up_to(vendor: Vendor, rows: QuerySet[Any]) -> Count:
     return count_each(vendor, {"": rows})[""]
 
 
-def _first(rows: QuerySet[Model]) -> QuerySet[Any]:
-    return rows.select_related(None).values("pk")[: MOST_COUNTED + 1]
+def counted(rows: QuerySet[Any]) -> Subquery:
+    """For ``annotate``: how many there are, up to one more than are counted."""
+    return _Counted(rows.select_related(None).values("pk")[: MOST_COUNTED + 1])

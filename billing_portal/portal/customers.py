@@ -18,6 +18,7 @@ from billing_portal.portal.invoices import rows_of
 from billing_portal.portal.keyset import newest_first
 from billing_portal.portal.navigation import show
 from billing_portal.portal.running_cycle import cycle_at, usage_in
+from billing_portal.portal.saved_views import views_of
 from billing_portal.portal.settings_examples import meaning_of
 from billing_portal.portal.settings_form import OverrideForm, Row, all_rows, sections_of
 from billing_portal.portal.settings_outcome import tell_saved
@@ -57,7 +58,8 @@ def customer_list(request: OperatorRequest) -> HttpResponse:
     )
     shown = customer_facts.loaded(request.vendor, page.rows)
     rows = customer_facts.rows_of(request.vendor, shown, request.now)
-    context = {"page": page, "rows": rows, "chosen": chosen, "search": chosen.search}
+    context: dict[str, Any] = {"page": page, "rows": rows, "chosen": chosen, "search": chosen.search}
+    context["views"] = views_of(request, "customers", chosen.query)
     return show(request, "portal/customers/list.html", context, title="Customers", area="customers")
 
 

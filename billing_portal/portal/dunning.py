@@ -12,8 +12,8 @@ from django.db.models.functions import Coalesce
 from django.http import HttpResponse, QueryDict
 
 from billing_portal.portal.access import OperatorRequest, screen
-from billing_portal.portal.invoice_filters import OUTSTANDING, PAUSED, Tab, matching, past_due, tab_counts
-from billing_portal.portal.keyset import newest_first
+from billing_portal.portal.invoice_filters import LATE, OUTSTANDING, PAUSED, Tab, matching, past_due, tab_counts
+from billing_portal.portal.keyset import paged
 from billing_portal.portal.navigation import show
 from customers.settings.policy import BillingPolicy, policies_for
 from customers.vendor import Vendor
@@ -35,7 +35,7 @@ def tabs(now: datetime) -> Sequence[Tab]:
     return (
         Tab("", "All", PAYMENT_FAILED | late, nobody),
         Tab("failed", "Payment failed", PAYMENT_FAILED, "Every charge went through."),
-        Tab("late", "Past due", late, "Nobody is late."),
+        Tab("late", "Past due", late, "Nobody is late.", LATE),
         Tab("stripe", "Tried again by Stripe", PAYMENT_FAILED & BY_STRIPE, "Stripe tries no failed payment again."),
         Tab("ours", "Tried again by us", PAYMENT_FAILED & BY_US, "We try no failed payment again."),
         Tab("waiting", "Waits for somebody", stuck, "No failed payment waits for a person or its customer."),
@@ -66,12 +66,7 @@ def dunning(request: OperatorRequest) -> HttpResponse:
     tab = next((one for one in choices if one.key == request.GET.get("tab", "")), choices[0])
     search = request.GET.get("q", "").strip()
     found = _found(request.vendor, search)
-    page = newest_first(
-        found.filter(tab.condition).select_related("customer", "vendor"),
-        "generated_at",
-        before=request.GET.get("before", ""),
-        after=request.GET.get("after", ""),
-    )
+    page = paged(found.filter(tab.condition).select_related("customer", "vendor"), tab.order, request.GET.dict())
     context = {
         "tabs": choices,
         "tab": tab,

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 
 from billing_portal.portal.access import OperatorRequest, View, screen, verb
 from billing_portal.portal.bulk import offered_in_bulk
@@ -18,12 +18,14 @@ from billing_portal.portal.invoice_selection import selection
 from billing_portal.portal.invoice_verbs import BUTTONS, offered, press
 from billing_portal.portal.keyset import paged
 from billing_portal.portal.navigation import show
+from billing_portal.portal.saved_views import views_of
 from billing_portal.portal.stripe_card import interruption
+from billing_portal.portal.stripe_links import dashboard_link
 from billing_portal.portal.timeline import timeline_of
 from customers.contact import CONTACT_FIELDS
 from customers.customer import Customer
 from customers.errors import Refused
-from customers.events.models import SubjectKind
+from customers.events.models import Event, SubjectKind, WebhookDelivery
 from customers.money import to_major
 from customers.settings.policy import policies_for, policy_for
 from invoicing.invoices.bulk import MOST
@@ -35,6 +37,7 @@ from invoicing.invoices.regeneration import Regeneration, would_change
 from invoicing.invoices.schedule import NextStep, next_step
 from invoicing.invoices.states import TERMINAL
 from invoicing.invoices.verbs import InvoiceVerb, available_actions
+from payments.stripe.models import StripeEvent
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ def invoice_list(request: OperatorRequest) -> HttpResponse:
         "rows": rows_of(request, page.rows),
         "bulk_buttons": offered_in_bulk(request),
         "most": MOST,
+        "views": views_of(request, "invoices", chosen.query),
     }
     return show(request, "portal/invoices/list.html", context, title="Invoices", area="invoices")
 
@@ -107,8 +111,48 @@ def invoice_page(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
         "refundable": amount_text(invoice.amount_refundable, invoice.currency),
         "emails": list(invoice.emails.order_by("-created_at", "-id")),
         "timeline": timeline_of(request.vendor, SubjectKind.INVOICE, invoice.pk),
+        "in_stripe": dashboard_link(invoice.external_invoice_id, invoice.gateway_account),
+        **_webhooks(request, invoice),
     }
     return show(request, "portal/invoices/page.html", context, title=title_of(invoice), area="invoices")
+
+
+LINES_SHOWN = 8
+
+
+@screen
+def glance(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
+    """What opens below a row of the list."""
+    invoice = _get(request, uuid)
+    lines = list(invoice.line_items.all()[: LINES_SHOWN + 1])
+    context = {
+        "invoice": invoice,
+        "lines": lines[:LINES_SHOWN],
+        "more_lines": len(lines) > LINES_SHOWN,
+        "payment": invoice.payments.first(),
+        "attempt": invoice.issue_attempts.order_by("-number").first(),
+        "now": request.now,
+    }
+    return render(request, "portal/invoices/_glance.html", context)
+
+
+WEBHOOKS_SHOWN = 5
+
+
+def _webhooks(request: OperatorRequest, invoice: Invoice) -> dict[str, Any]:
+    """What Stripe told of it last, and what was told of it to the vendor's own systems."""
+    told = Event.objects.of(request.vendor).filter(subject_kind=SubjectKind.INVOICE, subject_id=invoice.pk)
+    newest = list(told.order_by("-pk").values_list("pk", flat=True)[:WEBHOOKS_SHOWN])
+    deliveries = WebhookDelivery.objects.of(request.vendor).filter(event__in=newest)
+    events: list[StripeEvent] = []
+    if invoice.external_invoice_id:
+        account = invoice.gateway_account.partition("/")[0]
+        news = StripeEvent.objects.of(request.vendor).filter(account_id=account, object_id=invoice.external_invoice_id)
+        events = list(news.defer("body").order_by("-pk")[:WEBHOOKS_SHOWN])
+    return {
+        "stripe_events": events,
+        "deliveries": deliveries.select_related("event", "endpoint").order_by("-pk")[:WEBHOOKS_SHOWN],
+    }
 
 
 def _regeneration(request: OperatorRequest, invoice: Invoice) -> Regeneration | None:

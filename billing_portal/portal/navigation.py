@@ -39,6 +39,7 @@ GROUPS: Sequence[tuple[str, Sequence[Item]]] = (
             Item("Next run", "event_upcoming", "next_run"),
             Item("Dunning", "alarm", "dunning"),
             Item("Customers", "groups", "customers"),
+            Item("Payments", "payments", "payments"),
             Item("Subscriptions", "autorenew", "subscriptions"),
         ],
     ),

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.contrib import messages
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Count, OuterRef, Q, QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 
 from billing_portal.accounts.roles import Permission
 from billing_portal.portal.access import OperatorRequest, may, screen, verb
+from billing_portal.portal.bounded import counted
 from billing_portal.portal.customer_subscription import add_on_price
 from billing_portal.portal.keyset import newest_first
 from billing_portal.portal.navigation import show
@@ -22,6 +22,9 @@ from customers.vendor import Vendor
 from invoicing.catalog import verbs
 from invoicing.catalog.models import MeteredComponent, PricePlan
 from invoicing.subscriptions.models import Subscription
+
+# The order that an index has them in.
+NEWEST = ("-effective_at", "-pk")
 
 
 def running(vendor: Vendor, now: datetime) -> QuerySet[Subscription]:
@@ -41,14 +44,13 @@ def archived_plans(vendor: Vendor) -> QuerySet[PricePlan]:
 
 @screen
 def plan_list(request: OperatorRequest) -> HttpResponse:
-    mine = running(request.vendor, request.now).filter(price_plan__name=OuterRef("name"))
-    counted = mine.order_by().values("price_plan__name").annotate(count=Count("pk")).values("count")
+    mine = running(request.vendor, request.now).filter(price_plan__name=OuterRef("name")).order_by(*NEWEST)
     text, is_archived = request.GET.get("q", "").strip(), request.GET.get("state") == "archived"
     shown = archived_plans(request.vendor) if is_archived else verbs.latest_plans(request.vendor)
     if text:
         named = Q(name__istartswith=text) | Q(display_name__icontains=text)
         shown = shown.filter(named | Q(tags__contains=[text.removeprefix("#")]))
-    plans = shown.annotate(customer_count=Coalesce(Subquery(counted), 0), component_count=Count("metered_components"))
+    plans = shown.annotate(customer_count=counted(mine), component_count=Count("metered_components"))
     page = newest_first(plans, "created_at", before=request.GET.get("before", ""), after=request.GET.get("after", ""))
     context = {"page": page, "search": text, "state": "archived" if is_archived else "", "states": STATES}
     return show(request, "portal/catalog/plans.html", context, title="Price plans", area="price_plans")
@@ -58,7 +60,7 @@ def plan_list(request: OperatorRequest) -> HttpResponse:
 def plan_page(request: OperatorRequest, name: str) -> HttpResponse:
     versions = _versions(request.vendor, name, request.now)
     chosen = _chosen(versions, request.GET.get("version", ""))
-    on_it = running(request.vendor, request.now).filter(price_plan__name=name)
+    on_it = running(request.vendor, request.now).filter(price_plan__in=[plan.pk for plan in versions])
     page = newest_first(
         on_it.select_related("customer", "price_plan"),
         "effective_at",
@@ -79,10 +81,8 @@ def plan_page(request: OperatorRequest, name: str) -> HttpResponse:
 
 def _versions(vendor: Vendor, name: str, now: datetime) -> list[PricePlan]:
     """Newest first, each with the number of customers on it."""
-    on_it = Q(subscriptions__effective_at__lte=now) & (
-        Q(subscriptions__expired_at__isnull=True) | Q(subscriptions__expired_at__gt=now)
-    )
-    plans = PricePlan.objects.of(vendor).filter(name=name).annotate(customer_count=Count("subscriptions", filter=on_it))
+    on_it = running(vendor, now).filter(price_plan=OuterRef("pk")).order_by(*NEWEST)
+    plans = PricePlan.objects.of(vendor).filter(name=name).annotate(customer_count=counted(on_it))
     found: list[PricePlan] = list(plans.order_by("-version"))
     if not found:
         raise Http404("There is no such price plan.")

@@ -23,6 +23,12 @@ def customers_meant(vendor: Vendor, text: str) -> QuerySet[Customer]:
     return rows.filter(_customer(vendor, text)) if text else rows
 
 
+def some_customers(vendor: Vendor, text: str) -> list[int]:
+    """The ids of the newest that are meant, to find what is theirs by."""
+    people = customers_meant(vendor, text).order_by("-created_at", "-pk").values_list("pk", flat=True)
+    return list(people[:MOST_CUSTOMERS])
+
+
 def _customer(vendor: Vendor, text: str) -> Q:
     if text.startswith("cus_"):
         linked = StripeCustomer.objects.of(vendor).filter(external_id=text).values_list("customer_id", flat=True)
@@ -42,6 +48,5 @@ def invoices_meant(vendor: Vendor, text: str) -> QuerySet[Invoice]:
     if text.startswith("in_"):
         return rows.filter(external_invoice_id=text)
     number_there = ~Q(external_invoice_number="") & Q(external_invoice_number__istartswith=text)
-    people = customers_meant(vendor, text).order_by("-created_at", "-pk").values_list("pk", flat=True)
-    by_customer = Q(customer_id__in=list(people[:MOST_CUSTOMERS]))
+    by_customer = Q(customer_id__in=some_customers(vendor, text))
     return rows.filter(Q(number__istartswith=text) | number_there | by_customer)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from django.db.models import F, Q
-from django.http import HttpResponse
+from django.db.models import F, Q, QuerySet
+from django.http import HttpResponse, QueryDict
 
 from billing_portal.portal.access import OperatorRequest, screen
 from billing_portal.portal.keyset import newest_first
 from billing_portal.portal.navigation import show
+from billing_portal.portal.searching import some_customers
+from invoicing.catalog.models import PricePlan
 from invoicing.subscriptions.models import Subscription
 
 TABS = (("", "Running"), ("trial", "In trial"), ("ending", "Ending"), ("to-come", "To come"), ("ended", "Ended"))
@@ -18,21 +20,26 @@ TABS = (("", "Running"), ("trial", "In trial"), ("ending", "Ending"), ("to-come"
 
 @screen
 def subscription_list(request: OperatorRequest) -> HttpResponse:
-    state, text = request.GET.get("state", ""), request.GET.get("q", "").strip()
-    questions = _questions(request.now)
-    state = state if state in questions else ""
-    rows = Subscription.objects.of(request.vendor).filter(questions[state])
-    if text:
-        named = Q(customer__name__istartswith=text) | Q(customer__display_name__icontains=text)
-        rows = rows.filter(named | Q(price_plan__name=text))
+    state = request.GET.get("state", "")
+    rows = chosen_rows(Subscription.objects.of(request.vendor), request, request.GET)
     page = newest_first(
         rows.select_related("customer", "price_plan"),
         "effective_at",
         before=request.GET.get("before", ""),
         after=request.GET.get("after", ""),
     )
-    context = {"page": page, "tabs": TABS, "state": state, "search": text}
+    context = {"page": page, "tabs": TABS, "state": state, "search": request.GET.get("q", "").strip()}
     return show(request, "portal/catalog/subscriptions.html", context, title="Subscriptions", area="subscriptions")
+
+
+def chosen_rows(rows: QuerySet[Subscription], request: OperatorRequest, asked: QueryDict) -> QuerySet[Subscription]:
+    """What the list shows on its pages."""
+    questions, text = _questions(request.now), asked.get("q", "").strip()
+    rows = rows.filter(questions.get(asked.get("state", ""), questions[""]))
+    if not text:
+        return rows
+    plans = PricePlan.objects.of(request.vendor).filter(name=text).values_list("pk", flat=True)
+    return rows.filter(Q(customer_id__in=some_customers(request.vendor, text)) | Q(price_plan_id__in=list(plans)))
 
 
 def _questions(now: datetime) -> Mapping[str, Q]:

@@ -54,6 +54,11 @@ class Subscription(VendorOwned):
             models.Index(fields=["vendor", "-effective_at", "-id"], name="subscription_newest"),
             models.Index(fields=["price_plan", "-effective_at", "-id"], name="subscription_on_plan"),
             models.Index(
+                fields=["vendor", "-effective_at", "-id"],
+                condition=Q(trial_ends_at__isnull=False),
+                name="subscription_trial",
+            ),
+            models.Index(
                 fields=["vendor", "expired_at"], condition=Q(expired_at__isnull=False), name="subscription_ending"
             ),
         ]

@@ -11,6 +11,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing_portal.accounts.models import Invitation, Operator, Role
+from billing_portal.lists.models import Import
+from billing_portal.lists.reading import keep, read_sheet
+from billing_portal.lists.running import step
 from customers.models import Customer, Vendor, WebhookDelivery
 from invoicing.models import Coupon
 from invoicing.rating.discounts import DiscountType
@@ -20,7 +23,7 @@ from payments.models import Difference, ReconciliationRun, StripeEvent
 from payments.reconcile.look import invoice_news
 from tests.factories import CustomerFactory, VendorFactory
 from tests.portal.deliveries import failing_delivery
-from tests.portal.scene import NOW, PEOPLE, Scene, make_operator
+from tests.portal.scene import NOW, OLIVIA, PEOPLE, Scene, make_operator
 
 
 def stripe_event(scene: Scene) -> str:
@@ -96,6 +99,20 @@ def comparison(scene: Scene) -> str:
     return reverse("portal:reconciliation_run", args=[run.pk])
 
 
+def imported_file(scene: Scene) -> str:
+    """Checked: a row of each fate."""
+    made = Import.objects.of(scene.vendor).first()
+    if made is None:
+        text = b"name,email\nacme,new@acme.example\nhooli,finance@hooli.example\nnew,x\npied,a@b.example"
+        sheet = read_sheet(text, ["name"])
+        made = keep(
+            scene.vendor, Import.Kind.CUSTOMERS, sheet, file_name="customers.csv", actor=OLIVIA, real_now=timezone.now()
+        )
+        while step(made, real_now=timezone.now()):
+            pass
+    return reverse("portal:import", args=[made.uuid])
+
+
 def coupon(scene: Scene) -> str:
     """One that a customer uses."""
     if not Coupon.objects.of(scene.vendor).exists():
@@ -112,6 +129,9 @@ PAGES = {
     "audit trail": lambda scene: reverse("portal:audit"),
     "scheduled work": lambda scene: reverse("portal:scheduled"),
     "next run": lambda scene: reverse("portal:next_run"),
+    "payments": lambda scene: reverse("portal:payments"),
+    "imports": lambda scene: reverse("portal:imports"),
+    "import": imported_file,
     "dunning": lambda scene: reverse("portal:dunning"),
     "new invoice": lambda scene: reverse("portal:new_invoice", args=["acme"]),
     "generated invoice": lambda scene: reverse("portal:invoice", args=[scene.invoices["generated"].uuid]),
@@ -162,6 +182,8 @@ PAGES = {
 }
 
 LISTS = {
+    "payments",
+    "imports",
     "subscriptions",
     "coupons",
     "new coupon",

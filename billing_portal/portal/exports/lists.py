@@ -8,17 +8,18 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet
 from django.http import QueryDict
 
-from billing_portal.portal import audit, bulk, customer_filters, dunning, invoice_selection
+from billing_portal.portal import audit, bulk, customer_filters, dunning, invoice_selection, subscriptions
 from billing_portal.portal.access import OperatorRequest
 from billing_portal.portal.exports.table import Column, Export, money, of
 from customers.contact import CONTACT_FIELDS
 from customers.customer import Customer
 from customers.events.models import Event, WebhookDelivery, WebhookEndpoint
+from customers.vendor import Vendor
 from invoicing.catalog.models import Meter, PricePlan
 from invoicing.invoices.coming import ComingBill, coming_bills
 from invoicing.invoices.ledger import Payment, Refund
 from invoicing.invoices.models import Invoice
-from invoicing.subscriptions.models import Subscription
+from invoicing.subscriptions.models import Coupon, Subscription
 from invoicing.usage.models import Measurement, UnattributedMeasurement
 from payments.stripe.models import StripeEvent
 
@@ -106,17 +107,25 @@ def _subscriptions(request: OperatorRequest, asked: Asked) -> QuerySet[Subscript
     rows = Subscription.objects.of(request.vendor).select_related("customer", "price_plan")
     if plan := asked.get("plan", ""):
         rows = rows.filter(price_plan__name=plan)
-    return rows.order_by("-pk")
+    return subscriptions.chosen_rows(rows, request, asked).order_by("-effective_at", "-pk")
+
+
+def payments_of(vendor: Vendor, state: str = "") -> QuerySet[Payment]:
+    rows = Payment.objects.filter(invoice__vendor=vendor).select_related("invoice__customer")
+    return rows.filter(state=state) if state else rows
+
+
+def refunds_of(vendor: Vendor) -> QuerySet[Refund]:
+    return Refund.objects.filter(invoice__vendor=vendor).select_related("invoice__customer")
 
 
 def _payments(request: OperatorRequest, asked: Asked) -> QuerySet[Payment]:
-    rows = Payment.objects.filter(invoice__vendor=request.vendor).select_related("invoice__customer")
-    return rows.order_by("-pk")
+    state = asked.get("tab", "")
+    return payments_of(request.vendor, state if state in Payment.State.values else "").order_by("-pk")
 
 
 def _refunds(request: OperatorRequest, asked: Asked) -> QuerySet[Refund]:
-    rows = Refund.objects.filter(invoice__vendor=request.vendor).select_related("invoice__customer")
-    return rows.order_by("-pk")
+    return refunds_of(request.vendor).order_by("-pk")
 
 
 def _measurements(request: OperatorRequest, asked: Asked) -> QuerySet[Measurement]:
@@ -166,6 +175,10 @@ def _plans(request: OperatorRequest, asked: Asked) -> QuerySet[PricePlan]:
     return PricePlan.objects.of(request.vendor).order_by("name", "-version")
 
 
+def _coupons(request: OperatorRequest, asked: Asked) -> QuerySet[Coupon]:
+    return Coupon.objects.of(request.vendor).order_by("-created_at", "-pk")
+
+
 def _coming(request: OperatorRequest, asked: Asked) -> QuerySet[ComingBill]:
     return coming_bills(request.vendor).select_related("customer", "cycle").order_by("-deviation", "-pk")
 
@@ -179,7 +192,7 @@ ALL: Sequence[Export[Any]] = (
         (of("uuid", "id"), of("customer.name", "customer"), of("customer.display_name", "customer_display_name"),
          of("price_plan.name", "price_plan"), of("price_plan.version", "version"), of("price_plan.currency"),
          of("effective_at"), of("expired_at"), of("trial_ends_at"), of("created_at")),
-        ("plan",),
+        ("plan", "state", "q"),
     ),
     Export(
         "payments", "Payments", _payments,
@@ -238,6 +251,11 @@ ALL: Sequence[Export[Any]] = (
         (of("event.uuid", "event_id"), of("event.kind", "kind"), of("endpoint.url", "endpoint"), of("state"),
          of("attempts"), of("response_status"), of("last_error"), of("created_at"), of("delivered_at")),
         ("state", "endpoint"),
+    ),
+    Export(
+        "coupons", "Coupons", _coupons,
+        (of("name"), of("display_name"), of("code"), of("frequency"), of("discount_type"), of("amount"),
+         of("max_uses"), of("expires_at"), of("created_at"), of("withdrawn_at")),
     ),
     Export(
         "events", "Audit trail", _events,

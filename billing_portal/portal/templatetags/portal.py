@@ -12,7 +12,8 @@ from django.template.context import Context
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from billing_portal.portal import charts, words
+from billing_portal.portal import bounded, charts, words
+from billing_portal.portal.stripe_links import dashboard_link
 from customers import money as amounts
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.states import COLOURS, OPEN
@@ -129,3 +130,19 @@ def json_text(value: Any) -> str:
 def chart(bars: charts.Bars, id: str) -> dict[str, Any]:  # noqa: A002 - as it is called in HTML
     """``id`` is the chart's own within its page."""
     return {"chart": bars, "drawing": charts.draw(bars), "rows": charts.rows(bars), "id": id}
+
+
+@register.simple_tag
+def stripe_id(external_id: str, reference: str) -> SafeString:
+    """An id of Stripe's, leading to its page there where it has one."""
+    link = dashboard_link(external_id, reference)
+    text = format_html('<span class="bp-mono">{}</span>', external_id)
+    if not link:
+        return text
+    return format_html('<a class="bp-link" href="{}" rel="noopener noreferrer" target="_blank">{}</a>', link, text)
+
+
+@register.filter
+def up_to(count: int) -> str:
+    """What ``bounded`` counted: 1,000+ where counting stopped."""
+    return str(bounded.Count(count))
