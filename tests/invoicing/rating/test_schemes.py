@@ -54,6 +54,20 @@ def test_part_of_a_batch_costs_its_part():
     assert amount(batches, Decimal(1)) == Fraction(10, 3)
 
 
+def test_a_price_for_a_batch():
+    """1000 cents for 100 units are $10 for 100, of a tier too."""
+    tenner, fiver = Tier(Decimal(1000), Decimal(200)), Tier(Decimal(500))
+    flat = SchemeTerms(Scheme.FLAT, (Tier(Decimal(1000)),), batch_size=100)
+    tiered = SchemeTerms(Scheme.TIERED, (tenner, fiver), batch_size=100)
+    found = [(amount(flat, Decimal(used)), amount(tiered, Decimal(used))) for used in (100, 250, 300)]
+    assert found == [(1000, 1000), (2500, 2250), (3000, 2500)]
+
+
+def test_a_cap_is_cumulative_and_belongs_to_its_tier():
+    found = {used: [step.quantity for step in steps(TIERED, Decimal(used))] for used in (100, 101, 200, 250)}
+    assert found == {100: [100], 101: [100, 1], 200: [100, 100], 250: [100, 100, 50]}
+
+
 def test_fractions_of_a_cent_are_exact_until_the_line_is_made():
     scheme = SchemeTerms(Scheme.FLAT, (Tier(Decimal("0.35")),))
     assert amount(scheme, Decimal(10)) == Fraction(7, 2)
