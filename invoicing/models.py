@@ -23,7 +23,7 @@ from invoicing.subscriptions.models import (
     ProrationCredit,
     Subscription,
 )
-from invoicing.usage.models import Measurement, StaleUsage, UnattributedMeasurement, UsageDay
+from invoicing.usage.models import DroppedMonth, Measurement, StaleUsage, UnattributedMeasurement, UsageDay
 
 __all__ = [
     "AddOn",
@@ -37,6 +37,7 @@ __all__ = [
     "Discount",
     "Dispute",
     "DisputeMovement",
+    "DroppedMonth",
     "Invoice",
     "InvoiceDocument",
     "IssueAttempt",

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from customers.errors import Conflict
 from invoicing.catalog.models import Aggregation, DataType, Meter
 from invoicing.usage.statements import EVENTS, LEVELS
 from invoicing.usage.values import NO_USAGE, Days, Usage, Window, added_up
@@ -34,6 +35,16 @@ def usage_of(windows: Sequence[Window]) -> dict[Hashable, Usage]:
         if part:
             found.update(_ask(sql, part, meters))
     return found
+
+
+class MeasurementsDropped(Conflict):
+    """What is asked for cannot be told from whole days."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The measurements of that time were dropped after they were invoiced, and only what each day of the "
+            "vendor's time zone came to is kept: ask for whole days."
+        )
 
 
 class _Meter(NamedTuple):
@@ -62,7 +73,7 @@ class _Row(NamedTuple):
     """One stream's answer, or that of all streams together."""
 
     number: int
-    stream: str
+    stream: str | None
     quantity: Decimal
     first: datetime
     last: datetime
@@ -90,6 +101,8 @@ def _ask(sql: str, windows: Sequence[Window], meters: Mapping[int, _Meter]) -> d
         # As texts: thousands of values one by one cost more than their answers.
         cursor.execute(sql, [",".join(map(str, column)) for column in columns])
         rows = [_Row(*row) for row in cursor.fetchall()]
+    if any(row.stream is None for row in rows):
+        raise MeasurementsDropped
     streams: dict[int, dict[tuple[str, ...], Usage]] = {}
     for row in rows:
         usage = Usage(row.quantity, row.first, row.last, row.measurements, Days(row.origin, row.days))

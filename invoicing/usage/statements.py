@@ -78,8 +78,22 @@ _WINDOWS = """
     )
 """
 
+# ``lost`` are those that would need measurements which were dropped.
 # From ``streams`` (the quantity of each) and ``daily`` (that of each stream's day, empty without a zone) to answers.
 _ANSWERS = f"""
+    lost AS (
+        SELECT spans.number
+        FROM spans JOIN (
+            SELECT (max(month) + interval '1 month') AT TIME ZONE 'UTC' AS until FROM invoicing_droppedmonth
+        ) AS dropped ON spans.since < dropped.until
+        WHERE EXISTS (
+            SELECT FROM invoicing_usageday AS kept
+            WHERE kept.meter_id = spans.meter_id AND kept.customer_id = spans.customer_id
+                AND kept.day >= (spans.since AT TIME ZONE 'UTC')::date - 1
+                AND kept.day <= (spans.until AT TIME ZONE 'UTC')::date + 1
+                AND kept.first < least(spans.until, dropped.until) AND kept.last >= spans.since
+        )
+    ),
     days AS (
         SELECT number, CASE WHEN by_stream THEN stream ELSE '' END AS stream, day, sum(quantity) AS quantity,
             sum(count)::bigint AS count
@@ -99,6 +113,9 @@ _ANSWERS = f"""
     UNION ALL
     SELECT number, stream, quantity, first, last, count, origin, days
     FROM whole WHERE number NOT IN (SELECT number FROM unclear)
+    UNION ALL
+    SELECT DISTINCT number, NULL, NULL::numeric, NULL::timestamptz, NULL::timestamptz, NULL::bigint, NULL::date, NULL
+    FROM lost
     ORDER BY number, stream
 """  # noqa: S608 - put together from constants
 
