@@ -4,13 +4,22 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import task_prerun
+from celery.signals import beat_init, task_prerun, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_portal.settings.development")
 
 app = Celery("billing_portal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@beat_init.connect
+@worker_init.connect
+def keep_signs_of_life(**kwargs: Any) -> None:
+    """What these programs note while they run, which the dashboard looks for."""
+    from billing_portal import heartbeats
+
+    heartbeats.begin(is_beat=kwargs.get("signal") is beat_init)
 
 
 @task_prerun.connect

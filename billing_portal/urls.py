@@ -5,10 +5,12 @@ from django.urls import include, path
 
 from billing_portal.api.errors import unknown_path
 from billing_portal.health import healthz
+from billing_portal.portal.session import to_sign_in
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("", include("billing_portal.portal.urls")),
+    path("admin/login/", to_sign_in),
     path("admin/", admin.site.urls),
     path("", include("payments.stripe.urls")),
     path("", include("billing_portal.public.urls")),
@@ -18,5 +20,6 @@ urlpatterns = [
 ]
 
 handler400 = "billing_portal.api.errors.bad_request"
+handler403 = "billing_portal.portal.mishaps.forbidden"
 handler404 = "billing_portal.api.paths.not_found"
 handler500 = "billing_portal.api.errors.server_error"

@@ -114,14 +114,19 @@ def _step(vendor: Vendor, now: datetime, real_now: datetime) -> None:
         _tell_followers(vendor)
 
 
+def next_moment(vendor: Vendor, now: datetime) -> datetime | None:
+    """When the next thing falls due after ``now``, in any room; None: nothing is planned."""
+    ahead = (due for p in _participants if (due := p.next_due(vendor)) is not None and due > now)
+    return min(ahead, default=None)
+
+
 def _next_stop(vendor: Vendor, now: datetime) -> datetime | None:
     """The next due moment; what falls due within a tick of it is taken in the same stop, as beat would."""
-    ahead = [due for p in _participants if (due := p.next_due(vendor)) is not None and due > now]
-    if not ahead:
+    first = next_moment(vendor, now)
+    if first is None:
         return None
-    window = min(ahead) + TICK
-    lasts = [last for p in _participants if (last := p.last_due(vendor, by=window)) is not None]
-    return max([min(ahead), *lasts])
+    lasts = [last for p in _participants if (last := p.last_due(vendor, by=first + TICK)) is not None]
+    return max([first, *lasts])
 
 
 def _tell_followers(vendor: Vendor) -> None:

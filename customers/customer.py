@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.contrib.postgres.search import SearchVector
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models.functions import Upper
 
 from customers.contact import ContactFields
 from customers.scoping import VendorOwned
@@ -26,6 +29,18 @@ class TaxExempt(models.TextChoices):
     NONE = "none", "Taxed"
     EXEMPT = "exempt", "Exempt from tax"
     REVERSE = "reverse", "Reverse charge"
+
+
+class Words(models.Func):
+    """A text with nothing but a space between its words, so that the full-text index sees each of them."""
+
+    function = "regexp_replace"
+    template = "%(function)s(%(expressions)s, '[^[:alnum:]]+', ' ', 'g')"
+    output_field = models.TextField()
+
+
+NAME_WORDS = SearchVector(Words("display_name"), config="simple")
+"""The words of the display name, as ``customer_name_words`` holds them."""
 
 
 class Customer(VendorOwned, ContactFields):
@@ -58,6 +73,10 @@ class Customer(VendorOwned, ContactFields):
         ]
         indexes = [
             models.Index(fields=["vendor", "-created_at", "-id"], name="customer_newest"),
+            models.Index("vendor", OpClass(Upper("name"), "text_pattern_ops"), name="customer_name_begins"),
+            models.Index("vendor", OpClass(Upper("email"), "text_pattern_ops"), name="customer_email_begins"),
+            GinIndex(NAME_WORDS, name="customer_name_words"),
+            GinIndex(fields=["tags"], opclasses=["jsonb_path_ops"], name="customer_tags"),
         ]
 
     def __str__(self) -> str:

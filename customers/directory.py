@@ -57,7 +57,7 @@ def create_customer(vendor: Vendor, new: NewCustomer, *, actor: Actor, now: date
         review_reason=new.review_reason,
         **new.contact,
     )
-    _check(customer)
+    check(customer)
     with transaction.atomic():
         _save(customer, force_insert=True)
         _replace_mappings(customer, new.mappings)
@@ -83,7 +83,7 @@ def update_customer(
         for name, value in changes.items():
             setattr(customer, name, _unique(value) if name == "tags" else value)
         customer.display_name = customer.display_name or customer.name
-        _check(customer)
+        check(customer)
         _save(customer)
         details = _differences(customer, before)
         if mappings is not None and (was := _replace_mappings(customer, mappings)) is not None:
@@ -159,7 +159,8 @@ def _locked(customer: Customer) -> Customer:
     return row
 
 
-def _check(customer: Customer) -> None:
+def check(customer: Customer) -> None:
+    """Whether it could be saved. Raises ``Invalid``; asks no database."""
     _check_name(customer.name)
     try:
         customer.full_clean(exclude=["vendor"], validate_constraints=False)

@@ -19,10 +19,12 @@ class InvoicingConfig(AppConfig):
         import invoicing.catalog.hooks
         from customers import clock
         from invoicing.clock import InvoicingClock
+        from invoicing.subscriptions.usage_limits import note_component
         from invoicing.usage.intake import attribute_pending
 
         customers.hooks.on_attribution_changed.append(attribute_pending)
         invoicing.catalog.hooks.on_meter_created.append(attribute_pending)
+        invoicing.catalog.hooks.on_limits_changed.append(note_component)
         customers.hooks.on_policy_changed.append(reschedule)
         clock.register(InvoicingClock())
 

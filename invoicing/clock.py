@@ -14,6 +14,7 @@ from invoicing.invoices import mailing
 from invoicing.invoices.advance import advance
 from invoicing.invoices.models import Invoice, OutgoingEmail
 from invoicing.invoices.reminders import remind_due
+from invoicing.subscriptions import usage_limits
 from invoicing.subscriptions.models import BillingCycle
 
 ACTION, REMINDER = "next_action_at", "next_reminder_at"
@@ -27,8 +28,10 @@ class InvoicingClock:
         return max(filter(None, (_latest(rows, column, by) for rows, column in _planned(vendor))), default=None)
 
     def settle(self, vendor: Vendor, *, now: datetime, real_now: datetime) -> bool:
-        if not _anything(vendor, now):
-            return False
+        # Before cycles end, so that they are told of while they last.
+        looked = usage_limits.check_limits(real_now=real_now, vendor=vendor)
+        if looked or not _anything(vendor, now):
+            return bool(looked)
         due = due_at(vendor, now)
         advance(due, real_now=real_now, hand_over=tasks.hand_over)
         while remind_due(due_at(vendor, now, REMINDER), real_now=real_now):
@@ -37,7 +40,8 @@ class InvoicingClock:
         return _anything(vendor, now)
 
     def follow(self, vendor: Vendor) -> None:
-        """Nothing is kept here that depends on the clock."""
+        """Levels come to more by time alone."""
+        usage_limits.note_levels(vendor)
 
 
 def _planned(vendor: Vendor) -> list[tuple[QuerySet[Any], str]]:

@@ -22,8 +22,16 @@ from invoicing.subscriptions.models import (
     Discount,
     ProrationCredit,
     Subscription,
+    UsageAlert,
 )
-from invoicing.usage.models import DroppedMonth, Measurement, StaleUsage, UnattributedMeasurement, UsageDay
+from invoicing.usage.models import (
+    DroppedMonth,
+    Measurement,
+    StaleUsage,
+    UnattributedMeasurement,
+    UsageDay,
+    UsageLimitCheck,
+)
 
 __all__ = [
     "AddOn",
@@ -57,5 +65,7 @@ __all__ = [
     "StaleUsage",
     "Subscription",
     "UnattributedMeasurement",
+    "UsageAlert",
     "UsageDay",
+    "UsageLimitCheck",
 ]

@@ -10,6 +10,7 @@ from customers.due import due_everywhere
 from customers.settings.policy import policy_for, vendor_policy
 from customers.vendor import Vendor
 from invoicing.invoices import advance, coming, logos, mailing, reminders
+from invoicing.subscriptions import usage_limits
 from invoicing.usage import folding, partitions
 
 
@@ -52,8 +53,21 @@ def hand_over_email(email_id: int, token: uuid.UUID) -> None:
 
 @shared_task
 def fold_usage() -> None:
-    """Beat: what the days come to whose measurements were touched."""
+    """Beat: what the days come to whose measurements were touched, and whether that is near a limit."""
     folding.fold_usage()
+    _check_limits()
+
+
+@shared_task
+def check_all_limits() -> None:
+    """Beat: hold everybody's usage against the limits, since a level comes to more by time alone."""
+    usage_limits.note_all()
+    _check_limits()
+
+
+def _check_limits() -> None:
+    while usage_limits.check_limits(real_now=timezone.now()):
+        pass
 
 
 @shared_task

@@ -78,6 +78,6 @@ def test_production_does_not_start_without(name: str) -> None:
 
 def test_no_index_address_among_the_pins() -> None:
     text = (PROJECT / "pyproject.toml").read_text()
-    assert "http" not in text
+    assert "://" not in text
     assert "[[tool.uv.index]]" not in text
     assert "constraint-dependencies" in text

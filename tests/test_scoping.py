@@ -23,6 +23,12 @@ ALLOWED = {
         "A PDF link is signed for one invoice, by which its vendor is known."
     ),
     ("billing_portal/portal/access.py", "Membership.objects.filter"): "An operator's own: here the vendor is found.",
+    ("billing_portal/portal/first_steps.py", "Vendor.objects.filter"): "The operator's own vendor, with what it has.",
+    ("billing_portal/portal/health.py", "Vendor.objects.filter"): "One row to hang questions on, the vendor's own.",
+    ("billing_portal/portal/bounded.py", "Vendor.objects.filter"): "One row to hang counts on, the vendor's own.",
+    ("billing_portal/portal/exports/lists.py", "Payment.objects.filter"): "Those of the vendor's invoices.",
+    ("billing_portal/portal/exports/lists.py", "Refund.objects.filter"): "Those of the vendor's invoices.",
+    ("billing_portal/portal/imports.py", "MeteredComponent.objects.filter"): "Those of the vendor's price plans.",
     ("billing_portal/portal/customer_facts.py", "MeasurementMapping.objects.filter"): (
         "A mapping has no vendor of its own; it is asked about customers found within the vendor."
     ),

@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Now
+from django.utils.crypto import salted_hmac
 
 from customers.actors import Access, Actor, ActorKind
-from customers.scoping import VendorOwned
+from customers.scoping import VendorOwned, VendorQuerySet
 from customers.vendor import Vendor
 
 
@@ -46,6 +47,10 @@ class Operator(AbstractUser):
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
+    sessions_ended_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Whoever signed in before must sign in again."
+    )
+
     objects: ClassVar[OperatorManager] = OperatorManager()  # type: ignore[assignment]
 
     class Meta:
@@ -58,6 +63,12 @@ class Operator(AbstractUser):
 
     def as_actor(self) -> Actor:
         return Actor(ActorKind.OPERATOR, self.email, str(self.pk))
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Every session carries it; those that carry another one are over."""
+        ended = self.sessions_ended_at.isoformat() if self.sessions_ended_at else ""
+        salt = "billing_portal.accounts.sessions"
+        return salted_hmac(salt, f"{self.password}:{ended}", secret=secret, algorithm="sha256").hexdigest()
 
 
 class Role(models.TextChoices):
@@ -73,6 +84,10 @@ class Membership(VendorOwned):
     operator = models.ForeignKey(Operator, on_delete=models.CASCADE, related_name="memberships")
     vendor = models.ForeignKey(Vendor, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.READ_ONLY)
+    joined_at = models.DateTimeField(db_default=Now(), editable=False)
+    first_steps_done_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When the checklist of the dashboard was sent away."
+    )
 
     class Meta:
         constraints = [
@@ -81,6 +96,48 @@ class Membership(VendorOwned):
 
     def __str__(self) -> str:
         return f"{self.operator} ({self.get_role_display()}, {self.vendor})"
+
+
+def new_nonce() -> str:
+    return secrets.token_hex(8)
+
+
+class InvitationQuerySet(VendorQuerySet["Invitation"]):
+    def open(self) -> InvitationQuerySet:
+        return self.filter(accepted_at__isnull=True, revoked_at__isnull=True)
+
+
+class Invitation(VendorOwned):
+    """Somebody was asked to become an operator, by an e-mailed link. All its times are real time.
+
+    The link is signed and holds ``nonce``; sending it again changes the nonce, so that only the latest opens anything.
+    """
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    vendor = models.ForeignKey(Vendor, on_delete=models.CASCADE, related_name="+")
+    email = models.EmailField("e-mail address", help_text="In lower case.")
+    role = models.CharField(max_length=16, choices=Role.choices)
+    nonce = models.CharField(max_length=32, default=new_nonce, editable=False)
+    invited_by = models.CharField(max_length=256)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True, blank=True, help_text="When the latest link left. Empty: not yet.")
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = InvitationQuerySet.as_manager()  # type: ignore[misc]  # a narrower one than VendorOwned gives
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["vendor", "email"],
+                condition=Q(accepted_at__isnull=True, revoked_at__isnull=True),
+                name="one_open_invitation_per_address",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} ({self.get_role_display()}, {self.vendor})"
 
 
 def hash_key(key: str) -> str:

@@ -30,6 +30,7 @@ class Permission(StrEnum):
     CHANGE_CUSTOMER = "change_customer"
     CHANGE_SUBSCRIPTION = "change_subscription"
     MANAGE_API_KEYS = "manage_api_keys"
+    MANAGE_OPERATORS = "manage_operators"
     MANAGE_WEBHOOKS = "manage_webhooks"
     REPLAY_EVENTS = "replay_events"
     RECONCILE = "reconcile"

@@ -15,13 +15,14 @@ from django.conf import settings
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, SuspiciousOperation, TooManyFieldsSent
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.views.defaults import bad_request as bad_request_page
-from django.views.defaults import server_error as server_error_page
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
+from billing_portal.portal.mishaps import bad_request as bad_request_page
+from billing_portal.portal.mishaps import server_error as server_error_page
 from customers.errors import Busy, Conflict, Invalid, Missing, Refused
 
 # Newer Pythons call 422 "Unprocessable Content"; clients know it by its older name.
@@ -132,6 +133,7 @@ def retry_header(code: int, *, passes: bool = False) -> dict[str, str]:
     return {"octane-should-retry": "true" if passes else "false"} if code in (409, 501) else {}
 
 
+@csrf_exempt
 def unknown_path(request: HttpRequest, **kwargs: Any) -> HttpResponse:
     return JsonResponse(body(404, f"There is nothing at {request.path}.", {"kind": "not_found"}), status=404)
 
@@ -139,7 +141,7 @@ def unknown_path(request: HttpRequest, **kwargs: Any) -> HttpResponse:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The handler of requests that Django itself refuses: JSON for the API, the usual page for people."""
     if not request.path.startswith("/api/"):
-        return bad_request_page(request, exception)
+        return bad_request_page(request)
     return JsonResponse(body(400, _suspicion(exception), {"kind": "parse_error"}), status=400)
 
 

@@ -40,6 +40,7 @@ BODIES: Mapping[str, Any] = {
             {"meter_name": "seats", "price_scheme": {"scheme_type": "FLAT", "prices": [{"price": 1000}]}}
         ]
     },
+    "update_limits": {"limit": 1000000, "label_limits": [{"labels": {"region": "eu"}, "limit": 250000}]},
     "add_add_ons": {
         "add_ons": [{"feature": {"name": "seats"}, "prices": [{"price": 1000}], "quantity_enabled": True, "limit": 50}]
     },

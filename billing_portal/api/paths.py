@@ -13,9 +13,9 @@ from functools import cache
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, URLResolver, get_resolver
-from django.views.defaults import page_not_found
 
 from billing_portal.api.errors import body, unknown_path
+from billing_portal.portal.mishaps import not_found as not_found_page
 
 API_ROOT = "/api/v1"
 
@@ -39,7 +39,7 @@ class ApiPaths:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The handler of unknown addresses: JSON for whoever sends a key, the usual page for people."""
-    return unknown_path(request) if _carries_key(request) else page_not_found(request, exception)
+    return unknown_path(request) if _carries_key(request) else not_found_page(request)
 
 
 def _api_path(request: HttpRequest) -> str | None:

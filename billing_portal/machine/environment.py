@@ -71,6 +71,7 @@ def _decided(directory: Path, addresses: Addresses, kept: Secrets) -> dict[str, 
         "DATABASE_URL": addresses.database_url,
         "REDIS_URL": addresses.broker_url,
         "EMAIL_FILE_PATH": str(directory / "mail"),
+        "STATIC_ROOT": str(directory / "static"),
         "WEBHOOKS_ALLOW_LOOPBACK": "true",
         "SANDBOX": "true" if addresses.sandbox_port else "false",
     }

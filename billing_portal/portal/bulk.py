@@ -14,7 +14,7 @@ from django.shortcuts import redirect
 
 from billing_portal.accounts.roles import Permission
 from billing_portal.portal.access import OperatorRequest, may, open_verb
-from billing_portal.portal.invoice_filters import chosen, matching
+from billing_portal.portal.invoice_selection import selection
 from billing_portal.portal.navigation import show
 from invoicing.invoices.bulk import MOST, act_on_many
 from invoicing.invoices.models import Invoice
@@ -44,6 +44,10 @@ BULK_BUTTONS: Sequence[BulkButton] = (
         "Invoices are issued and failed payments tried again at once, which can charge the customers.", "started",
     ),
     BulkButton(
+        V.SEND, "Send again", "forward_to_inbox", Permission.SEND_INVOICE, "Send these invoices again?",
+        "Each goes to its customer once more, by us or by Stripe, whoever sent it first.", "sent again",
+    ),
+    BulkButton(
         V.VOID, "Void", "block", Permission.VOID_INVOICE, "Void these invoices?",
         "They are cancelled for good, in Stripe too. This cannot be undone.", "voided",
     ),
@@ -63,7 +67,7 @@ def bulk(request: OperatorRequest) -> HttpResponse:
     if not may(request, button.permission):
         raise PermissionDenied(f"Your role, {request.role.label}, may not {button.permission.replace('_', ' ')}.")
     reason = request.POST.get("reason", "").strip()[:500]
-    invoices = list(_wanted(request).select_related("customer", "vendor").order_by("-generated_at", "-pk")[:MOST])
+    invoices = list(wanted(request).select_related("customer", "vendor").order_by("-generated_at", "-pk")[:MOST])
     if problem := _problem(invoices, button, reason):
         messages.error(request, problem)
         return redirect("portal:invoices")
@@ -86,14 +90,14 @@ def _problem(invoices: Sequence[Invoice], button: BulkButton, reason: str) -> st
     return ""
 
 
-def _wanted(request: OperatorRequest) -> QuerySet[Invoice]:
+def wanted(request: OperatorRequest) -> QuerySet[Invoice]:
+    """The ticked ones, or all that the list shows on its pages."""
     if request.POST.get("which") == "all":
-        tab = chosen(request.now, request.POST.get("status", ""))
-        return matching(request.vendor, request.POST.get("q", "")).filter(tab.condition)
-    return Invoice.objects.of(request.vendor).filter(uuid__in=_uuids(request.POST.getlist("invoice")))
+        return selection(request, request.POST).rows
+    return Invoice.objects.of(request.vendor).filter(uuid__in=uuids(request.POST.getlist("invoice")))
 
 
-def _uuids(texts: Sequence[str]) -> list[UUID]:
+def uuids(texts: Sequence[str]) -> list[UUID]:
     found = []
     for text in texts[:MOST]:
         try:

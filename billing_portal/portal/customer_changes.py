@@ -1,4 +1,4 @@
-"""Creating and editing a customer, trying its mappings, starting and ending its subscription."""
+"""Creating and editing a customer, and trying its mappings."""
 
 from __future__ import annotations
 
@@ -12,17 +12,14 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
 from billing_portal.accounts.roles import Permission
-from billing_portal.portal import words
-from billing_portal.portal.access import OperatorRequest, form_screen, may, open_verb, verb
+from billing_portal.portal.access import OperatorRequest, form_screen, may, open_verb
 from billing_portal.portal.forms import CODE, TEXT, WordsField, refuse
 from billing_portal.portal.navigation import show
 from customers import directory
 from customers.contact import CONTACT_FIELDS
 from customers.customer import Customer, TaxExempt
 from customers.directory import NewCustomer, Rule
-from customers.errors import Invalid, Refused
-from invoicing.catalog.verbs import find_plan
-from invoicing.subscriptions import verbs as subscriptions
+from customers.errors import Invalid
 from invoicing.usage.attribution import customers_matching
 
 MATCHES_SHOWN = 20
@@ -196,49 +193,3 @@ def _labels(text: str) -> Mapping[str, str]:
     if "\x00" in json.dumps(labels, ensure_ascii=False) or "\\u0000" in json.dumps(labels):
         raise Invalid({"labels": "Leave out the character of code zero: labels cannot hold it."})
     return labels
-
-
-class SubscribeForm(forms.Form):
-    plan = forms.CharField(max_length=128)
-    effective_at = forms.DateTimeField(required=False, input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
-
-
-@verb(Permission.CHANGE_SUBSCRIPTION)
-def subscribe_customer(request: OperatorRequest, name: str) -> HttpResponse:
-    customer = _get(request, name)
-    form = SubscribeForm(request.POST)
-    if not form.is_valid():
-        messages.error(request, "Choose a price plan, and give the start as a date and time or leave it empty.")
-        return redirect("portal:customer", name=name)
-    try:
-        plan = find_plan(request.vendor, form.cleaned_data["plan"])
-        start = form.cleaned_data["effective_at"]
-        made = subscriptions.subscribe(customer, plan, effective_at=start, **_moment(request))
-    except Refused as refusal:
-        messages.error(request, _in_words(refusal))
-    else:
-        messages.success(
-            request, f"{customer} is subscribed to {plan.label} from {words.moment(made.effective_at)} on."
-        )
-    return redirect("portal:customer", name=name)
-
-
-@verb(Permission.CHANGE_SUBSCRIPTION)
-def end(request: OperatorRequest, name: str) -> HttpResponse:
-    customer = _get(request, name)
-    at_cycle_end = request.POST.get("when") != "now"
-    try:
-        ended = subscriptions.end_subscription(customer, at_cycle_end=at_cycle_end, **_moment(request))
-    except Refused as refusal:
-        messages.error(request, _in_words(refusal))
-    else:
-        at = words.moment(ended.expired_at) if ended.expired_at else ""
-        messages.success(request, f"The subscription of {customer} ends {at}.")
-    return redirect("portal:customer", name=name)
-
-
-def _in_words(refusal: Refused) -> str:
-    """Without the names of fields that the screen does not show."""
-    if isinstance(refusal, Invalid):
-        return " ".join(problem for problems in refusal.errors.values() for problem in problems)
-    return refusal.message

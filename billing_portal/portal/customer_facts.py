@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, F, OuterRef, Prefetch, Q, QuerySet, Sum
+from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, F, OuterRef, Prefetch, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from billing_portal.portal.invoice_filters import OUTSTANDING, past_due
@@ -42,17 +42,6 @@ class CustomerRow:
     outstanding: list[tuple[str, int]] = field(default_factory=list)
 
 
-def search(vendor: Vendor, text: str) -> QuerySet[Customer]:
-    rows = Customer.objects.of(vendor)
-    text = text.strip()
-    if not text:
-        return rows
-    linked = StripeCustomer.objects.of(vendor).filter(external_id=text).values("customer_id")
-    return rows.filter(
-        Q(name__istartswith=text) | Q(display_name__icontains=text) | Q(email__istartswith=text) | Q(pk__in=linked)
-    )
-
-
 def with_facts(rows: QuerySet[Customer], vendor: Vendor) -> QuerySet[Customer]:
     mine = OuterRef("pk")
     stripe: Any = StripeCustomer.objects.of(vendor).filter(connection__is_active=True)
@@ -68,6 +57,14 @@ def with_facts(rows: QuerySet[Customer], vendor: Vendor) -> QuerySet[Customer]:
         Prefetch("stripe_customers", stripe.prefetch_related("payment_methods"), to_attr="acting_stripe"),
         Prefetch("subscriptions", plans, to_attr="all_plans"),
     )
+
+
+def loaded(vendor: Vendor, customers: Sequence[Customer]) -> list[Customer]:
+    """The same, with their facts. Asked for by id, each fact is looked up in an index; beside a longer condition the
+    database would rather read whole tables."""
+    rows = with_facts(Customer.objects.of(vendor).filter(pk__in=[customer.pk for customer in customers]), vendor)
+    found = {customer.pk: customer for customer in rows}
+    return [found[customer.pk] for customer in customers if customer.pk in found]
 
 
 def rows_of(vendor: Vendor, customers: Sequence[Customer], now: datetime) -> list[CustomerRow]:

@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from billing_portal.accounts.roles import Permission
 from billing_portal.portal import customer_facts
 from billing_portal.portal.access import OperatorRequest, form_screen, may, open_verb, screen
+from billing_portal.portal.customer_filters import selection
 from billing_portal.portal.invoices import rows_of
 from billing_portal.portal.keyset import newest_first
 from billing_portal.portal.navigation import show
@@ -30,6 +31,7 @@ from invoicing.catalog.verbs import latest_plans
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.preview import preview_of
 from invoicing.invoices.regeneration import without_invoice
+from invoicing.subscriptions import usage_limits
 from invoicing.subscriptions.models import BillingCycle
 from payments.reconcile.models import ImportedInvoice
 
@@ -37,6 +39,7 @@ PLANS_SHOWN = 200
 MOST_IMPORTED = 100
 TABS = (
     ("customer", "Overview"),
+    ("customer_subscription", "Subscription and usage"),
     ("customer_invoices", "Invoices"),
     ("customer_payments", "Integrations → Payments"),
     ("customer_settings", "Billing settings"),
@@ -46,11 +49,13 @@ TABS = (
 
 @screen
 def customer_list(request: OperatorRequest) -> HttpResponse:
-    text = request.GET.get("q", "").strip()
-    found = customer_facts.with_facts(customer_facts.search(request.vendor, text), request.vendor)
-    page = newest_first(found, "created_at", before=request.GET.get("before", ""), after=request.GET.get("after", ""))
-    rows = customer_facts.rows_of(request.vendor, page.rows, request.now)
-    context = {"page": page, "rows": rows, "search": text}
+    chosen = selection(request, request.GET)
+    page = newest_first(
+        chosen.rows, "created_at", before=request.GET.get("before", ""), after=request.GET.get("after", "")
+    )
+    shown = customer_facts.loaded(request.vendor, page.rows)
+    rows = customer_facts.rows_of(request.vendor, shown, request.now)
+    context = {"page": page, "rows": rows, "chosen": chosen, "search": chosen.search}
     return show(request, "portal/customers/list.html", context, title="Customers", area="customers")
 
 
@@ -84,6 +89,7 @@ def overview(request: OperatorRequest, name: str) -> HttpResponse:
         "subscription": subscription,
         "cycle": cycle,
         "usage": usage_in(cycle, request.now),
+        "limits": usage_limits.standings([cycle], real_now=request.real_now) if cycle else [],
         "preview": preview_of(cycle, now=request.now) if cycle else None,
         "plans": list(latest_plans(request.vendor)[:PLANS_SHOWN]) if subscription is None else [],
         "metadata": list(customer.metadata.order_by("property")),

@@ -1,123 +1,145 @@
-"""The first screen: what is owed, what needs a person, what happens in the next 24 hours."""
+"""The first screen: what is owed, what needs a person, what happens in the next 24 hours, and whether all works."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
-from django.db.models import Count, F, Q, Sum
-from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.urls import reverse
 
 from billing_portal.portal.access import OperatorRequest, screen
-from billing_portal.portal.invoice_filters import AWAITING_APPROVAL, FAILED, OUTSTANDING, past_due
-from billing_portal.portal.invoices import Row, rows_of
+from billing_portal.portal.charts import Bars, Series, Value, compact
+from billing_portal.portal.figures import AGES, Amounts, Collected, Figures, Week, figures_of
+from billing_portal.portal.first_steps import first_steps
+from billing_portal.portal.health import health
+from billing_portal.portal.invoice_filters import LATE, URGENT, past_due
 from billing_portal.portal.navigation import show
+from billing_portal.portal.notices import notices_of
+from billing_portal.portal.planned import Asked, Clock, count_planned, planned, sum_of
 from billing_portal.portal.stripe_card import interruption
-from customers.vendor import Vendor
+from customers.money import format_money, to_major
 from invoicing.invoices.models import Invoice
-from invoicing.invoices.states import InvoiceAction
-from invoicing.subscriptions.models import BillingCycle, CycleAction
+from invoicing.invoices.states import Attention
 
 SHOWN = 8
-RECENT = timedelta(days=30)
 AHEAD = timedelta(hours=24)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Card:
     """``amounts`` are (currency, minor units): currencies are never added up."""
 
     title: str
     icon: str
     tab: str
-    count: int = 0
-    amounts: list[tuple[str, int]] = field(default_factory=list)
+    figures: Amounts
     tone: str = ""
+    notes: Sequence[str] = field(default_factory=list)
+    filters: str = ""
 
     @property
     def link(self) -> str:
-        return f"{reverse('portal:invoices')}?status={self.tab}"
-
-
-@dataclass(frozen=True)
-class Planned:
-    at: datetime
-    what: str
-    who: str
-    link: str
+        """To the invoices that were counted."""
+        return f"{reverse('portal:invoices')}?status={self.tab}{self.filters}"
 
 
 @screen
 def dashboard(request: OperatorRequest) -> HttpResponse:
-    planned, planned_count = next_day(request.vendor, request.now)
-    attention = needing_attention(request)
+    clock = Clock(request.now, request.real_now)
+    figures = figures_of(request.vendor, request.now)
+    until = request.now + AHEAD
+    steps = first_steps(request)
+    there_is = count_planned(request.vendor, clock, until)
     context = {
-        "cards": cards(request.vendor, request.now),
-        "attention": attention,
+        "cards": cards(figures),
+        "charts": charts(figures),
+        "steps": steps,
+        "steps_done": sum(step.is_done for step in steps),
+        "steps_left": any(not step.is_done for step in steps),
+        "notices": notices_of(request.vendor),
+        "attention": needing_attention(request),
         "interruption": interruption(request.vendor),
-        "planned": planned,
-        "planned_count": planned_count,
+        "planned": planned(request.vendor, clock, Asked(until=until, kinds=there_is, explained=False), SHOWN),
+        "planned_count": sum_of(there_is),
+        "health": health(request),
     }
     return show(request, "portal/dashboard.html", context, title="Dashboard", area="dashboard")
 
 
-def cards(vendor: Vendor, now: datetime) -> list[Card]:
-    """All figures with one query, a row for each currency."""
-    questions = {
-        "outstanding": (OUTSTANDING, F("amount_due") - F("amount_paid")),
-        "late": (past_due(now), F("amount_due") - F("amount_paid")),
-        "paid": (Q(paid_at__gt=now - RECENT, paid_at__lte=now), F("amount_paid")),
-        "failed": (FAILED, F("amount_due") - F("amount_paid")),
-        "approval": (AWAITING_APPROVAL, F("amount_due")),
-    }
-    wanted: dict[str, Any] = {}
-    for name, (condition, amount) in questions.items():
-        wanted[f"{name}_count"] = Count("pk", filter=condition)
-        wanted[f"{name}_sum"] = Coalesce(Sum(amount, filter=condition), 0)
-    by_currency = Invoice.objects.of(vendor).values("currency").annotate(**wanted).order_by("currency")
-    rows: list[dict[str, Any]] = [dict(row) for row in by_currency]
-    made = {
-        "outstanding": Card("Outstanding", "account_balance_wallet", "issued"),
-        "late": Card("Past due", "alarm", "past-due", tone="warning"),
-        "paid": Card("Paid in 30 days", "paid", "paid", tone="success"),
-        "failed": Card("Failed", "error", "failed", tone="danger"),
-        "approval": Card("Awaiting approval", "person_check", "approval", tone="info"),
-    }
-    for name, card in made.items():
-        card.count = sum(row[f"{name}_count"] for row in rows)
-        card.amounts = [(row["currency"], row[f"{name}_sum"]) for row in rows if row[f"{name}_count"]]
-    return list(made.values())
+def cards(figures: Figures) -> list[Card]:
+    here, collected = figures.open, figures.collected
+    paid = Amounts(figures.collected_count, [(row.currency, row.amount) for row in collected if row.amount])
+    changes = [change_of(row) for row in collected]
+    lately = f"{here.failed_lately} in the last 7 days" if here.failed.count else ""
+    return [
+        Card("Outstanding", "account_balance_wallet", "open", here.outstanding),
+        Card("Past due", "alarm", "past-due", here.late, "warning"),
+        Card("Paid in 30 days", "paid", "paid", paid, "success", changes, f"&paid_from={figures.collected_since}"),
+        Card("Failed", "error", "failed", here.failed, "danger", [lately] if lately else []),
+        Card("Awaiting approval", "person_check", "approval", here.approval, "info"),
+    ]
 
 
-def needing_attention(request: OperatorRequest) -> Sequence[Row]:
-    """What waits for a person, the latest first."""
-    waiting = Invoice.objects.of(request.vendor).filter(FAILED | AWAITING_APPROVAL | past_due(request.now))
-    return rows_of(request, list(waiting.select_related("customer").order_by("-generated_at", "-pk")[:SHOWN]))
+def change_of(row: Collected) -> str:
+    """Against the 30 days before."""
+    if not row.change:
+        return f"{row.currency}: nothing in the 30 days before" if row.amount else ""
+    return f"{row.currency}: {row.change} on the 30 days before"
 
 
-def next_day(vendor: Vendor, now: datetime) -> tuple[list[Planned], int]:
-    """What the schedule is going to do within 24 hours: the first few, and how many there are."""
-    until = now + AHEAD
-    invoices = Invoice.objects.of(vendor).filter(next_action_at__lte=until).select_related("customer")
-    cycles = BillingCycle.objects.of(vendor).filter(next_action_at__lte=until).select_related("customer")
-    first = [_planned_invoice(row) for row in invoices.order_by("next_action_at", "pk")[:SHOWN]]
-    first += [_planned_cycle(row) for row in cycles.order_by("next_action_at", "pk")[:SHOWN]]
-    first.sort(key=lambda planned: planned.at)
-    return first[:SHOWN], invoices.count() + cycles.count()
+@dataclass(frozen=True)
+class Charts:
+    """Of one currency; None where there is nothing to be seen."""
+
+    currency: str
+    weeks: Bars | None
+    ages: Bars | None
 
 
-def _planned_invoice(invoice: Invoice) -> Planned:
-    assert invoice.next_action_at is not None  # noqa: S101 - the query asked for it
-    what = InvoiceAction(invoice.next_action).label if invoice.next_action else "Next step"
-    link = reverse("portal:invoice", args=[invoice.uuid])
-    return Planned(invoice.next_action_at, f"{what} invoice {invoice.number}".strip(), str(invoice.customer), link)
+def charts(figures: Figures) -> list[Charts]:
+    ages = dict(figures.open.ages)
+    currencies = sorted({*dict(figures.weeks), *ages})
+    weeks = dict(figures.weeks)
+    return [
+        Charts(
+            code,
+            _weekly(code, weeks[code]) if code in weeks else None,
+            _aged(code, ages[code]) if code in ages else None,
+        )
+        for code in currencies
+    ]
 
 
-def _planned_cycle(cycle: BillingCycle) -> Planned:
-    assert cycle.next_action_at is not None  # noqa: S101 - the query asked for it
-    link = reverse("portal:customer", args=[cycle.customer.name])
-    return Planned(cycle.next_action_at, CycleAction(cycle.next_action).label, str(cycle.customer), link)
+def _weekly(currency: str, weeks: Sequence[Week]) -> Bars:
+    invoiced = Series("Invoiced", [week.invoiced for week in weeks])
+    collected = Series("Collected", [week.collected for week in weeks])
+    labels = [f"{week.start.day} {week.start:%b}" for week in weeks]
+    return _money_bars(
+        f"Invoiced and collected by week, {currency}", "Week from", labels, [invoiced, collected], currency
+    )
+
+
+def _aged(currency: str, sums: Sequence[int]) -> Bars:
+    ages = [name for name, _, _ in AGES]
+    return _money_bars(f"Past due by days, {currency}", "Days past due", ages, [Series("Past due", sums)], currency)
+
+
+def _money_bars(title: str, of: str, labels: Sequence[str], series: Sequence[Series], currency: str) -> Bars:
+    def written(minor: Value) -> str:
+        return format_money(int(minor), currency)
+
+    def short(minor: Value) -> str:
+        return compact(to_major(minor, currency))
+
+    return Bars(title, of, labels, series, written, short)
+
+
+def needing_attention(request: OperatorRequest) -> Sequence[Invoice]:
+    """What waits for a person, the most urgent first, and then who is late longest."""
+    rows = Invoice.objects.of(request.vendor).select_related("customer")
+    waiting = rows.filter(attention__gt=Attention.NONE).order_by(*URGENT.names(falling=True))
+    late = rows.filter(past_due(request.now)).order_by(*LATE.names(falling=False))
+    found = {invoice.pk: invoice for invoice in [*waiting[:SHOWN], *late[:SHOWN]]}
+    return list(found.values())[:SHOWN]

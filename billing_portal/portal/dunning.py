@@ -9,13 +9,14 @@ from typing import Any
 
 from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 
 from billing_portal.portal.access import OperatorRequest, screen
-from billing_portal.portal.invoice_filters import OUTSTANDING, PAUSED, Tab, counts, matching, past_due
+from billing_portal.portal.invoice_filters import OUTSTANDING, PAUSED, Tab, matching, past_due, tab_counts
 from billing_portal.portal.keyset import newest_first
 from billing_portal.portal.navigation import show
 from customers.settings.policy import BillingPolicy, policies_for
+from customers.vendor import Vendor
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.reminders import Reminder, can_be_paid, reminders
 from invoicing.invoices.schedule import NextStep, next_step
@@ -64,7 +65,7 @@ def dunning(request: OperatorRequest) -> HttpResponse:
     choices = tabs(request.now)
     tab = next((one for one in choices if one.key == request.GET.get("tab", "")), choices[0])
     search = request.GET.get("q", "").strip()
-    found = matching(request.vendor, search)
+    found = _found(request.vendor, search)
     page = newest_first(
         found.filter(tab.condition).select_related("customer", "vendor"),
         "generated_at",
@@ -74,13 +75,24 @@ def dunning(request: OperatorRequest) -> HttpResponse:
     context = {
         "tabs": choices,
         "tab": tab,
-        "counts": counts(found.filter(OUTSTANDING), choices),
+        "counts": tab_counts(request.vendor, found, choices),
         "search": search,
         "page": page,
         "rows": _rows(request, page.rows),
         "owed": _owed(found, request.now),
     }
     return show(request, "portal/dunning.html", context, title="Dunning", area="dunning")
+
+
+def _found(vendor: Vendor, search: str) -> QuerySet[Invoice]:
+    """All that can be dunned for is open: one index holds that, however many invoices were paid."""
+    return matching(vendor, search).filter(OUTSTANDING)
+
+
+def chosen_rows(request: OperatorRequest, asked: QueryDict) -> QuerySet[Invoice]:
+    """What the list shows on its pages."""
+    tab = next((one for one in tabs(request.now) if one.key == asked.get("tab", "")), tabs(request.now)[0])
+    return _found(request.vendor, asked.get("q", "").strip()).filter(tab.condition)
 
 
 def _owed(found: QuerySet[Invoice], now: datetime) -> list[Owed]:

@@ -6,22 +6,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
+from billing_portal.portal.bounded import Count, count_each, count_up_to
+from billing_portal.portal.keyset import Order
+from billing_portal.portal.searching import invoices_meant
 from customers.vendor import Vendor
 from invoicing.invoices.ledger import DisputeState
 from invoicing.invoices.models import Invoice
-from invoicing.invoices.states import OPEN, InvoiceAction, InvoiceStatus
+from invoicing.invoices.states import OPEN, Attention, InvoiceAction, InvoiceStatus
 
 S = InvoiceStatus
 
 FAILED = Q(status__in=[S.INVOICING_FAILED, S.PAYMENT_FAILED])
 AWAITING_APPROVAL = Q(status=S.GENERATED, next_action=InvoiceAction.APPROVE)
-NOT_FINALIZED = ~Q(status_error="") & Q(status__in=sorted(OPEN))
 PAUSED = Q(paused_at__isnull=False)
 DISPUTED = ~Q(dispute_state="")
 UNANSWERED = Q(dispute_state=DisputeState.NEEDS_RESPONSE)
 OUTSTANDING = Q(status__in=sorted(OPEN))
+
+NEWEST = Order("generated_at")
+URGENT = Order("generated_at", rank="attention")
+LATE = Order("due_date", falling=False)
 
 
 def past_due(now: datetime) -> Q:
@@ -34,17 +40,20 @@ class Tab:
     label: str
     condition: Q
     empty: str
+    order: Order = NEWEST
 
 
 def tabs(now: datetime) -> Sequence[Tab]:
     nothing_yet = "An invoice appears here when a billing cycle ends and its invoice grace period is over."
+    late = "Nobody is late. Unpaid invoices appear here after their due date."
     return (
-        Tab("", "All", Q(), nothing_yet),
+        Tab("", "All", Q(), nothing_yet, URGENT),
         Tab("generated", "Generated", Q(status=S.GENERATED), "No invoice is inside its payment grace period."),
-        Tab("approval", "Needs approval", AWAITING_APPROVAL, "No invoice waits for a person."),
+        Tab("approval", "Needs approval", Q(attention=Attention.APPROVAL), "No invoice waits for a person."),
         Tab("issued", "Issued", Q(status=S.ISSUED), "No issued invoice waits for its payment."),
-        Tab("past-due", "Past due", past_due(now), "Nobody is late. Unpaid invoices appear here after their due date."),
-        Tab("failed", "Failed", FAILED | NOT_FINALIZED, "Nothing has failed."),
+        Tab("open", "Outstanding", OUTSTANDING, "Nobody owes anything."),
+        Tab("past-due", "Past due", past_due(now), late, LATE),
+        Tab("failed", "Failed", Q(attention=Attention.FAILED), "Nothing has failed."),
         Tab("paid", "Paid", Q(status=S.PAID), "No invoice has been paid yet."),
         Tab("disputed", "Disputed", DISPUTED, "No bank has questioned a payment."),
         Tab("paused", "Held back", PAUSED, "Nobody holds an invoice back."),
@@ -61,27 +70,16 @@ def chosen(now: datetime, key: str) -> Tab:
 
 def matching(vendor: Vendor, text: str) -> QuerySet[Invoice]:
     """The vendor's invoices whose number, Stripe number or customer a person may have meant."""
-    rows = Invoice.objects.of(vendor)
-    text = text.strip()
-    if not text:
-        return rows
-    return rows.filter(
-        Q(number__istartswith=text)
-        | Q(external_invoice_number__istartswith=text)
-        | Q(external_invoice_id=text)
-        | Q(customer__name__istartswith=text)
-        | Q(customer__display_name__icontains=text)
-        | Q(customer__email__istartswith=text)
-    )
+    return invoices_meant(vendor, text)
 
 
-def counts(rows: QuerySet[Invoice], choices: Sequence[Tab]) -> Mapping[str, int]:
-    """How many rows each tab holds, with one query."""
-    wanted = {f"n{i}": Count("pk", filter=tab.condition) for i, tab in enumerate(choices)}
-    found = rows.aggregate(**wanted)
-    return {tab.key: found[f"n{i}"] for i, tab in enumerate(choices)}
+def tab_counts(vendor: Vendor, rows: QuerySet[Invoice], choices: Sequence[Tab]) -> Mapping[str, Count]:
+    """How many rows each tab holds, with one query, and none counted further than a list is worth reading."""
+    found = {tab.key: rows.filter(tab.condition).order_by(*tab.order.names(tab.order.falling)) for tab in choices}
+    return count_each(vendor, found)
 
 
 def count_needing_attention(vendor: Vendor) -> int:
-    """What waits for a person; shown beside "Invoices" in the sidebar."""
-    return Invoice.objects.of(vendor).filter(FAILED | NOT_FINALIZED | AWAITING_APPROVAL | UNANSWERED).count()
+    """What waits for a person, as far as it is counted; shown beside "Invoices" in the sidebar."""
+    waiting = Invoice.objects.of(vendor).filter(attention__gt=Attention.NONE)
+    return count_up_to(vendor, waiting.order_by(*URGENT.names(falling=True))).value

@@ -13,9 +13,10 @@ from django.shortcuts import get_object_or_404, redirect
 
 from billing_portal.portal.access import OperatorRequest, View, screen, verb
 from billing_portal.portal.bulk import offered_in_bulk
-from billing_portal.portal.invoice_filters import chosen, counts, matching, tabs
+from billing_portal.portal.invoice_filters import tab_counts, tabs
+from billing_portal.portal.invoice_selection import selection
 from billing_portal.portal.invoice_verbs import BUTTONS, offered, press
-from billing_portal.portal.keyset import newest_first
+from billing_portal.portal.keyset import paged
 from billing_portal.portal.navigation import show
 from billing_portal.portal.stripe_card import interruption
 from billing_portal.portal.timeline import timeline_of
@@ -47,28 +48,27 @@ class Row:
 
 @screen
 def invoice_list(request: OperatorRequest) -> HttpResponse:
-    search = request.GET.get("q", "").strip()
+    chosen = selection(request, request.GET)
     choices = tabs(request.now)
-    tab = chosen(request.now, request.GET.get("status", ""))
-    found = matching(request.vendor, search)
-    page = newest_first(
-        found.filter(tab.condition).select_related("customer"),
-        "generated_at",
-        before=request.GET.get("before", ""),
-        after=request.GET.get("after", ""),
-    )
+    rows = chosen.rows.select_related("customer").defer(*UNREAD)
+    page = paged(rows, chosen.tab.order, request.GET.dict())
     context = {
         "tabs": choices,
-        "tab": tab,
-        "counts": counts(found, choices),
-        "search": search,
+        "chosen": chosen,
+        "tab": chosen.tab,
+        # Of filtered rows no index knows how many there are.
+        "counts": {} if chosen.is_filtered else tab_counts(request.vendor, chosen.found, choices),
+        "search": chosen.search,
         "page": page,
         "rows": rows_of(request, page.rows),
-        "is_filtered": bool(search or tab.key),
         "bulk_buttons": offered_in_bulk(request),
         "most": MOST,
     }
     return show(request, "portal/invoices/list.html", context, title="Invoices", area="invoices")
+
+
+# Long, and shown by no list.
+UNREAD = ("customer_snapshot", "memo")
 
 
 def rows_of(request: OperatorRequest, invoices: Sequence[Invoice]) -> list[Row]:

@@ -38,27 +38,33 @@ GROUPS: Sequence[tuple[str, Sequence[Item]]] = (
             Item("Next run", "event_upcoming", "next_run"),
             Item("Dunning", "alarm", "dunning"),
             Item("Customers", "groups", "customers"),
+            Item("Subscriptions", "autorenew", "subscriptions"),
         ],
     ),
     (
         "Catalog",
         [
             Item("Price plans", "sell", "price_plans"),
+            Item("Coupons", "confirmation_number", "coupons"),
             Item("Meters", "speed", "meters"),
             Item("Unattributed usage", "help_center", "unattributed"),
         ],
     ),
     (
         "Settings",
-        [Item("Invoicing & Payments", "tune", "billing_settings"), Item("Test clock", "schedule", "test_clock")],
+        [Item("Invoicing & Payments", "tune", "billing_settings")],
     ),
     (
         "System",
         [
+            Item("Scheduled work", "event_repeat", "scheduled"),
+            Item("Audit trail", "history", "audit"),
+            Item("Test clock", "schedule", "test_clock"),
             Item("Incoming Stripe events", "move_to_inbox", "stripe_events"),
             Item("Reconciliation", "balance", "reconciliation"),
             Item("Webhooks", "webhook", "webhooks"),
             Item("API keys", "key", "api_keys"),
+            Item("Operators", "manage_accounts", "operators"),
         ],
     ),
 )

@@ -20,7 +20,7 @@ from customers.errors import Invalid
 from customers.settings.declaration import Section, Setting
 from customers.settings.policy import SETTINGS, BillingPolicy, Source
 
-UNIT_SUFFIX = "_unit"
+UNIT_SUFFIX, LENGTH_SUFFIX = "_unit", "_length"
 
 INTRODUCTIONS: Mapping[Section, str] = {
     Section.DELIVERY: "Whether invoices leave the building, and on which way.",
@@ -169,6 +169,12 @@ def _validator(check: Callable[[Any], str]) -> Callable[[Any], None]:
     return validate
 
 
+def _spoken(setting: Setting) -> dict[str, str]:
+    """What a screen reader says beside the label on the page: that of a length does not speak of its unit."""
+    described = {"aria-describedby": f"help_{setting.name.replace(UNIT_SUFFIX, LENGTH_SUFFIX)}"}
+    return described | {"aria-label": setting.label} if setting.name.endswith(UNIT_SUFFIX) else described
+
+
 class SettingsForm(forms.Form):
     """Starts from a policy; ``chosen`` is what was changed."""
 
@@ -178,7 +184,7 @@ class SettingsForm(forms.Form):
         self.policy = policy
         for setting in SETTINGS:
             self.fields[setting.name] = form_field(setting)
-            self.fields[setting.name].widget.attrs["aria-describedby"] = f"help_{setting.name}"
+            self.fields[setting.name].widget.attrs |= _spoken(setting)
 
     def chosen(self) -> dict[str, Any]:
         return {name: self.cleaned_data[name] for name in self.changed_data}

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Q
-
+from billing_portal.portal.bounded import Count as BoundedCount
+from billing_portal.portal.bounded import count_each
 from billing_portal.portal.timeline import Entry, entry
 from customers.events.models import Event, EventKind, SubjectKind
 from customers.vendor import Vendor
@@ -50,8 +50,8 @@ class Mode:
 @dataclass(frozen=True)
 class Card:
     modes: list[Mode]
-    waiting: int
-    open_here: int
+    waiting: BoundedCount
+    open_here: BoundedCount
     history: list[Entry]
 
     @property
@@ -84,17 +84,16 @@ class Card:
         )
 
 
-def _invoices(count: int) -> str:
-    return "1 invoice" if count == 1 else f"{count or 'no'} invoices"
+def _invoices(count: BoundedCount) -> str:
+    return "1 invoice" if count.value == 1 else f"{count if count.value else 'no'} invoices"
 
 
 def card_of(vendor: Vendor, *, real_now: datetime) -> Card:
     rows = list(StripeConnection.objects.of(vendor).order_by("-disconnected_at", "-pk"))
     modes = [False] if vendor.is_test else [False, True]
-    counts = Invoice.objects.of(vendor).aggregate(
-        waiting=Count("pk", filter=Q(status__in=BEFORE_ISSUE)),
-        open_here=Count("pk", filter=Q(status__in=OPEN, gateway="stripe")),
-    )
+    waiting = Invoice.objects.of(vendor).filter(status__in=BEFORE_ISSUE).order_by("status", "-generated_at", "-pk")
+    there = Invoice.objects.of(vendor).filter(status__in=sorted(OPEN), gateway="stripe").order_by("due_date", "pk")
+    counts = count_each(vendor, {"waiting": waiting, "open_here": there})
     told = Event.objects.of(vendor).filter(
         subject_kind=SubjectKind.VENDOR, subject_id=vendor.pk, kind__in=[kind.value for kind in HISTORY]
     )

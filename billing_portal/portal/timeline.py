@@ -59,6 +59,13 @@ LOOKS: Mapping[str, tuple[str, str]] = {
     K.STRIPE_SWITCHED: ("swap_horiz", "warning"),
     K.STRIPE_KEYS_CHANGED: ("key", "default"),
     K.STRIPE_ENDPOINT_REGISTERED: ("webhook", "default"),
+    K.OPERATOR_INVITED: ("mail", "info"),
+    K.OPERATOR_INVITED_AGAIN: ("mail", "info"),
+    K.OPERATOR_INVITATION_REVOKED: ("cancel", "default"),
+    K.OPERATOR_JOINED: ("person_add", "success"),
+    K.OPERATOR_ROLE_CHANGED: ("manage_accounts", "warning"),
+    K.OPERATOR_REMOVED: ("person_remove", "warning"),
+    K.OPERATOR_PASSWORD_CHANGED: ("password", "default"),
 }
 
 LABELS = {setting.name: setting.label for setting in SETTINGS}

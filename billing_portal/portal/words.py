@@ -20,6 +20,12 @@ def day(at: datetime) -> str:
     return f"{local.day} {local:%b %Y}"
 
 
+def day_of_month(at: datetime) -> str:
+    """Without the year, beside a chart: 3 Mar."""
+    local = timezone.localtime(at)
+    return f"{local.day} {local:%b}"
+
+
 def last_day(end: datetime) -> str:
     """The last day of a period whose end is exclusive."""
     return day(end - timedelta(microseconds=1))
@@ -41,6 +47,14 @@ def relative(at: datetime, now: datetime) -> str:
     if not span:
         return "now"
     return f"in {span}" if seconds > 0 else f"{span} ago"
+
+
+def brief(at: datetime, now: datetime) -> str:
+    """As ``relative``, to the second where that is little: 12 seconds ago."""
+    seconds = int((now - at).total_seconds())
+    if 0 < seconds < MINUTE:
+        return f"{length(seconds, 'second')} ago"
+    return "just now" if abs(seconds) < MINUTE else relative(at, now)
 
 
 def _span(seconds: float) -> str:

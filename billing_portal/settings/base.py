@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "invoicing",
     "payments",
     "billing_portal.accounts",
+    "billing_portal.lists",
     "billing_portal.api",
     "billing_portal.portal",
     "billing_portal",
@@ -82,6 +83,16 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+# The link to a new password, and the session of somebody who stays away.
+PASSWORD_RESET_TIMEOUT = 3600
+SESSION_COOKIE_AGE = 7 * 24 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"  # the browser comes back from Stripe signed in
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "billing_portal.portal.mishaps.csrf_failure"
+# How many proxies of ours a request comes through, each of which adds to X-Forwarded-For. 0: it comes directly.
+PROXIES = env.int("PROXIES", default=0)
 LOGIN_URL = "portal:sign_in"
 LOGIN_REDIRECT_URL = "portal:dashboard"
 
@@ -90,7 +101,11 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "billing_portal.static_files.HashedFiles"},
+}
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["billing_portal.api.authentication.ApiKeyAuthentication"],

@@ -1,7 +1,7 @@
 """One machine: development, demonstrations, and everything that ``manage.py up`` starts."""
 
 from billing_portal.settings.base import *
-from billing_portal.settings.base import INSTALLED_APPS, STRIPE_LIVE_SECRET_KEY, env
+from billing_portal.settings.base import INSTALLED_APPS, STORAGES, STRIPE_LIVE_SECRET_KEY, env
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="development-only-never-in-production")
@@ -25,9 +25,11 @@ else:
     EMAIL_BACKEND = "billing_portal.mailfiles.EmailBackend"
     EMAIL_FILE_PATH = env.str("EMAIL_FILE_PATH", default="data/mail")
 
-# Static files are served from where they lie; there is nothing to collect.
-STATIC_ROOT = None  # type: ignore[assignment]
-WHITENOISE_USE_FINDERS = True
+# ``manage.py up`` collects static files and says where; else they are served from where they lie.
+if not env.str("STATIC_ROOT", default=""):
+    STATIC_ROOT = None
+    WHITENOISE_USE_FINDERS = True
+    STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 
 SANDBOX = env.bool("SANDBOX", default=True)
 if SANDBOX and STRIPE_LIVE_SECRET_KEY:

@@ -20,6 +20,7 @@ BEAT_SCHEDULE = {
     "deliver events": _each_tick("customers.tasks.deliver_events"),
     "drive moving clocks": _each_tick("customers.tasks.drive_clocks"),
     "fold usage": {"task": "invoicing.tasks.fold_usage", "schedule": 60.0, "options": {"expires": 120.0}},
+    "check usage limits": {"task": "invoicing.tasks.check_all_limits", "schedule": 3600.0},
     "make the coming months": {"task": "invoicing.tasks.make_months", "schedule": crontab(hour=1, minute=10)},
     "sweep Stripe's news": _each_tick("payments.tasks.sweep"),
     "work out the coming run": {"task": "invoicing.tasks.work_out_coming_bills", "schedule": 3600.0},
@@ -33,5 +34,7 @@ BEAT_SCHEDULE = {
     },
     "forget Stripe's old news": {"task": "payments.tasks.forget_events", "schedule": 3600.0},
     "ask whether Stripe accounts are still connected": {"task": "payments.tasks.probe_connections", "schedule": 3600.0},
+    "go on with imports": _each_tick("billing_portal.lists.tasks.go_on_with_imports"),
+    "forget old sessions": {"task": "billing_portal.accounts.tasks.forget_sessions", "schedule": 86400.0},
     "forget old answers": {"task": "billing_portal.api.tasks.forget_answers", "schedule": 3600.0},
 }

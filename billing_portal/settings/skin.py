@@ -10,6 +10,18 @@ def stylesheet(request: HttpRequest) -> str:
     return static("portal/portal.css")
 
 
+def chart_stylesheet(request: HttpRequest) -> str:
+    return static("portal/charts.css")
+
+
+def catalog_stylesheet(request: HttpRequest) -> str:
+    return static("portal/catalog.css")
+
+
+def list_stylesheet(request: HttpRequest) -> str:
+    return static("portal/lists.css")
+
+
 def icon(request: HttpRequest) -> str:
     return static("portal/icon.svg")
 
@@ -22,7 +34,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": icon}],
-    "STYLES": [stylesheet],
+    "STYLES": [stylesheet, chart_stylesheet, catalog_stylesheet, list_stylesheet],
     "SIDEBAR": {"navigation": "billing_portal.portal.navigation.sidebar"},
     "COLORS": {
         "primary": {

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import BrinIndex
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import Q
@@ -35,6 +36,8 @@ class EventKind(models.TextChoices):
     PAYMENT_METHOD_UPDATED = "customer.payment_method.updated", "Payment method changed"
     SUBSCRIPTION_NEW = "subscription.new", "Subscription created"
     SUBSCRIPTION_ENDED = "subscription.ended", "Subscription ended"
+    USAGE_LIMIT_THRESHOLD = "usage.limit_threshold_reached", "Usage nears a limit"
+    USAGE_LIMIT_EXCEEDED = "usage.limit_exceeded", "Usage reached a limit"
     INVOICE_GENERATED = "invoice.generated", "Invoice generated"
     INVOICE_REGENERATED = "invoice.regenerated", "Generated again"
     INVOICE_APPROVED = "invoice.approved", "Invoice approved"
@@ -68,6 +71,16 @@ class EventKind(models.TextChoices):
     STRIPE_SWITCHED = "stripe.switched", "Stripe account switched"
     STRIPE_KEYS_CHANGED = "stripe.keys_changed", "Stripe keys changed"
     STRIPE_ENDPOINT_REGISTERED = "stripe.endpoint_registered", "Webhook endpoint registered at Stripe"
+    LIST_EXPORTED = "list.exported", "List exported"
+    IMPORT_APPLIED = "import.applied", "File imported"
+    IMPORT_UNDONE = "import.undone", "Import undone"
+    OPERATOR_INVITED = "operator.invited", "Operator invited"
+    OPERATOR_INVITED_AGAIN = "operator.invited_again", "Invitation sent again"
+    OPERATOR_INVITATION_REVOKED = "operator.invitation_revoked", "Invitation revoked"
+    OPERATOR_JOINED = "operator.joined", "Operator joined"
+    OPERATOR_ROLE_CHANGED = "operator.role_changed", "Role of an operator changed"
+    OPERATOR_REMOVED = "operator.removed", "Operator removed"
+    OPERATOR_PASSWORD_CHANGED = "operator.password_changed", "Password of an operator changed"  # noqa: S105
     WEBHOOK_TEST = "webhook.test", "Test event"
 
 
@@ -80,6 +93,8 @@ PUBLIC_KINDS = frozenset(
         EventKind.PAYMENT_METHOD_UPDATED,
         EventKind.SUBSCRIPTION_NEW,
         EventKind.SUBSCRIPTION_ENDED,
+        EventKind.USAGE_LIMIT_THRESHOLD,
+        EventKind.USAGE_LIMIT_EXCEEDED,
         EventKind.INVOICE_GENERATED,
         EventKind.INVOICE_APPROVED,
         EventKind.INVOICE_ISSUED,
@@ -107,6 +122,7 @@ class SubjectKind(models.TextChoices):
     SUBSCRIPTION = "subscription", "Subscription"
     INVOICE = "invoice", "Invoice"
     WEBHOOK = "webhook", "Webhook endpoint"
+    OPERATOR = "operator", "Operator"
 
 
 class EventQuerySet(VendorQuerySet["Event"]):
@@ -158,6 +174,13 @@ class Event(VendorOwned):
             models.Index(fields=["subject_kind", "subject_id", "-id"], name="event_of_subject"),
             models.Index(fields=["vendor", "customer_id", "-id"], name="event_of_customer"),
             models.Index(fields=["vendor", "-id"], name="event_of_vendor"),
+            models.Index(fields=["vendor", "kind", "-id"], name="event_by_kind"),
+            models.Index(
+                fields=["vendor", "actor_kind", "actor_id", "-id"],
+                condition=Q(actor_kind__in=["operator", "api_key"]),
+                name="event_by_person",
+            ),
+            BrinIndex(fields=["occurred_at"], pages_per_range=32, name="event_by_time"),
             models.Index(fields=["id"], condition=Q(dispatched_at__isnull=True), name="event_undispatched"),
         ]
 

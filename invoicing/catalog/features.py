@@ -24,19 +24,44 @@ class Features:
     limits: tuple[Mapping[str, str], ...] = ()
 
 
+NO_FEATURES = Features()
+
+
+def of_subscription(plan: PricePlan, override: Features) -> Features:
+    """What a subscriber has: the plan's, and beside or in place of them what the subscription says."""
+    features = {feature["name"]: feature for feature in plan.features}
+    for feature in override.features:
+        # One that only a limit names has no texts of its own.
+        if feature["name"] not in features or any(feature[text] for text in _TEXTS):
+            features[feature["name"]] = feature
+    limits = {limit["feature"]: limit for limit in (*plan.limits, *override.limits)}
+    return Features(tuple(features.values()), tuple(limits.values()))
+
+
+def read_override(values: Mapping[str, Any]) -> Features:
+    """``features_override`` and ``limits_override`` of a subscription. Raises ``Invalid``."""
+    given = values.get("features_override") or [], values.get("limits_override") or []
+    features = _features(given[0], "features_override")
+    return _with_limits(features, given[1], "limits_override")
+
+
 def read(values: Mapping[str, Any], before: Features) -> Features:
     """``before`` with the lists given. A limit's feature is one of the plan's, and becomes one. Raises ``Invalid``."""
-    features = before.features if values.get("features") is None else _features(values["features"])
+    features = before.features if values.get("features") is None else _features(values["features"], "features")
     if values.get("limits") is None:
         kept = {feature["name"] for feature in features}
         return Features(features, tuple(limit for limit in before.limits if limit["feature"] in kept))
+    return _with_limits(features, values["limits"], "limits")
+
+
+def _with_limits(features: Sequence[Mapping[str, str]], given: Sequence[Mapping[str, Any]], at: str) -> Features:
     known = {feature["name"]: feature for feature in features}
     limits = []
-    for place, given in enumerate(values["limits"]):
-        feature, limit = _limit(given, f"limits.{place}")
+    for place, values in enumerate(given):
+        feature, limit = _limit(values, f"{at}.{place}")
         known.setdefault(feature["name"], feature)
         limits.append({"feature": feature["name"], "limit": limit})
-    _check_once([limit["feature"] for limit in limits], "limits")
+    _check_once([limit["feature"] for limit in limits], at)
     return Features(tuple(known.values()), tuple(limits))
 
 
@@ -77,9 +102,9 @@ def features_of(vendor: Vendor) -> list[Mapping[str, str]]:
     return [found[name] for name in sorted(found)]
 
 
-def _features(given: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, str], ...]:
-    found = tuple(read_feature(values, f"features.{place}") for place, values in enumerate(given))
-    _check_once([feature["name"] for feature in found], "features")
+def _features(given: Sequence[Mapping[str, Any]], at: str) -> tuple[Mapping[str, str], ...]:
+    found = tuple(read_feature(values, f"{at}.{place}") for place, values in enumerate(given))
+    _check_once([feature["name"] for feature in found], at)
     return found
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from customers.vendor import Vendor
+from invoicing.catalog.models import MeteredComponent
 
 
 class MeterCreated(Protocol):
@@ -20,3 +21,16 @@ on_meter_created: list[MeterCreated] = []
 def meter_created(vendor: Vendor, *, real_now: datetime) -> None:
     for hook in on_meter_created:
         hook(vendor, real_now=real_now)
+
+
+class LimitsChanged(Protocol):
+    def __call__(self, component: MeteredComponent) -> object:
+        """Usage that there is may be beyond a limit now."""
+
+
+on_limits_changed: list[LimitsChanged] = []
+
+
+def limits_changed(component: MeteredComponent) -> None:
+    for hook in on_limits_changed:
+        hook(component)

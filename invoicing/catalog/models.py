@@ -191,7 +191,10 @@ class MeteredComponent(models.Model):
     minimum_charge = models.BigIntegerField(null=True, blank=True)
     minimum_charge_frequency = models.PositiveSmallIntegerField(null=True, blank=True)
     watermark = models.DecimalField(max_digits=30, decimal_places=12, null=True, blank=True)
-    limit = models.DecimalField(max_digits=30, decimal_places=12, null=True, blank=True)
+    limit = models.DecimalField(
+        max_digits=30, decimal_places=12, null=True, blank=True, help_text="Usage of a billing cycle to warn of."
+    )
+    label_limits = models.JSONField(default=list, blank=True, help_text="The same for labels.")
 
     class Meta:
         ordering = ["position"]

@@ -16,6 +16,7 @@ from invoicing.catalog import features
 from invoicing.catalog.add_ons import AddOnDraft, draft_of_add_on, read_add_ons, write_add_ons
 from invoicing.catalog.checks import every_cycle, frequency, minor_units, one_of
 from invoicing.catalog.features import Features
+from invoicing.catalog.limits import limits_of
 from invoicing.catalog.models import (
     Meter,
     MeteredComponent,
@@ -119,7 +120,14 @@ def _component_draft(component: MeteredComponent) -> ComponentDraft:
     change = scheme.post_minimum_charge_percentage_change
     kind = SchemeType(scheme.scheme_type)
     draft = SchemeDraft(kind, tiers, scheme.unit_name, scheme.batch_size, time_unit, rows, change)
-    return ComponentDraft(component.meter, component.display_name, draft, component.minimum_charge, component.watermark)
+    return ComponentDraft(
+        component.meter,
+        component.display_name,
+        draft,
+        component.minimum_charge,
+        component.watermark,
+        limits_of(component),
+    )
 
 
 def _row_draft(row: Mapping[str, Any]) -> RowDraft:
@@ -183,6 +191,8 @@ def write_components(plan: PricePlan, drafts: Sequence[ComponentDraft]) -> None:
             minimum_charge=draft.minimum_charge,
             minimum_charge_frequency=None if draft.minimum_charge is None else 1,
             watermark=draft.watermark,
+            limit=draft.limits.overall,
+            label_limits=draft.limits.rows(),
         )
         for place, draft in enumerate(drafts, start=count)
     )

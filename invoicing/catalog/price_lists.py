@@ -55,11 +55,11 @@ def _from_csv(text: str, at: str) -> list[Mapping[str, Any]]:
     for place, row in enumerate(reader):
         if None in row or None in row.values():
             raise Invalid({f"{at}.{place}": "This row has more or fewer columns than the first line."})
-        found.append({**row, PRICES: _prices_of(row[PRICES] or "", f"{at}.{place}.{PRICES}")})
+        found.append({**row, PRICES: prices_of(row[PRICES] or "", f"{at}.{place}.{PRICES}")})
     return found
 
 
-def _prices_of(cell: str, at: str) -> list[Any]:
+def prices_of(cell: str, at: str) -> list[Any]:
     """A cell of the CSV."""
     name, equals, price = cell.partition("=")
     if equals and name.strip() == "price":

@@ -9,14 +9,11 @@ from typing import Any
 
 from customers.errors import Invalid
 from invoicing.catalog.checks import every_cycle, minor_units, one_of, refuse_unsupported
+from invoicing.catalog.limits import Limits, read_limits
 from invoicing.catalog.models import Aggregation, Meter, SchemeType, TimeUnit
 from invoicing.catalog.price_lists import read_rows
 
-_NOT_YET_IN_COMPONENT = {
-    "limit": "",
-    "label_limits": "",
-    "meter_id": "Give 'meter_name'.",
-}
+_NOT_YET_IN_COMPONENT = {"meter_id": "Give 'meter_name'."}
 _BATCHED = frozenset({SchemeType.FLAT, SchemeType.TIERED})
 # What the columns hold: 18 digits before the point and 12 after it.
 _TOO_LARGE = Decimal("1e18")
@@ -59,6 +56,7 @@ class ComponentDraft:
     scheme: SchemeDraft
     minimum_charge: int | None = None
     watermark: Decimal | None = None
+    limits: Limits = Limits()
 
 
 def read_components(given: Sequence[Mapping[str, Any]], meters: Mapping[str, Meter]) -> list[ComponentDraft]:
@@ -84,6 +82,7 @@ def _read_component(values: Mapping[str, Any], meters: Mapping[str, Meter], at: 
         scheme=_read_scheme(values.get("price_scheme"), meter, least, f"{at}price_scheme"),
         minimum_charge=None if least is None else minor_units(f"{at}minimum_charge", least),
         watermark=_watermark(values.get("watermark"), meter, f"{at}watermark"),
+        limits=read_limits(values, meter, at),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from customers.actors import Actor
 from customers.errors import Refused
-from invoicing.invoices.lifecycle import approve, push, void
+from invoicing.invoices.lifecycle import approve, push, send, void
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.verbs import InvoiceVerb
 
@@ -19,6 +19,7 @@ MOST = 200
 BULK_VERBS: Mapping[InvoiceVerb, Callable[..., Invoice]] = {
     InvoiceVerb.APPROVE: approve,
     InvoiceVerb.PUSH: push,
+    InvoiceVerb.SEND: send,
     InvoiceVerb.VOID: void,
 }
 

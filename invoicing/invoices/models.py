@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import uuid
 
+from django.contrib.postgres.indexes import OpClass
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, Q, Value, When
+from django.db.models.functions import Upper
 
 from customers.claims import Claimable, QueuedWork
 from customers.customer import Customer
@@ -15,7 +17,7 @@ from invoicing.gateways import Retry
 from invoicing.invoices.ledger import DisputeState
 from invoicing.invoices.ledger import Payment as Payment
 from invoicing.invoices.ledger import Refund as Refund
-from invoicing.invoices.states import BEFORE_ISSUE, InvoiceStatus
+from invoicing.invoices.states import BEFORE_ISSUE, Attention, InvoiceAction, InvoiceStatus
 from invoicing.subscriptions.models import AdhocCharge, BillingCycle, ProrationCredit, Subscription
 
 
@@ -28,6 +30,11 @@ class LineItemKind(models.TextChoices):
     METERED_COMPONENT_MINIMUM_CHARGE = "METERED_COMPONENT_MINIMUM_CHARGE", "Minimum charge of a component"
     ADHOC_CHARGE = "ADHOC_CHARGE", "Ad-hoc charge"
     PRORATION_CREDIT = "PRORATION_CREDIT", "Credit for unused time"
+
+
+HAS_FAILED = Q(status__in=["INVOICING_FAILED", "PAYMENT_FAILED"]) | (
+    Q(status__in=["INVOICE_ISSUED", "PAYMENT_FAILED"]) & ~Q(status_error="")
+)
 
 
 class Invoice(VendorOwned, QueuedWork):
@@ -126,6 +133,17 @@ class Invoice(VendorOwned, QueuedWork):
     action_request = models.JSONField(
         default=dict, blank=True, help_text="What the next action asks of the gateway, frozen when it first does."
     )
+    attention = models.GeneratedField(
+        expression=Case(
+            When(HAS_FAILED, then=Value(Attention.FAILED)),
+            When(dispute_state=DisputeState.NEEDS_RESPONSE, then=Value(Attention.DISPUTE)),
+            When(status=InvoiceStatus.GENERATED, next_action=InvoiceAction.APPROVE, then=Value(Attention.APPROVAL)),
+            default=Value(Attention.NONE),
+        ),
+        output_field=models.PositiveSmallIntegerField(choices=Attention.choices),
+        db_persist=True,
+        help_text="What it waits for a person for; the database works it out.",
+    )
     hosted_url = models.URLField(max_length=1000, blank=True)
     delivery = models.CharField(max_length=255, blank=True, help_text="How it was issued, in words.")
 
@@ -178,7 +196,40 @@ class Invoice(VendorOwned, QueuedWork):
             models.Index(fields=["vendor", "status", "-generated_at", "-id"], name="invoice_by_status"),
             models.Index(fields=["customer", "-generated_at", "-id"], name="invoice_of_customer"),
             models.Index(
+                fields=["vendor", "issued_at"],
+                include=["currency", "amount_due", "status"],
+                condition=Q(issued_at__isnull=False),
+                name="invoice_by_issue",
+            ),
+            models.Index(
+                fields=["vendor", "paid_at"],
+                include=["currency", "amount_paid"],
+                condition=Q(paid_at__isnull=False),
+                name="invoice_by_payment",
+            ),
+            models.Index(
                 fields=["vendor", "-generated_at", "-id"], condition=~Q(dispute_state=""), name="invoice_disputed"
+            ),
+            models.Index(
+                fields=["vendor", "-generated_at", "-id"], condition=Q(paused_at__isnull=False), name="invoice_paused"
+            ),
+            models.Index(
+                fields=["vendor", "-generated_at", "-id"],
+                condition=Q(status__in=["INVOICE_ISSUED", "PAYMENT_FAILED"]),
+                name="invoice_open",
+            ),
+            models.Index(fields=["vendor", "-attention", "-generated_at", "-id"], name="invoice_by_attention"),
+            models.Index(
+                fields=["vendor", "due_date", "id"],
+                condition=Q(status__in=["INVOICE_ISSUED", "PAYMENT_FAILED"]),
+                name="invoice_open_by_due_date",
+            ),
+            models.Index("vendor", OpClass(Upper("number"), "text_pattern_ops"), name="invoice_number_begins"),
+            models.Index(
+                "vendor",
+                OpClass(Upper("external_invoice_number"), "text_pattern_ops"),
+                condition=~Q(external_invoice_number=""),
+                name="invoice_number_there_begins",
             ),
         ]
 

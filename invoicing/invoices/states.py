@@ -65,3 +65,12 @@ class InvoiceAction(models.TextChoices):
     SEND_AT_GATEWAY = "send_at_gateway", "Send again from Stripe"
     REFUND = "refund", "Refund in Stripe"
     NONE = "", "Nothing"
+
+
+class Attention(models.IntegerChoices):
+    """What an invoice waits for a person for, the least urgent first."""
+
+    NONE = 0, "Nothing"
+    APPROVAL = 1, "Needs approval"
+    DISPUTE = 2, "A dispute needs a response"
+    FAILED = 3, "Failed"

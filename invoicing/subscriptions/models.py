@@ -31,6 +31,8 @@ class Subscription(VendorOwned):
         blank=True,
         help_text="The subscription that a change of plan replaced by this one.",
     )
+    features_override = models.JSONField(default=list, blank=True, help_text="Beside the plan's features.")
+    limits_override = models.JSONField(default=list, blank=True, help_text="In place of the plan's for these features.")
     created_at = models.DateTimeField()
 
     class Meta:
@@ -43,7 +45,14 @@ class Subscription(VendorOwned):
                 fields=["customer"], condition=Q(expired_at__isnull=True), name="one_open_subscription"
             ),
         ]
-        indexes = [models.Index(fields=["customer", "-effective_at"], name="subscription_of_customer")]
+        indexes = [
+            models.Index(fields=["customer", "-effective_at"], name="subscription_of_customer"),
+            models.Index(fields=["vendor", "-effective_at", "-id"], name="subscription_newest"),
+            models.Index(fields=["price_plan", "-effective_at", "-id"], name="subscription_on_plan"),
+            models.Index(
+                fields=["vendor", "expired_at"], condition=Q(expired_at__isnull=False), name="subscription_ending"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.customer} on {self.price_plan}"
@@ -169,6 +178,7 @@ class CouponUse(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["coupon", "customer"], name="coupon_once_a_customer")]
+        indexes = [models.Index(fields=["coupon", "-applied_at", "-id"], name="coupon_uses_newest")]
 
     def __str__(self) -> str:
         return f"{self.coupon} for {self.customer}"
@@ -215,6 +225,30 @@ class BillingCycle(VendorOwned, QueuedWork):
 
     def __str__(self) -> str:
         return f"{self.subscription}, {self.start:%Y-%m-%d} to {self.end:%Y-%m-%d}"
+
+
+class UsageAlert(VendorOwned):
+    """That usage of a billing cycle reached ``threshold`` percent of a limit. Once for each threshold of a limit and
+    cycle, whatever the usage does afterwards; a changed limit is another one. ``labels`` are the JSON text of those
+    that the limit goes by."""
+
+    cycle = models.ForeignKey(BillingCycle, on_delete=models.CASCADE, related_name="usage_alerts")
+    component = models.ForeignKey(MeteredComponent, on_delete=models.CASCADE, related_name="+")
+    labels = models.TextField(default="{}")
+    limit = models.DecimalField(max_digits=30, decimal_places=12)
+    threshold = models.PositiveSmallIntegerField(help_text="Percent.")
+    usage = models.DecimalField(max_digits=44, decimal_places=12, help_text="When it was noticed.")
+    raised_at = models.DateTimeField(help_text="The vendor's time.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["cycle", "component", "labels", "limit", "threshold"], name="usage_alert_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.threshold} % of {self.limit} in {self.cycle}"
 
 
 class AdhocCharge(VendorOwned):

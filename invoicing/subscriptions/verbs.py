@@ -15,6 +15,7 @@ from customers.errors import Conflict, Invalid, Missing
 from customers.events.models import EventKind, SubjectKind
 from customers.events.record import Fact, record
 from customers.settings.policy import policy_for
+from invoicing.catalog.features import NO_FEATURES, Features
 from invoicing.catalog.models import PricePlan
 from invoicing.catalog.trials import Trial
 from invoicing.subscriptions.add_ons import AddOnOrder, order_add_ons
@@ -46,6 +47,7 @@ def subscribe(
     discounts: Sequence[DiscountDraft] = (),
     coupon: Coupon | None = None,
     trial: Trial | None = None,
+    features: Features = NO_FEATURES,
     add_ons: Sequence[AddOnOrder] = (),
     follows: Subscription | None = None,
     actor: Actor,
@@ -54,8 +56,9 @@ def subscribe(
 ) -> Subscription:
     """From ``effective_at`` (now) on. In the past is allowed: the schedule ends its cycles one after the other.
 
-    ``trial`` stands in place of the plan's; ``follows`` is the subscription that a change of plan has just ended.
-    The first subscription fixes the customer's currency. Raises ``Invalid``, or ``Conflict`` on overlap.
+    ``trial`` stands in place of the plan's, ``features`` beside what it has; ``follows`` is the subscription that a
+    change of plan has just ended. The first subscription fixes the customer's currency. Raises ``Invalid``, or
+    ``Conflict`` on overlap.
     """
     start = effective_at or now
     _check_start(start, now)
@@ -72,6 +75,8 @@ def subscribe(
             effective_at=start,
             trial_ends_at=None if follows and not trial else trial_end(plan, trial, start, customer.vendor.zone),
             follows=follows,
+            features_override=list(features.features),
+            limits_override=list(features.limits),
             created_at=now,
         )
         first = cycle_rule(subscription, customer.vendor.zone).first
@@ -165,6 +170,19 @@ def scheduled(customer: Customer, now: datetime) -> QuerySet[Subscription]:
     return rows.select_related("price_plan", "customer").order_by("effective_at")
 
 
+def running_or_next(customer: Customer, now: datetime) -> Subscription:
+    """What discounts, coupons and add-ons are given to. Raises ``Missing``."""
+    try:
+        found = find_active(customer, now)
+    except Missing:
+        coming = scheduled(customer, now).first()
+        if coming is None:
+            raise
+        found = coming
+    found.vendor = customer.vendor
+    return found
+
+
 def history(customer: Customer) -> QuerySet[Subscription]:
     """All that began or will, oldest first."""
     return _lasting(customer).select_related("price_plan", "customer").order_by("effective_at")
@@ -187,8 +205,8 @@ def end_subscription(
         raise Invalid({"expire_at": "Give either 'expire_at' or 'at_cycle_end', not both."})
     with transaction.atomic():
         customer = _lock(customer)
-        subscription = _to_end(customer, now)
-        subscription.vendor, subscription.customer = customer.vendor, customer
+        subscription = running_or_next(customer, now)
+        subscription.customer = customer
         if subscription.effective_at > now:
             end = subscription.effective_at
         else:
@@ -196,16 +214,6 @@ def end_subscription(
         _end_at(subscription, end)
         _tell(subscription, EventKind.SUBSCRIPTION_ENDED, actor=actor, now=now, real_now=real_now)
     return subscription
-
-
-def _to_end(customer: Customer, now: datetime) -> Subscription:
-    try:
-        return find_active(customer, now)
-    except Missing:
-        coming = scheduled(customer, now).first()
-        if coming is None:
-            raise
-        return coming
 
 
 def _end_at(subscription: Subscription, end: datetime) -> None:
@@ -245,6 +253,7 @@ def change_plan(
     discounts: Sequence[DiscountDraft] = (),
     coupon: Coupon | None = None,
     trial: Trial | None = None,
+    features: Features = NO_FEATURES,
     add_ons: Sequence[AddOnOrder] = (),
     actor: Actor,
     now: datetime,
@@ -254,7 +263,7 @@ def change_plan(
 
     ``effective_at`` names a moment instead of ``when``. A cycle cut by it is billed for its share, at once. The plan's
     trial is for those who begin, not for those who change.
-    Discounts belong to a subscription: the new one has those given here.
+    Discounts, features and limits belong to a subscription: the new one has those given here.
     """
     with transaction.atomic():
         current = find_active(customer, now)
@@ -269,6 +278,7 @@ def change_plan(
             discounts=discounts,
             coupon=coupon,
             trial=trial,
+            features=features,
             add_ons=add_ons,
             follows=ended,
             actor=actor,

@@ -5,6 +5,8 @@ committed later brings its own mark. Only one process folds at a time, so that a
 
 Days whose measurements were dropped, or some of them, stay what they are.
 
+What has limits is noted for ``subscriptions/usage_limits.py``, which holds the new usage against them.
+
 Nothing waits for folding: whoever asks for usage reads the measurements of touched days themselves.
 """
 
@@ -67,6 +69,14 @@ _FOLD = """
         FROM levels
         GROUP BY meter_id, customer_id, day, stream, part
         ORDER BY meter_id, customer_id, day
+    ),
+    watched AS (
+        INSERT INTO invoicing_usagelimitcheck (meter_id, customer_id)
+        SELECT DISTINCT taken.meter_id, taken.customer_id FROM taken
+        WHERE EXISTS (
+            SELECT FROM invoicing_meteredcomponent AS component WHERE component.meter_id = taken.meter_id
+                AND (component."limit" IS NOT NULL OR component.label_limits <> '[]')
+        )
     ),
     emptied AS (
         DELETE FROM invoicing_usageday AS kept USING touched

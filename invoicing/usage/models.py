@@ -135,6 +135,19 @@ def was_measured(vendor: Vendor, customer: Any) -> Q:
     return Q(Exists(Measurement.objects.of(vendor).filter(customer=customer))) | Q(Exists(days))
 
 
+class UsageLimitCheck(models.Model):
+    """A customer's usage of a meter is to be held against the limits of its plan. Only ever added, so that nobody
+    waits for anybody; whoever checks takes the rows away."""
+
+    meter = models.ForeignKey(Meter, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False)
+    customer = models.ForeignKey(
+        Customer, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+
+    def __str__(self) -> str:
+        return f"{self.meter} of {self.customer}"
+
+
 class UnattributedMeasurement(VendorOwned):
     """Kept until a meter or a customer turns up that it belongs to."""
 

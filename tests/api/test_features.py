@@ -121,3 +121,29 @@ def test_in_place_refusals(api: Api, plan, stranger: Api) -> None:
     refusal(api.post("/price_plans/nonsense/add_features", {"features": [SSO]}), 404)
     free = {"add_ons": [{"feature": SSO}]}
     assert "add_ons.0.prices" in refusal(api.post("/price_plans/update_in_place/pro", free), 422)
+
+
+def test_a_subscription_has_features_and_limits_of_its_own(api: Api, plan) -> None:
+    given = {
+        "price_plan_name": "pro",
+        "at_cycle_end": True,
+        "features_override": [{"name": "audit", "description": "For Acme"}],
+        "limits_override": [{**SEATS, "limit": 80}],
+    }
+    changed = answer(api.put("/customers/acme/subscription", given))
+    assert names(changed["features_override"]) == ["audit", "seats"]
+    assert [one["limit"] for one in changed["limits_override"]] == [80]
+    # Until then the plan's hold.
+    assert (feature(api, "audit"), feature(api, "seats")) == ((False, None), (True, 25))
+    answer(api.put("/customers/acme/subscription", {**given, "at_cycle_end": False}), 409)
+
+
+def test_what_a_subscription_says_wins_over_its_plan(api: Api, vendor) -> None:
+    CustomerFactory(vendor=vendor, name="globex", currency="USD")
+    given = {"price_plan_name": "pro", "limits_override": [{**SEATS, "limit": 80}]}
+    answer(api.post("/customers/globex/subscriptions", given))
+    found = answer(api.get("/customers/globex/features/seats"))
+    assert (found["enabled"], found["limit"]) == (True, 80)
+    assert answer(api.get("/customers/globex/features/sso"))["enabled"]
+    wrong = {**given, "features_override": [{"name": "a"}, {"name": "a"}]}
+    assert "features_override.1" in refusal(api.post("/customers/acme/subscriptions", wrong), 422)

@@ -18,7 +18,9 @@ from django.utils import timezone
 from billing_portal.accounts.models import ApiKey
 from customers.models import Vendor
 from invoicing.models import Measurement
+from payments.sandbox.models import ApiKey as StripeKey
 from payments.stripe.connect import attach
+from tests.api.octane_library import offered, used
 from tests.factories import CustomerFactory, InvoiceFactory, VendorFactory
 from tests.sandbox_server import StripeSandbox
 
@@ -186,14 +188,19 @@ def test_revenue_is_a_plain_get(vendor: Vendor) -> None:
     assert octane.Customer.retrieve("acme").revenue(**window)["revenue"] == 4200
 
 
-def test_a_stripe_customer_is_linked(vendor: Vendor, stripe_sandbox: StripeSandbox, settings) -> None:
+@pytest.fixture
+def connected(vendor: Vendor, stripe_sandbox: StripeSandbox, settings) -> StripeSandbox:
     settings.STRIPE_TEST_SECRET_KEY = stripe_sandbox.secret_key
     attach(vendor, stripe_sandbox.account, livemode=False, real_now=timezone.now())
+    return stripe_sandbox
+
+
+def test_a_stripe_customer_is_linked(connected: StripeSandbox) -> None:
     octane.Customer.create(name="acme")
-    theirs = stripe_sandbox.client().v1.customers.create({"name": "Acme"})
+    theirs = connected.client().v1.customers.create({"name": "Acme"})
     linked = octane.Customer.create_payment_gateway_credential("acme", payment_gateway="STRIPE", account_id=theirs.id)
     assert linked.account_id == theirs.id
-    assert get("/payment_gateway_credentials/")["account_id"] == stripe_sandbox.account
+    assert get("/payment_gateway_credentials/")["account_id"] == connected.account
 
 
 def test_what_a_key_may_not_do_and_what_is_not_built(vendor: Vendor, monkeypatch) -> None:
@@ -215,6 +222,93 @@ def test_what_a_key_may_not_do_and_what_is_not_built(vendor: Vendor, monkeypatch
         (404, "not_found"),
     ]
     assert naps == []
+
+
+def test_nothing_that_the_library_offers_is_left_out(connected: StripeSandbox, vendor: Vendor) -> None:
+    """Each method of each of its classes is called, as they are read from the library itself."""
+    with used() as found:
+        _catalog_through_the_library()
+        _customer_through_the_library(connected)
+        _what_cannot_be_had()
+    assert set(offered()) - found == set()
+    assert len(found) >= 55
+
+
+def _catalog_through_the_library() -> None:
+    for resource, given in ((octane.Meter, {"meter_type": "COUNTER"}), (octane.PricePlan, {"period": "month"})):
+        assert resource.create(name="first", **given).name == "first"
+        assert resource.modify("first", description="One.").description == "One."
+        one = resource.retrieve("first")
+        one.description = "The first."
+        assert one.save().description == "The first."
+        assert one.refresh().description == "The first."
+        assert [row.name for row in resource.list()] == ["first"]
+        assert one.delete() is one
+        resource.create(name="second", **given)
+        assert resource.delete("second") == {}
+        assert resource.list() == []
+
+
+def _customer_through_the_library(stripe: StripeSandbox) -> None:
+    StripeKey.objects.create(secret="sk_test_own", account_id=stripe.account)
+    ours = octane.PaymentGatewayCredential.create(payment_gateway="STRIPE", auth_token="sk_test_own")
+    assert ours.account_id == stripe.account
+    octane.Meter.create(name="requests", meter_type="COUNTER")
+    octane.PricePlan.create(name="basic", period="month")
+    acme = octane.Customer.retrieve(octane.Customer.create(name="acme").name)
+    octane.Customer.create_subscription("acme", price_plan_name="basic")
+    octane.Measurement.create(meter_name="requests", customer_name="acme", value=2)
+    octane.Measurement.create_multi(measurements=[{"meter_name": "requests", "customer_name": "acme", "value": 3}])
+    assert octane.Customer.usage("acme", meter_name="requests")["usage"] == 5
+    assert acme.usage(meter_name="requests")["usage"] == 5
+    assert octane.Customer.revenue("acme")["revenue"] == 0
+    assert octane.Customer.retrieve("acme").revenue()["revenue"] == 0
+    mapping = octane.Customer.create_mapping("acme", label="account", value_regex="a.*")
+    assert [row.id for row in octane.Customer.list_mappings("acme")] == [mapping.id]
+    octane.Customer.delete_mapping("acme", str(mapping.id))
+    theirs = stripe.client().v1.customers.create({"name": "Acme"})
+    octane.Customer.create_payment_gateway_credential("acme", account_id=theirs.id, payment_gateway="STRIPE")
+    assert octane.Customer.modify("acme", display_name="Acme Inc.").display_name == "Acme Inc."
+    acme = octane.Customer.retrieve("acme")
+    acme.display_name = "Acme"
+    assert acme.save().refresh().display_name == "Acme"
+    octane.Customer.create(name="globex")
+    assert octane.Customer.retrieve("globex").delete() is not None
+    octane.Customer.create(name="initech")
+    assert octane.Customer.delete("initech") == {}
+    assert [row.name for row in octane.Customer.list()] == ["acme"]
+
+
+def _what_cannot_be_had() -> None:
+    """What no server of theirs had either, and what the library itself refuses to do."""
+    _found_nowhere()
+    with pytest.raises(octane.error.InvalidRequestError):
+        octane.PaymentGatewayCredential().refresh()
+    for refuses in (octane.Mapping, octane.Subscription, octane.PaymentGatewayCredential):
+        with pytest.raises(NotImplementedError):
+            refuses.retrieve("x")
+    for refused in (octane.Mapping.create, octane.Mapping.list, octane.Subscription.create):
+        with pytest.raises(NotImplementedError):
+            refused("x")
+    with pytest.raises(TypeError):
+        octane.Mapping.auto_paging_iter()
+    # Lists are plain arrays, which the library reads, and which know of no pages.
+    for resource in (octane.Customer, octane.Meter, octane.PricePlan):
+        with pytest.raises(AttributeError):
+            resource.auto_paging_iter()
+
+
+def _found_nowhere() -> None:
+    lists, price = octane.PriceList, octane.PriceList("x")
+    price.description = "Prices."
+    calls = [lists.create, lists.list, lists.auto_paging_iter, price.save, price.refresh, price.delete]
+    calls += [lambda: lists.retrieve("x"), lambda: lists.modify("x", description="y"), lambda: lists.delete("x")]
+    calls += [lambda: octane.Measurement.retrieve("x"), lambda: octane.Mapping.delete("x")]
+    calls += [octane.Mapping("x").delete, octane.Mapping("x").refresh, octane.Subscription("x").refresh]
+    for call in calls:
+        with pytest.raises(octane.error.APIError) as refused:
+            call()
+        assert (refused.value.http_status, refused.value.json_body["errors"]) == (404, {"kind": "not_found"})
 
 
 def test_too_many_requests(vendor: Vendor, monkeypatch, settings) -> None:

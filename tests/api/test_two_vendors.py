@@ -1,7 +1,7 @@
 """Two vendors' keys: no operation of one shows or changes anything of the other, or tells that it is there.
 
 Every operation that is served is called with the other vendor's ids, and with ids that nobody has: the answers are
-the same but for the id.
+the same but for the id, and so is what is asked of the database on the way, so that time tells nothing either.
 """
 
 from __future__ import annotations
@@ -10,20 +10,25 @@ import json
 import re
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from django.apps import apps
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from customers.models import MeasurementMapping, WebhookDelivery
-from invoicing.models import AdhocCharge, Invoice, LineItem, Meter, PricePlan
-from tests.api.client import Api
+from invoicing.models import AdhocCharge, Discount, Invoice, LineItem, Meter, PricePlan
+from tests.api.client import Api, answer
 from tests.api.many import fill
+from tests.api.references import AS_WORDS, REFERENCES, REFERRING, named_in
 from tests.api.test_lists import LISTS, rows_of
-from tests.contract.served_schema import operations
+from tests.contract.served_schema import Operation, operation_at, operations, served
 from tests.factories import CustomerFactory
 
 MOMENT = "2026-01-01T00:00:00Z"
+# Of a statement: texts, numbers, and how savepoints are called.
+_VALUE = re.compile(r"'(?:[^']|'')*'|\b(?:s\d+_x)?\d+\b")
 
 Ids = dict[str, str]
 
@@ -32,43 +37,8 @@ NAMES = {"customers": "customer", "meters": "meter", "price_plans": "plan", "inv
 NAMES |= {"webhooks": "webhook", "deliveries": "delivery", "api_keys": "key", "mappings": "mapping"}
 NAMES |= {"adhoc_charges": "charge", "plan": "tag", "update_in_place": "plan", "invoice": "invoice"}
 NAMES |= {"payment_methods": "card", "coupons": "coupon", "features": "feature"}
+NAMES |= {"metered_components": "component"}
 NAMES |= {"sample_invoice": "moment", "moment": "tag", "usage_across_meters": "tag"}
-
-SCHEME = {"scheme_type": "FLAT", "prices": [{"price": 1}]}
-USAGE = {"meter_name": "{meter}", "start_time": "2026-01-01T00:00:00Z"}
-DISCOUNT = {
-    "discount_type": "PERCENT",
-    "amount": 5,
-    "scope": "METERED_COMPONENT",
-    "metered_component_uuid": "{component}",
-}
-# Where an id stands in the body or in the query.
-REFERENCES: list[tuple[str, str, Any]] = [
-    ("post", "/refund", {"invoice_uuid": "{invoice}", "amount": 1}),
-    ("post", "/invoices/bulk", {"action": "void", "invoice_ids": ["{invoice}"]}),
-    ("post", "/customers", {"name": "new", "price_plan_name": "{plan}"}),
-    ("post", "/customers", {"name": "new", "price_plan_name": "{plan}", "price_plan_tag": "{tag}"}),
-    ("post", "/customers/mine/subscriptions", {"price_plan_name": "{plan}"}),
-    ("post", "/customers/mine/subscriptions", {"price_plan_uuid": "{plan_uuid}"}),
-    ("put", "/customers/mine/subscription", {"price_plan_uuid": "{plan_uuid}"}),
-    ("post", "/customers/mine/discounts", [DISCOUNT]),
-    ("post", "/customers/mine/usage_by_time", USAGE),
-    ("get", "/customers/mine/usage", USAGE),
-    ("post", "/ecp/setup_intent", {"customer_name": "{customer}"}),
-    ("get", "/ecp/payment_method_status", {"customer_name": "{customer}"}),
-    ("get", "/live_measurements", {"customer_name": "{customer}"}),
-    ("get", "/live_measurements", {"meter_name": "{meter}"}),
-    ("get", "/customers", {"names": ["{customer}"]}),
-    ("get", "/invoices", {"customer_name": "{customer}"}),
-    ("get", "/meters", {"names": ["{meter}"]}),
-    ("get", "/price_plans", {"names": ["{plan}"]}),
-    ("post", "/admin/api_key/roll", {"api_key": "{secret}"}),
-    (
-        "post",
-        "/price_plans",
-        {"name": "p", "period": "month", "metered_components": [{"meter_name": "{meter}", "price_scheme": SCHEME}]},
-    ),
-]
 
 
 def ids_of(api: Api) -> Ids:
@@ -85,6 +55,7 @@ def ids_of(api: Api) -> Ids:
         "plan": plan.name,
         "plan_uuid": str(plan.external_uuid),
         "component": str(plan.metered_components.get().external_uuid),
+        "discount": str(Discount.objects.of(vendor)[0].uuid),
         "tag": "spring-2026",
         "invoice": str(invoice.uuid),
         "line": str(LineItem.objects.filter(invoice=invoice)[0].uuid),
@@ -129,18 +100,34 @@ def filled(path: str, ids: Ids) -> str:
     return "/".join(parts)
 
 
-def heard(api: Api, method: str, path: str, ids: Ids, body: Any = None) -> tuple[int, str]:
-    """The status and the body, the ids struck out."""
+class Heard(NamedTuple):
+    status: int
+    body: str
+    statements: list[str]
+
+
+def heard(api: Api, method: str, path: str, ids: Ids, body: Any = None) -> Heard:
+    """The answer, the ids struck out, and the statements that it took, without their values."""
     given = {} if body is None and method != "get" else body
-    given = json.loads(re.sub(r"{(\w+)}", lambda found: ids.get(found[1], found[0]), json.dumps(given)))
-    response = getattr(api, method)(path, given)
+    path, given = (json.loads(_naming(json.dumps(part), ids)) for part in (path, given))
+    api.get("/test_clock")  # the key's use is noted
+    with CaptureQueriesContext(connection) as queries:
+        response = getattr(api, method)(path, given)
+    return Heard(response.status_code, _text(response, ids), [_VALUE.sub("?", query["sql"]) for query in queries])
+
+
+def _naming(text: str, ids: Ids) -> str:
+    return re.sub(r"{(\w+)}", lambda found: ids.get(found[1], found[0]), text)
+
+
+def _text(response: Any, ids: Ids) -> str:
     if response["Content-Type"] != "application/json":
-        return response.status_code, "a file"
+        return "a file"
     content = json.loads(response.content)
     text = json.dumps({**content, "code": ""} if isinstance(content, dict) else content)
     for value in sorted(ids.values(), key=len, reverse=True):
-        text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "*", text)
-    return response.status_code, text
+        text = re.sub(rf"(?<![\w-]){re.escape(value)}(?![\w-])", "*", text)
+    return text
 
 
 def everything() -> dict[str, list[Any]]:
@@ -152,9 +139,17 @@ def everything() -> dict[str, list[Any]]:
 
 @pytest.fixture
 def theirs(api: Api, stranger: Api) -> Ids:
-    CustomerFactory.create(vendor=api.vendor, name="mine")
+    _mine(api)
     fill(stranger.vendor, 2)
     return ids_of(stranger)
+
+
+def _mine(api: Api) -> None:
+    """A customer who has nothing, and one with a subscription, so that references in changes of it are looked up."""
+    CustomerFactory.create(vendor=api.vendor, name="mine")
+    answer(api.post("/price_plans", {"name": "own", "period": "month", "base_price": 100, "tags": ["first"]}))
+    answer(api.post("/customers", {"name": "subscribed", "price_plan_name": "own"}))
+    answer(api.post("/meters", {"name": "counted"}))
 
 
 def test_no_address_of_another_vendor_shows_changes_or_tells_anything(api: Api, theirs: Ids) -> None:
@@ -168,21 +163,69 @@ def test_no_address_of_another_vendor_shows_changes_or_tells_anything(api: Api, 
             found, expected = heard(api, method, address, theirs), heard(api, method, wrong, unknown)
             assert found == expected, f"{method} {path}"
             # 409: of a customer of one's own, which has no Stripe customer.
-            assert found[0] in (404, 409, 422), f"{method} {path}: {found}"
+            assert found.status in (404, 409, 422), f"{method} {path}: {found}"
             asked += 1
     assert asked >= 80
     assert everything() == before
 
 
-@pytest.mark.parametrize(("method", "path", "body"), REFERENCES)
-def test_no_reference_to_anything_of_another_vendor_is_understood(
+def test_no_reference_to_anything_of_another_vendor_is_understood(api: Api, theirs: Ids) -> None:
+    before = everything()
+    for method, path, body in REFERENCES:
+        found, expected = (heard(api, method, path, ids, body) for ids in _both(api, theirs))
+        assert found == expected, f"{method} {path} {body}"
+        refused = found.status in (404, 422)
+        assert refused or all(row["success"] is False for row in rows_of_text(found.body)), f"{path} {body}: {found}"
+    assert everything() == before
+
+
+@pytest.mark.parametrize(("method", "path", "body"), AS_WORDS)
+def test_a_word_that_is_a_name_elsewhere_is_but_a_word(
     api: Api, theirs: Ids, method: str, path: str, body: Any
 ) -> None:
-    before = everything()
-    found, expected = heard(api, method, path, theirs, body), heard(api, method, path, nobodys(theirs), body)
-    assert found == expected
-    assert found[0] in (404, 422) or all(row["success"] is False for row in rows_of_text(found[1]))
-    assert everything() == before
+    found = []
+    for ids in _both(api, theirs):
+        before = transaction.savepoint()
+        found.append(heard(api, method, path, ids, body))
+        transaction.savepoint_rollback(before)
+    assert found[0] == found[1]
+    assert found[0].status == 200, found[0]
+
+
+def _both(api: Api, theirs: Ids) -> tuple[Ids, Ids]:
+    """The other vendor's ids, and ids that nobody has; beside them the id of the asking vendor's own plan."""
+    own = {"own": str(PricePlan.objects.of(api.vendor).get(name="own").external_uuid)}
+    return theirs | own, nobodys(theirs) | own
+
+
+def test_no_reference_is_forgotten() -> None:
+    """Read from the schema: each field that names something is among those above."""
+    tried: dict[Operation, set[str]] = {}
+    for method, path, body in (*REFERENCES, *AS_WORDS):
+        tried.setdefault(operation_at(method, f"/api/v1{path}"), set()).update(named_in(body))
+    missing = {
+        found: sorted(names)
+        for found, said in operations().items()
+        if (names := REFERRING & set(_fields(said)) - tried.get(found, set()))
+    }
+    assert missing == {}
+
+
+def _fields(operation: dict[str, Any]) -> Iterator[str]:
+    yield from (parameter["name"] for parameter in operation.get("parameters", []) if parameter.get("in") == "query")
+    if "requestBody" in operation:
+        yield from _fields_of(operation["requestBody"]["content"]["application/json"]["schema"])
+
+
+def _fields_of(schema: Any) -> Iterator[str]:
+    """At any depth, references followed."""
+    if isinstance(schema, list):
+        yield from (name for part in schema for name in _fields_of(part))
+    elif isinstance(schema, dict):
+        yield from schema.get("properties", {})
+        yield from _fields_of(list(schema.values()))
+        if isinstance(reference := schema.get("$ref"), str):
+            yield from _fields_of(served()["components"]["schemas"][reference.rsplit("/")[-1]])
 
 
 def rows_of_text(text: str) -> list[Any]:

@@ -48,10 +48,14 @@ def scene(transactional_db: None) -> Scene:
 
 def sign_in(page: Page, scene: Scene, role: Role) -> None:
     page.goto("/")
-    page.get_by_label("E-mail address").fill(scene.operators[role].email)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    sign_in_as(page, scene.operators[role].email, PASSWORD)
     expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+
+
+def sign_in_as(page: Page, email: str, password: str) -> None:
+    page.get_by_label("E-mail address").fill(email)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
 
 
 class Watch:

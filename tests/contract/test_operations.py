@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
 
@@ -13,7 +15,16 @@ from tests.contract.operation_states import COMMAND, FILE, MISSING, NOT_BUILT, i
 from tests.factories import VendorFactory
 
 # It only ever falls: whoever builds an operation lowers it.
-MISSING_AT_MOST = 1
+MISSING_AT_MOST = 0
+
+# What is left out of this product as yet: taxes by Avalara, accounting systems, prepaid credits and topping them off,
+# revenue recognition, spend thresholds, the portal for customers and signing up without an operator.
+LEFT_OUT = re.compile(
+    r"/avalara/|/accounting\b|^/credits/|/credit_balance$|/credit_top_off_plan\b|^/recognized_revenue/"
+    r"|/spend_thresholds?\b|^/ecp/|^/customer_portal_settings/|/self_serve\b|^/self_serve_settings/"
+)
+# Of the portal for customers these serve whoever takes a customer's card on a page of their own.
+BUILT_ALL_THE_SAME = {"/ecp/payment_method", "/ecp/payment_method_status", "/ecp/setup_intent"}
 
 
 def test_the_table_in_the_repository_is_up_to_date() -> None:
@@ -28,6 +39,13 @@ def test_every_operation_of_existing_clients_is_in_the_table() -> None:
 def test_fewer_and_fewer_are_missing() -> None:
     missing = [f"{row['method']} {row['path']}" for row in in_state(MISSING)]
     assert len(missing) <= MISSING_AT_MOST, missing
+
+
+def test_only_what_is_left_out_is_not_built() -> None:
+    not_built_yet = {(row["method"], row["path"]) for row in in_state(NOT_BUILT)}
+    known = {(one["method"], one["path"]) for one in surface()["operations"]}
+    left_out = {found for found in known if LEFT_OUT.search(found[1]) and found[1] not in BUILT_ALL_THE_SAME}
+    assert not_built_yet == left_out
 
 
 def test_nothing_is_said_not_to_be_built_that_no_client_knows() -> None:

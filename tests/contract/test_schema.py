@@ -211,7 +211,9 @@ def _catalog(api: Api) -> None:
     api.post(f"/price_plans/{first}/remove_features", {"feature_names": []})
     api.post("/meters", {"name": "seats"})
     added = {"meter_name": "seats", "price_scheme": PRICES}
-    api.post(f"/price_plans/{first}/add_metered_components", {"metered_components": [added]})
+    plan = answer(api.post(f"/price_plans/{first}/add_metered_components", {"metered_components": [added]}))
+    component = plan["metered_components"][-1]["external_uuid"]
+    api.post(f"/price_plans/metered_components/{component}/update_limits", {"limit": 100, "label_limits": []})
     seats = {"feature": {"name": "places"}, "prices": [{"price": 1000}], "quantity_enabled": True, "limit": 9}
     api.post(f"/price_plans/{first}/add_add_ons", {"add_ons": [seats]})
     api.get("/features")

@@ -15,6 +15,7 @@ import requests
 
 from billing_portal.machine.installation import only_run
 from billing_portal.machine.supervisor import Failed
+from tests.machine.first_visit import weigh
 from tests.machine.running import Up
 
 # Both start everything; side by side they would only wait for each other.
@@ -39,6 +40,7 @@ def test_the_life_of_an_installation(start: Callable[[], Up]) -> None:
     first = start()
     before = first.wait_until_ready()
     tells_where_it_is_and_how_to_sign_in(first)
+    weigh(first.ready)
     restarts_what_dies(first)
     with psycopg.connect(before["database_url"]) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")

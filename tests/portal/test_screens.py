@@ -3,19 +3,24 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from billing_portal.accounts.models import Operator, Role
+from billing_portal.accounts.models import Invitation, Operator, Role
 from customers.models import Customer, Vendor, WebhookDelivery
+from invoicing.models import Coupon
+from invoicing.rating.discounts import DiscountType
+from invoicing.subscriptions.coupons import CouponDraft, apply_coupon, create_coupon
+from invoicing.subscriptions.verbs import running_or_next
 from payments.models import Difference, ReconciliationRun, StripeEvent
 from payments.reconcile.look import invoice_news
 from tests.factories import CustomerFactory, VendorFactory
 from tests.portal.deliveries import failing_delivery
-from tests.portal.scene import PEOPLE, Scene, make_operator
+from tests.portal.scene import NOW, PEOPLE, Scene, make_operator
 
 
 def stripe_event(scene: Scene) -> str:
@@ -49,6 +54,15 @@ def _delivery(scene: Scene) -> WebhookDelivery:
     return WebhookDelivery.objects.of(scene.vendor).first() or failing_delivery(scene.vendor)
 
 
+def operators(scene: Scene) -> str:
+    """With somebody who is invited."""
+    times = {"created_at": timezone.now(), "expires_at": timezone.now() + timedelta(days=7)}
+    who = {"email": "anna@example.com", "role": Role.BILLING, "invited_by": scene.operators[Role.OWNER].email}
+    if not Invitation.objects.of(scene.vendor).exists():
+        Invitation.objects.create(vendor=scene.vendor, **who, **times)
+    return reverse("portal:operators")
+
+
 def comparison(scene: Scene) -> str:
     """One under way, that found a difference."""
     now = timezone.now()
@@ -77,9 +91,20 @@ def comparison(scene: Scene) -> str:
     return reverse("portal:reconciliation_run", args=[run.pk])
 
 
+def coupon(scene: Scene) -> str:
+    """One that a customer uses."""
+    if not Coupon.objects.of(scene.vendor).exists():
+        draft = CouponDraft("spring", Coupon.Frequency.ONCE, DiscountType.PERCENT, Decimal(10), code="SPRING")
+        made = create_coupon(scene.vendor, draft, now=NOW)
+        apply_coupon(running_or_next(scene.customers["acme"], NOW), made, now=NOW)
+    return reverse("portal:coupon", args=["spring"])
+
+
 PAGES = {
     "dashboard": lambda scene: reverse("portal:dashboard"),
     "invoices": lambda scene: reverse("portal:invoices"),
+    "audit trail": lambda scene: reverse("portal:audit"),
+    "scheduled work": lambda scene: reverse("portal:scheduled"),
     "next run": lambda scene: reverse("portal:next_run"),
     "dunning": lambda scene: reverse("portal:dunning"),
     "new invoice": lambda scene: reverse("portal:new_invoice", args=["acme"]),
@@ -94,6 +119,14 @@ PAGES = {
     "customer settings": lambda scene: reverse("portal:customer_settings", args=["acme"]),
     "customer override": lambda scene: reverse("portal:customer_settings", args=["wayne"]),
     "customer activity": lambda scene: reverse("portal:customer_activity", args=["initech"]),
+    "customer subscription": lambda scene: reverse("portal:customer_subscription", args=["acme"]),
+    "subscription of nobody": lambda scene: reverse("portal:customer_subscription", args=["wonka"]),
+    "new subscription": lambda scene: reverse("portal:new_subscription", args=["wonka"]),
+    "change plan": lambda scene: reverse("portal:change_plan", args=["acme"]),
+    "subscriptions": lambda scene: reverse("portal:subscriptions"),
+    "coupons": lambda scene: reverse("portal:coupons"),
+    "new coupon": lambda scene: reverse("portal:new_coupon"),
+    "coupon": coupon,
     "new customer": lambda scene: reverse("portal:new_customer"),
     "edit customer": lambda scene: reverse("portal:edit_customer", args=["acme"]),
     "meters": lambda scene: reverse("portal:meters"),
@@ -111,12 +144,18 @@ PAGES = {
     "webhook": webhook,
     "reconciliation": lambda scene: reverse("portal:reconciliation"),
     "API keys": lambda scene: reverse("portal:api_keys"),
+    "operators": operators,
     "billing settings": lambda scene: reverse("portal:billing_settings"),
     "test clock": lambda scene: reverse("portal:test_clock"),
 }
 
 LISTS = {
+    "subscriptions",
+    "coupons",
+    "new coupon",
     "next run",
+    "scheduled work",
+    "audit trail",
     "dashboard",
     "invoices",
     "dunning",
@@ -131,6 +170,7 @@ LISTS = {
     "webhooks",
     "reconciliation",
     "API keys",
+    "operators",
     "billing settings",
     "test clock",
 }

@@ -17,7 +17,9 @@ from customers.models import WebhookEndpoint
 from invoicing.invoices import collection, disputes, lifecycle, refunds
 from invoicing.invoices.ledger import Dispute, Refund
 from invoicing.invoices.states import InvoiceStatus
+from invoicing.models import Meter, MeteredComponent
 from invoicing.subscriptions.verbs import end_subscription
+from invoicing.usage.folding import fold_usage
 from payments.stripe.customers import generate
 from tests import documented
 from tests.world import OPERATOR, World, utc
@@ -91,6 +93,9 @@ def test_every_event_is_documented_as_it_is_sent(world, acme, listener):
     end_subscription(acme, at_cycle_end=True, **by(world))
     passing = create_customer(world.vendor, NewCustomer("passing"), **by(world))
     delete_customer(passing, **by(world))
+    MeteredComponent.objects.update(limit=10)
+    world.use(acme, Meter.objects.get(), 12)
+    fold_usage()
     world.move_to(utc(2026, 4, 4, 2))
     for kind in sorted(PUBLIC_KINDS - LIVED):
         if kind.startswith("invoice."):

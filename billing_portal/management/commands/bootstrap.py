@@ -1,5 +1,5 @@
-"""``manage.py bootstrap``: migrations, then the first data of an installation on one machine. ``up`` runs it
-at each start."""
+"""``manage.py bootstrap``: migrations and static files, then the first data of an installation on one machine.
+``up`` runs it at each start."""
 
 import json
 from argparse import ArgumentParser
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import environ
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.utils import timezone
@@ -30,6 +31,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0)
+        if settings.STATIC_ROOT:
+            call_command("collectstatic", interactive=False, verbosity=0)
         env = environ.Env()
         request = Request(
             operator_password=env.str("BOOTSTRAP_OPERATOR_PASSWORD"),

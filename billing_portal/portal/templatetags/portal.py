@@ -12,7 +12,7 @@ from django.template.context import Context
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from billing_portal.portal import words
+from billing_portal.portal import charts, words
 from customers import money as amounts
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.states import COLOURS, OPEN
@@ -123,3 +123,9 @@ def method_name(method: StripePaymentMethod) -> str:
 @register.filter
 def json_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
+
+
+@register.inclusion_tag("portal/_chart.html")
+def chart(bars: charts.Bars, id: str) -> dict[str, Any]:  # noqa: A002 - as it is called in HTML
+    """``id`` is the chart's own within its page."""
+    return {"chart": bars, "drawing": charts.draw(bars), "rows": charts.rows(bars), "id": id}

@@ -16,6 +16,7 @@ from rest_framework import serializers
 from customers.api.base import StrictSerializer
 from customers.api.paging import CursorQuery, names_field
 from customers.api.serializers import TagAnswer, TagField
+from invoicing.catalog.features import Features, of_plan
 from invoicing.catalog.models import (
     AddOn,
     Aggregation,
@@ -105,15 +106,37 @@ class PriceSchemeInput(StrictSerializer):
     post_minimum_charge_percentage_change = _number()
 
 
-class MeteredComponentInput(StrictSerializer):
+class LabelLimitInput(StrictSerializer):
+    labels = serializers.DictField(
+        child=serializers.CharField(max_length=256),
+        allow_null=True,
+        help_text="A value for each primary label it goes by; 'any' is any, 'each' is every value on its own.",
+    )
+    limit = serializers.DecimalField(max_digits=None, decimal_places=None)
+
+
+class LimitsInput(StrictSerializer):
+    """How much usage of a billing cycle is expected; told of at 50, 70, 90 and 100 %."""
+
+    limit = serializers.DecimalField(
+        max_digits=None,
+        decimal_places=None,
+        required=False,
+        allow_null=True,
+        help_text="Of all the usage of a billing cycle, to be warned of. Null: none.",
+    )
+    label_limits = LabelLimitInput(
+        many=True, required=False, allow_null=True, help_text="The same for labels; in place of those there are."
+    )
+
+
+class MeteredComponentInput(LimitsInput):
     ignored = frozenset({"id", "external_uuid", "meter_display_name"})
 
     meter_name = _text(128)
     meter_id = _whole()
     display_name = _text(256, help_text="The Invoice Display Name.")
     price_scheme = PriceSchemeInput(required=False, allow_null=True)
-    limit = _number()
-    label_limits = _anything()
     minimum_charge = _whole()
     minimum_charge_frequency = _whole()
     watermark = serializers.DecimalField(
@@ -240,14 +263,19 @@ class PriceSchemeAnswer(TypedDict):
     post_minimum_charge_percentage_change: Annotated[float | None, "Percent, of what is above the minimum charge."]
 
 
+class LabelLimitAnswer(TypedDict):
+    labels: dict[str, str]
+    limit: float
+
+
 class MeteredComponentAnswer(TypedDict):
     external_uuid: str
     meter_name: str
     meter_display_name: str
     display_name: Annotated[str | None, "The Invoice Display Name."]
     price_scheme: PriceSchemeAnswer
-    limit: float | None
-    label_limits: list[Any]
+    limit: Annotated[float | None, "Usage of a billing cycle to be warned of."]
+    label_limits: list[LabelLimitAnswer]
     minimum_charge: Annotated[int | None, "Minor units."]
     minimum_charge_frequency: int | None
     watermark: float | None
@@ -352,7 +380,7 @@ def plan_shape(plan: PricePlan) -> PricePlanAnswer:
         "tags": [{"tag": tag} for tag in plan.tags],
         "features": [feature_shape(feature) for feature in plan.features],
         "add_ons": [add_on_shape(add_on) for add_on in plan.add_ons.all()],
-        "limits": _limits(plan),
+        "limits": limit_shapes(of_plan(plan)),
         "trial": _trial(plan),
         "created_at": plan.created_at,
     }
@@ -390,11 +418,11 @@ def feature_shape(feature: Mapping[str, str]) -> FeatureAnswer:
     }
 
 
-def _limits(plan: PricePlan) -> list[LimitAnswer]:
-    known = {feature["name"]: feature for feature in plan.features}
+def limit_shapes(found: Features) -> list[LimitAnswer]:
+    known = {feature["name"]: feature for feature in found.features}
     return [
         {"feature": feature_shape(known[limit["feature"]]), "limit": number(Decimal(limit["limit"]))}
-        for limit in plan.limits
+        for limit in found.limits
     ]
 
 
@@ -406,7 +434,9 @@ def component_shape(component: MeteredComponent) -> MeteredComponentAnswer:
         "display_name": component.display_name or None,
         "price_scheme": _scheme_shape(component.price_scheme),
         "limit": number(component.limit),
-        "label_limits": [],
+        "label_limits": [
+            {"labels": row["labels"], "limit": number(Decimal(row["limit"]))} for row in component.label_limits
+        ],
         "minimum_charge": component.minimum_charge,
         "minimum_charge_frequency": component.minimum_charge_frequency,
         "watermark": number(component.watermark),

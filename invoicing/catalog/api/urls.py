@@ -16,6 +16,7 @@ from invoicing.catalog.api.views import (
     PricePlanView,
     RemoveFeaturesView,
     TaggedPlanInPlaceView,
+    UpdateLimitsView,
 )
 
 urlpatterns = [
@@ -27,6 +28,9 @@ urlpatterns = [
     path("price_plans/paginate", PricePlanPageView.as_view(), name="price-plan-pages"),
     path("price_plans/update_in_place/<str:name>", PricePlanInPlaceView.as_view(), name="plan-in-place"),
     path("price_plans/update_in_place/<str:name>/<str:tag>", TaggedPlanInPlaceView.as_view(), name="tagged-in-place"),
+    path(
+        "price_plans/metered_components/<str:uuid>/update_limits", UpdateLimitsView.as_view(), name="component-limits"
+    ),
     path("price_plans/<str:uuid>/add_features", AddFeaturesView.as_view(), name="add-features"),
     path("price_plans/<str:uuid>/remove_features", RemoveFeaturesView.as_view(), name="remove-features"),
     path("price_plans/<str:uuid>/add_add_ons", AddAddOnsView.as_view(), name="add-add-ons"),

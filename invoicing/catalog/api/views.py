@@ -11,13 +11,15 @@ from customers.api.base import VendorView, done
 from customers.api.paging import listed
 from customers.api.schema import documented
 from customers.errors import Missing
-from invoicing.catalog import in_place, verbs
+from invoicing.catalog import in_place, limits, verbs
 from invoicing.catalog.api.serializers import (
     AddAddOnsInput,
     AddComponentsInput,
     FeatureAnswer,
     FeaturesInput,
+    LimitsInput,
     MeterAnswer,
+    MeteredComponentAnswer,
     MeterInput,
     MeterQuery,
     PricePlanAnswer,
@@ -25,6 +27,7 @@ from invoicing.catalog.api.serializers import (
     PricePlanInput,
     PricePlanQuery,
     RemoveFeaturesInput,
+    component_shape,
     feature_shape,
     meter_shape,
     plan_shape,
@@ -177,6 +180,14 @@ class AddAddOnsView(PlanVersionView):
     @documented("add_add_ons", body=AddAddOnsInput, answer=PricePlanAnswer)
     def post(self, request: Request, uuid: str) -> Response:
         return done(plan_shape(in_place.update_in_place(self.plan(uuid), self.read(AddAddOnsInput))))
+
+
+class UpdateLimitsView(VendorView):
+    @documented("update_limits", body=LimitsInput, answer=MeteredComponentAnswer)
+    def post(self, request: Request, uuid: str) -> Response:
+        """For all subscribers of the plan's version at once. What is left out stays."""
+        component = limits.find_component(self.vendor, uuid)
+        return done(component_shape(limits.update_limits(component, self.read(LimitsInput))))
 
 
 class FeaturesView(VendorView):

@@ -17,8 +17,8 @@ from customers.errors import Invalid
 from invoicing.catalog.api.serializers import number
 from invoicing.rating.discounts import DiscountType
 from invoicing.subscriptions import coupons
-from invoicing.subscriptions.api.views import to_discount
 from invoicing.subscriptions.models import Coupon
+from invoicing.subscriptions.verbs import running_or_next
 
 
 def _names(help_text: str) -> serializers.ListField:
@@ -122,8 +122,8 @@ class ApplyCouponView(VendorView):
         if customer is None:
             raise Invalid({"customer_name": f"There is no customer {given['customer_name']!r}."})
         wanted = {"name": given.get("name") or "", "code": given.get("code") or ""}
-        subscription = to_discount(customer, self.now)
-        subscription.vendor = self.vendor
+        customer.vendor = self.vendor
+        subscription = running_or_next(customer, self.now)
         coupons.apply_coupon(subscription, coupons.find_coupon(self.vendor, **wanted), now=self.now)
         return done()
 

@@ -15,15 +15,22 @@ from customers.api.base import StrictSerializer
 from customers.api.paging import CursorQuery
 from invoicing.catalog.api.serializers import (
     AddOnAnswer,
+    FeatureAnswer,
+    FeatureInput,
+    LimitAnswer,
+    LimitInput,
     MeteredComponentAnswer,
     PricePlanAnswer,
     TrialInput,
     add_on_shape,
     component_shape,
+    feature_shape,
+    limit_shapes,
     number,
     plan_shape,
 )
 from invoicing.catalog.checks import refuse_unsupported
+from invoicing.catalog.features import Features
 from invoicing.rating.discounts import DiscountScope, DiscountType, discounted_base_price
 from invoicing.subscriptions.add_ons import AddOnOrder, add_ons_price, held_at
 from invoicing.subscriptions.discounts import DiscountDraft, discounts_at
@@ -33,8 +40,6 @@ from invoicing.subscriptions.rules import current_bounds, cycle_rule
 # Known to the API, and refused as long as they would have no effect.
 _NOT_YET = (
     "discount_override",
-    "features_override",
-    "limits_override",
     "credit_plan",
 )
 
@@ -134,8 +139,12 @@ class SubscriptionInput(StrictSerializer):
     trial_override = TrialInput(
         required=False, allow_null=True, help_text="In place of the plan's; a time_length of 0 is no trial."
     )
-    features_override = serializers.JSONField(required=False, allow_null=True)
-    limits_override = serializers.JSONField(required=False, allow_null=True)
+    features_override = FeatureInput(
+        many=True, required=False, allow_null=True, help_text="Features beside the plan's."
+    )
+    limits_override = LimitInput(
+        many=True, required=False, allow_null=True, help_text="Of features, in place of the plan's."
+    )
     credit_plan = serializers.JSONField(required=False, allow_null=True)
 
     def validate(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -227,8 +236,8 @@ class SubscriptionAnswer(TypedDict):
     trial_override: None
     trial_ends_at: Annotated[datetime | None, "Until then nothing is charged; billing cycles run from then on."]
     base_price_override: None
-    features_override: list[Any]
-    limits_override: list[Any]
+    features_override: list[FeatureAnswer]
+    limits_override: list[LimitAnswer]
     effective_at: datetime
     expired_at: datetime | None
     credit_plan: None
@@ -284,12 +293,16 @@ def subscription_shape(subscription: Subscription) -> SubscriptionAnswer:
         "trial_override": None,
         "trial_ends_at": subscription.trial_ends_at,
         "base_price_override": None,
-        "features_override": [],
-        "limits_override": [],
+        "features_override": [feature_shape(feature) for feature in subscription.features_override],
+        "limits_override": limit_shapes(overridden(subscription)),
         "effective_at": subscription.effective_at,
         "expired_at": subscription.expired_at,
         "credit_plan": None,
     }
+
+
+def overridden(subscription: Subscription) -> Features:
+    return Features(tuple(subscription.features_override), tuple(subscription.limits_override))
 
 
 def _add_ons(subscription: Subscription) -> list[SubscriptionAddOnAnswer]:

@@ -16,6 +16,7 @@ from customers.api.schema import documented
 from customers.customer import Customer
 from customers.errors import Invalid, Missing
 from invoicing.catalog.api.serializers import number
+from invoicing.catalog.features import of_subscription, read_override
 from invoicing.catalog.models import Aggregation, Meter, PricePlan
 from invoicing.catalog.trials import Trial, read_trial
 from invoicing.catalog.verbs import find_plan
@@ -38,12 +39,13 @@ from invoicing.subscriptions.api.serializers import (
     active_subscription_shape,
     add_on_orders,
     discount_drafts,
+    overridden,
     subscription_shape,
     with_plans,
 )
 from invoicing.subscriptions.coupons import apply_coupon, find_coupon
 from invoicing.subscriptions.discounts import add_discounts, current_index, shorten_discount
-from invoicing.subscriptions.models import Coupon, Subscription
+from invoicing.subscriptions.models import Coupon
 from invoicing.subscriptions.rules import current_bounds
 from invoicing.usage.aggregation import Window, usage_of
 
@@ -66,6 +68,7 @@ class SubscriptionsView(VendorView):
             discounts=discount_drafts(given.get("discounts")),
             coupon=chosen_coupon(self, given),
             trial=chosen_trial(given),
+            features=read_override(given),
             add_ons=add_on_orders(given.get("add_ons")),
             actor=self.actor,
             now=self.now,
@@ -89,6 +92,7 @@ class SubscriptionView(VendorView):
             discounts=discount_drafts(given.get("discounts")),
             coupon=chosen_coupon(self, given),
             trial=chosen_trial(given),
+            features=read_override(given),
             add_ons=add_on_orders(given.get("add_ons")),
             actor=self.actor,
             now=self.now,
@@ -134,8 +138,7 @@ class DiscountsView(VendorView):
     def post(self, request: Request, name: str) -> Response:
         """From the running cycle on; all of the list, or none."""
         customer, given = self.customer(name), self.read(DiscountInput, many=True)
-        subscription = to_discount(customer, self.now)
-        subscription.vendor = self.vendor
+        subscription = verbs.running_or_next(customer, self.now)
         first = current_index(subscription, self.now)
         add_discounts(subscription, discount_drafts(given), from_cycle=first, now=self.now)
         return done()
@@ -147,17 +150,6 @@ class DiscountsView(VendorView):
         given = self.read(ShortenDiscountInput) if self.request.data else self.read_query(ShortenDiscountInput)
         shorten_discount(customer, given["discount_uuid"], duration=given["billing_cycle_duration"], now=self.now)
         return done()
-
-
-def to_discount(customer: Customer, now: datetime) -> Subscription:
-    """The running subscription, or else the next one."""
-    coming = verbs.scheduled(customer, now).first()
-    try:
-        return verbs.find_active(customer, now)
-    except Missing:
-        if coming is None:
-            raise
-        return coming
 
 
 class UsageWindowView(VendorView):
@@ -233,8 +225,7 @@ class SubscriptionAddOnsView(VendorView):
     def post(self, request: Request, name: str) -> Response:
         """More of them, or fewer; all of the list, or none."""
         customer, given = self.customer(name), self.read(AddOnItemInput, many=True)
-        subscription = to_discount(customer, self.now)
-        subscription.vendor = self.vendor
+        subscription = verbs.running_or_next(customer, self.now)
         start, end = current_bounds(subscription, self.vendor.zone, self.now)
         orders = [
             AddOnOrder(one["feature_name"], Decimal(one.get("quantity", 1)), effective_at=_moment(one, start, end))
@@ -258,8 +249,9 @@ class CustomerFeatureView(VendorView):
         subscription = verbs.find_active(self.customer(name), self.now)
         plan, held = subscription.price_plan, held_at(subscription, self.now)
         counts = {one.name: held[one.pk][0] for one in plan.add_ons.all() if one.pk in held}
-        found = next((one for one in plan.features if one["name"] == feature), None)
-        limit = next((one["limit"] for one in plan.limits if one["feature"] == feature), None)
+        included = of_subscription(plan, overridden(subscription))
+        found = next((one for one in included.features if one["name"] == feature), None)
+        limit = next((one["limit"] for one in included.limits if one["feature"] == feature), None)
         answer: CustomerFeatureAnswer = {
             "feature_name": feature,
             "enabled": found is not None or feature in counts,
@@ -279,8 +271,7 @@ class SubscriptionInPlaceView(VendorView):
     def put(self, request: Request, name: str) -> Response:
         """From the running cycle on, beside the discounts there are; all of it or nothing."""
         customer, given = self.customer(name), self.read(SubscriptionInPlaceInput)
-        subscription = to_discount(customer, self.now)
-        subscription.vendor = self.vendor
+        subscription = verbs.running_or_next(customer, self.now)
         with transaction.atomic():
             first, drafts = current_index(subscription, self.now), discount_drafts(given.get("discounts"))
             add_discounts(subscription, drafts, from_cycle=first, now=self.now, at="discounts.")

@@ -1,0 +1,13 @@
+"""Stylesheets, scripts and fonts: each under a name that holds its hash, so that browsers keep it for good."""
+
+from typing import Any
+
+from whitenoise.compress import Compressor  # type: ignore[import-untyped]
+from whitenoise.storage import CompressedManifestStaticFilesStorage  # type: ignore[import-untyped]
+
+
+class HashedFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
+    """Compressed with gzip alone: brotli would hold up each start for many seconds to save a few kilobytes once."""
+
+    def create_compressor(self, **options: Any) -> Compressor:
+        return Compressor(**{**options, "use_brotli": False})

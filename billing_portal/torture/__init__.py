@@ -1,0 +1,1 @@
+"""A whole installation under random faults, its books audited afterwards. ``manage.py torture``; for development."""

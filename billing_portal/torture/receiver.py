@@ -1,0 +1,60 @@
+"""The vendor's webhook endpoint: it remembers what it was told, and fails now and then."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+FAILURES = (500, 503, 429)
+
+
+class Receiver:
+    """``heard``: the idempotency keys of what was answered 200."""
+
+    def __init__(self, seed: int, share_failing: float = 0.02) -> None:
+        self.heard: set[str] = set()
+        self.refused = 0
+        self.address = ""
+        self.fails = True
+        self._share = share_failing
+        self._chance = random.Random(f"{seed}/receiver")
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def listening(self) -> Iterator[Receiver]:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self.address = f"http://127.0.0.1:{server.server_port}/events"
+        try:
+            yield self
+        finally:
+            server.shutdown()
+            server.server_close()
+
+    def hear(self, event: dict[str, Any]) -> int:
+        """The status to answer with."""
+        with self._lock:
+            if self.fails and self._chance.random() < self._share:
+                self.refused += 1
+                return self._chance.choice(FAILURES)
+            self.heard.add(event["idempotency_key"])
+            return 200
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.send_response(receiver.hear(json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """What came is in ``heard``."""
+
+        return Handler

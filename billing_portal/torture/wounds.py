@@ -1,0 +1,186 @@
+"""Every kind of fault: what it is called, how often it may strike, and how it is done.
+
+A wound answers how many faults it has injected; none where there was nothing to hit. What was ordered of the sandbox
+and has not struck by the end is taken off again (``not_struck``).
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import redis
+
+from billing_portal.torture.stage import Stage, signal_all
+from payments.sandbox import faults as request_faults
+from payments.sandbox import webhook_faults
+
+# How long a worker stands still: longer than the lease on its claims, so that others have taken its work meanwhile.
+FROZEN_SECONDS = 20.0
+HELD_SECONDS = 2.0
+FULL_SECONDS = 4.0
+LATE_SECONDS = 5.0
+
+# The steps of claim-commit-call-record that call Stripe.
+STEPS = {
+    "customer": ("POST", r"/customers$"),
+    "create": ("POST", r"/invoices$"),
+    "lines": ("POST", r"/add_lines$"),
+    "finalize": ("POST", r"/finalize$"),
+    "pay": ("POST", r"/pay$"),
+    "charge": ("POST", r"/payment_intents$"),
+    "void": ("POST", r"/void$"),
+    "refund": ("POST", r"/refunds$"),
+    "read": ("GET", r"/invoices/"),
+}
+MOST_USED = ("create", "lines", "finalize", "charge")
+
+
+@dataclass(frozen=True)
+class Wound:
+    """``every``: seconds between two of the kind, on average."""
+
+    name: str
+    every: float
+    strike: Callable[[Stage, random.Random], int]
+
+
+def all_wounds() -> list[Wound]:
+    return [
+        *(Wound(f"kill -9 {name}", every, _killer(name)) for name, every in KILLED.items()),
+        Wound("kill -9 one worker process", 12, _kill_worker_process),
+        Wound("kill -9 while a call to Stripe is on its way", 40, _kill_while_calling),
+        Wound("worker frozen past its lease", 150, _freeze),
+        Wound("database connection cut", 5, _cut),
+        Wound("broker flushed", 30, _flush),
+        Wound("disk full", 240, _fill),
+        *(Wound(f"{ORDERED['faults']}{kind}", 9, _ordered("faults", kind)) for kind in request_faults.KINDS),
+        *(Wound(f"{ORDERED['webhooks']}{kind}", 20, _ordered("webhooks", kind)) for kind in webhook_faults.KINDS),
+    ]
+
+
+# Where the sandbox takes orders, and what their wounds are called.
+ORDERED = {"faults": "Stripe: ", "webhooks": "webhook: "}
+# A process takes seconds to start again, on a small machine many. Killed faster than that, nothing would be at work.
+KILLED = {"web": 90.0, "worker": 120.0, "beat": 60.0, "postgres": 150.0, "valkey": 120.0, "sandbox": 150.0}
+
+
+def _killer(name: str) -> Callable[[Stage, random.Random], int]:
+    return lambda stage, chance: int(stage.kill(name))
+
+
+def _kill_worker_process(stage: Stage, chance: random.Random) -> int:
+    """One of those it has forked: the rest goes on."""
+    processes = stage.children("worker")
+    return int(signal_all([chance.choice(processes)], signal.SIGKILL)) if processes else 0
+
+
+def _kill_while_calling(stage: Stage, chance: random.Random) -> int:
+    """The worker dies while Stripe works on its request, or before Stripe has begun."""
+    method, path = STEPS[chance.choice(MOST_USED + tuple(STEPS))]
+    kind = chance.choice(["latency", "timeout_before"])
+    order = {"kind": kind, "method": method, "path_regex": path, "times": 1, "seconds": HELD_SECONDS}
+    stage.control("faults", order)
+    deadline = time.monotonic() + 3 * HELD_SECONDS
+    while time.monotonic() < deadline:
+        if not _waits(stage, kind, path):
+            return int(stage.kill("worker"))
+        time.sleep(0.1)
+    return 0
+
+
+def _waits(stage: Stage, kind: str, path: str) -> bool:
+    """Whether the order has not found its request yet."""
+    found = stage.control("faults")
+    return found is None or any((one["kind"], one["path_regex"]) == (kind, path) for one in found["faults"])
+
+
+def _freeze(stage: Stage, chance: random.Random) -> int:
+    pids = stage.children("worker")
+    if not signal_all(pids, signal.SIGSTOP):
+        return 0
+    time.sleep(FROZEN_SECONDS)
+    signal_all(pids, signal.SIGCONT)
+    return len(pids)
+
+
+def _cut(stage: Stage, chance: random.Random) -> int:
+    """One connection of the installation, in the middle of whatever it does."""
+    try:
+        with psycopg.connect(stage.ready["database_url"], autocommit=True, connect_timeout=5) as connection:
+            rows = connection.execute(_BUSY).fetchall()
+            return int(bool(rows) and _terminated(connection, chance.choice(rows)[0]))
+    except (psycopg.Error, OSError):
+        return 0
+
+
+# Those in a transaction or a statement first: that is where it hurts.
+_BUSY = """
+    SELECT pid FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+    ORDER BY state = 'idle', random() LIMIT 3
+"""
+
+
+def _terminated(connection: psycopg.Connection[Any], pid: int) -> bool:
+    row = connection.execute("SELECT pg_terminate_backend(%s)", [pid]).fetchone()
+    return bool(row and row[0])
+
+
+def _flush(stage: Stage, chance: random.Random) -> int:
+    try:
+        return int(bool(redis.Redis.from_url(stage.ready["broker_url"], socket_timeout=5).flushall()))
+    except (redis.RedisError, OSError):
+        return 0
+
+
+def _fill(stage: Stage, chance: random.Random) -> int:
+    """Not a byte is left for a while, for the database as for e-mails."""
+    if stage.disk is None:
+        return 0
+    ballast = stage.disk / "ballast"
+    try:
+        with ballast.open("wb", buffering=0) as file:
+            _write_all(file)
+        time.sleep(FULL_SECONDS)
+    finally:
+        ballast.unlink(missing_ok=True)
+    return 1
+
+
+def _write_all(file: Any) -> None:
+    block = bytes(1 << 20)
+    try:
+        while file.write(block):
+            pass
+    except OSError:
+        return
+
+
+def _ordered(path: str, kind: str) -> Callable[[Stage, random.Random], int]:
+    """What the sandbox is told to do wrong with the next requests or events."""
+
+    def order(stage: Stage, chance: random.Random) -> int:
+        times = chance.randint(1, 4)
+        seconds = LATE_SECONDS if kind in ("latency", "delay", "reorder") else 0
+        where = {"path_regex": "^/v1/"} if path == "faults" else {}
+        taken = stage.control(path, {"kind": kind, "times": times, "seconds": seconds, **where})
+        return times if taken else 0
+
+    return order
+
+
+def not_struck(stage: Stage) -> Counter[str]:
+    """By wound: how many of the ordered faults found nothing to strike. They are called off."""
+    waiting: Counter[str] = Counter()
+    for path, prefix in ORDERED.items():
+        for order in (stage.control(path) or {}).get(path, ()):
+            waiting[prefix + order["kind"]] += order["times"]
+        stage.call_off(path)
+    return waiting
