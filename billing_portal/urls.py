@@ -4,11 +4,14 @@ from django.contrib import admin
 from django.urls import include, path
 
 from billing_portal.api.errors import unknown_path
-from billing_portal.health import healthz
+from billing_portal.health import healthz, readyz
+from billing_portal.metrics import metrics
 from billing_portal.portal.session import to_sign_in
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
     path("", include("billing_portal.portal.urls")),
     path("admin/login/", to_sign_in),
     path("admin/", admin.site.urls),

@@ -160,6 +160,9 @@ CLAIM_BATCH = env.int("CLAIM_BATCH", default=100)
 # How many requests an API key may make in a minute; 0: as many as it likes.
 API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=6000)
 
+# Prometheus asks for /metrics with this as its bearer token; without one the page is not there.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+
 # Outgoing webhooks never reach private or loopback addresses unless this says so.
 WEBHOOKS_ALLOW_LOOPBACK = env.bool("WEBHOOKS_ALLOW_LOOPBACK", default=False)
 

@@ -32,3 +32,15 @@ CSRF_COOKIE_NAME = "__Host-csrf"
 PROXIES = env.int("PROXIES", default=1)
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 X_FRAME_OPTIONS = "DENY"
+
+# Errors are reported where this says, without what people sent and without who they are.
+if SENTRY_DSN := env.str("SENTRY_DSN", default=""):
+    import sentry_sdk
+
+    sentry_sdk.init(
+        dsn=SENTRY_DSN,
+        environment=env.str("SENTRY_ENVIRONMENT", default="production"),
+        send_default_pii=False,
+        max_request_body_size="never",
+        include_local_variables=False,
+    )

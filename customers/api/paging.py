@@ -96,11 +96,14 @@ def _place(cursor: str, salt: str) -> list[Any]:
 
 
 def beyond(order: Sequence[str], values: Sequence[Any]) -> Q:
-    """Rows behind the place: greater in the first column, or equal there and greater in the next, and so on."""
+    """Rows behind the place: greater in the first column, or equal there and greater in the next, and so on.
+
+    That the first column is not before the place follows from it; said by itself, an index is entered there."""
     beyond, equal = Q(), Q()
     for column, value in zip(order, values, strict=True):
         side = "lt" if column.startswith("-") else "gt"
         name = column.removeprefix("-")
         beyond |= equal & Q(**{f"{name}__{side}": value})
         equal &= Q(**{name: value})
-    return beyond
+    first = "lte" if order[0].startswith("-") else "gte"
+    return Q(**{f"{order[0].removeprefix('-')}__{first}": values[0]}) & beyond

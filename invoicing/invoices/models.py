@@ -193,6 +193,8 @@ class Invoice(VendorOwned, QueuedWork):
                 name="invoice_open_at_gateway",
             ),
             models.Index(fields=["vendor", "-generated_at", "-id"], name="invoice_newest"),
+            models.Index(fields=["vendor", "-issue_date", "-id"], name="invoice_by_issue_date"),
+            models.Index(fields=["vendor", "-amount_due", "-id"], name="invoice_by_amount"),
             models.Index(fields=["vendor", "status", "-generated_at", "-id"], name="invoice_by_status"),
             models.Index(fields=["customer", "-generated_at", "-id"], name="invoice_of_customer"),
             models.Index(

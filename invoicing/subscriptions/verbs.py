@@ -68,26 +68,27 @@ def subscribe(
         _check_overlap(customer, start)
         _fix_currency(customer, plan)
         subscription = Subscription.objects.create(
-            vendor=customer.vendor,
-            customer=customer,
-            price_plan=plan,
+            vendor=customer.vendor, customer=customer, price_plan=plan, effective_at=start, follows=follows,
             align_to_calendar=_alignment(customer, align_to_calendar),
-            effective_at=start,
             trial_ends_at=None if follows and not trial else trial_end(plan, trial, start, customer.vendor.zone),
-            follows=follows,
-            features_override=list(features.features),
-            limits_override=list(features.limits),
-            created_at=now,
-        )
-        first = cycle_rule(subscription, customer.vendor.zone).first
-        opens = not first and _opens_by_itself(customer, follows)
-        planned_cycle(subscription, customer.vendor.zone, 0, opens=opens).save(force_insert=True)
+            features_override=list(features.features), limits_override=list(features.limits), created_at=now,
+        )  # fmt: skip
+        first = _begin(subscription)
         add_discounts(subscription, discounts, from_cycle=first, now=now, at="discounts.")
         order_add_ons(subscription, add_ons, now=now, at="add_ons.")
         if coupon:
             apply_coupon(subscription, coupon, now=now)
         _tell(subscription, EventKind.SUBSCRIPTION_NEW, actor=actor, now=now, real_now=real_now)
     return subscription
+
+
+def _begin(subscription: Subscription) -> int:
+    """Plans the first cycle; the number of the first that is billed."""
+    customer, zone = subscription.customer, subscription.vendor.zone
+    first = cycle_rule(subscription, zone).first
+    opens = not first and _opens_by_itself(customer, subscription.follows)
+    planned_cycle(subscription, zone, 0, opens=opens).save(force_insert=True)
+    return first
 
 
 def _opens_by_itself(customer: Customer, follows: Subscription | None) -> bool:

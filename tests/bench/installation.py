@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -39,10 +39,13 @@ def servers(folder: Path, stack: ExitStack) -> tuple[str, str]:
 
 
 @contextmanager
-def web(database_url: str, broker_url: str, log: Path) -> Iterator[tuple[str, int]]:
-    """The web server as ``up`` runs it, without a limit of requests: its address and its process."""
+def web(
+    database_url: str, broker_url: str, log: Path, settings: Mapping[str, str] | None = None
+) -> Iterator[tuple[str, int]]:
+    """The web server as ``up`` runs it, without a limit of requests: its address and its process. ``settings``: other
+    values for its environment."""
     addresses = Addresses(free_port(), None, database_url, broker_url)
-    env = {**os.environ, "API_REQUESTS_PER_MINUTE": "0", "PYTHONWARNINGS": "ignore"}
+    env = {**os.environ, "API_REQUESTS_PER_MINUTE": "0", "PYTHONWARNINGS": "ignore", **(settings or {})}
     with log.open("wb") as out:
         process = spawn(processes.web(env, addresses), stdout=out)
     try:

@@ -1,5 +1,6 @@
 import pytest
 from django.db import OperationalError, connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from pytest_django import Settings
 
@@ -30,3 +31,16 @@ def test_names_a_database_that_is_gone(client: Client, monkeypatch: pytest.Monke
     answer = client.get("/healthz")
     assert answer.status_code == 503
     assert answer.json()["database"] == "no answer"
+
+
+def test_ready(client: Client) -> None:
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ok", "database": "ok", "broker": "ok", "migrations": "ok"}
+
+
+def test_names_migrations_that_are_missing(client: Client) -> None:
+    MigrationRecorder(connection).record_unapplied("invoicing", "0002_measurements_by_month")
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert "manage.py migrate" in answer.json()["migrations"]

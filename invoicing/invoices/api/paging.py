@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypedDict
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from rest_framework import serializers
 
 from customers.api.base import StrictSerializer
+from customers.api.paging import beyond
 from customers.errors import Invalid
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.states import InvoiceStatus
@@ -22,7 +23,7 @@ from invoicing.invoices.states import InvoiceStatus
 LIMIT = 10
 HIGHEST_LIMIT = 1000
 
-# Never null, so that a value marks a place. Each with how its offset is read.
+# Never null, so that a value marks a place; each has an index. With how its offset is read.
 COLUMNS: dict[str, Callable[[str], Any]] = {
     "generated_at": lambda text: _moment(text),
     "issue_date": lambda text: _moment(text),
@@ -76,9 +77,13 @@ def matching(rows: QuerySet[Invoice], query: dict[str, Any]) -> QuerySet[Invoice
     """The rows that are asked for, in the order that is asked for."""
     filters = {"customer_name": "customer__name", "status": "status", "start_time": "period_start__gte"}
     rows = rows.filter(**{column: query[name] for name, column in filters.items() if name in query})
-    sign = "-" if query["sort_direction"] == "desc" else ""
-    rows = rows.order_by(f"{sign}{query['sort_column']}", f"{sign}pk").select_related("customer", "vendor")
-    return rows.filter(_from_there_on(query)) if "forward_sort_offset" in query else rows
+    sign, column = "-" if query["sort_direction"] == "desc" else "", query["sort_column"]
+    order = (f"{sign}{column}", f"{sign}pk")
+    rows = rows.order_by(*order).select_related("customer", "vendor")
+    if "forward_sort_offset" not in query:
+        return rows
+    place = (_offset(column, query["forward_sort_offset"]), query["forward_secondary_sort_offset"])
+    return rows.filter(beyond(order, place))
 
 
 def page_of(rows: QuerySet[Invoice], query: dict[str, Any], *, limit: int | None) -> Page:
@@ -87,12 +92,6 @@ def page_of(rows: QuerySet[Invoice], query: dict[str, Any], *, limit: int | None
     shown = found[:limit]
     last = shown[-1] if len(found) > len(shown) else None
     return Page(shown, _offsets(last, query["sort_column"]))
-
-
-def _from_there_on(query: dict[str, Any]) -> Q:
-    column, after = query["sort_column"], "lt" if query["sort_direction"] == "desc" else "gt"
-    value, key = _offset(column, query["forward_sort_offset"]), query["forward_secondary_sort_offset"]
-    return Q(**{f"{column}__{after}": value}) | Q(**{column: value, f"pk__{after}": key})
 
 
 def _offset(column: str, text: str) -> Any:

@@ -63,9 +63,7 @@ class DisputeAnswer(TypedDict):
     closed_at: datetime | None
 
 
-class InvoiceAnswer(TypedDict):
-    """Amounts are minor units of ``currency``."""
-
+class InvoiceStateAnswer(TypedDict):
     id: str
     number: Annotated[str | None, "Given when it is issued."]
     customer_name: str
@@ -82,6 +80,9 @@ class InvoiceAnswer(TypedDict):
     payment_retry_attempt: int
     latest_invoice_attempt_at: datetime | None
     latest_payment_attempt_at: datetime | None
+
+
+class InvoiceAmountsAnswer(TypedDict):
     sub_total: int
     discount_credit: Annotated[int, "Credits applied."]
     tax_amount: int
@@ -97,12 +98,18 @@ class InvoiceAnswer(TypedDict):
     amount_disputed: Annotated[int, "What a bank holds or took for good, because of disputes."]
     amount_refunded: Annotated[int, "What went back to the customer, or is on its way there."]
     currency: str
+
+
+class InvoiceTimesAnswer(TypedDict):
     due_date: datetime | None
     issue_date: Annotated[datetime, "When it was issued, or is going to be."]
     start_time: Annotated[datetime, "Of the billing cycle."]
     end_time: Annotated[datetime, "Of the billing cycle; exclusive."]
     min_item_start_time: datetime
     max_item_end_time: datetime
+
+
+class InvoicePlacesAnswer(TypedDict):
     memo: str
     external_invoice_id: str
     external_invoice_number: str
@@ -110,6 +117,9 @@ class InvoiceAnswer(TypedDict):
     hosted_invoice_url: str | None
     page_url: Annotated[str | None, "The invoice as a page for its customer, who needs no sign-in. From its issue on."]
     pdf_url: Annotated[str, "Opens the PDF without an API key."]
+
+
+class InvoiceNextAnswer(TypedDict):
     next_action: Annotated[str | None, "What happens next by itself, or awaits a person."]
     next_action_at: datetime | None
     paused_at: Annotated[datetime | None, "Since when a person holds it back."]
@@ -117,6 +127,13 @@ class InvoiceAnswer(TypedDict):
     pause_reason: str
     last_error: Annotated[str, "Why the next action did not succeed so far; empty where nothing went wrong."]
     available_actions: list[InvoiceVerb]
+
+
+class InvoiceAnswer(
+    InvoiceStateAnswer, InvoiceAmountsAnswer, InvoiceTimesAnswer, InvoicePlacesAnswer, InvoiceNextAnswer
+):
+    """Amounts are minor units of ``currency``."""
+
     payments: Annotated[list[PaymentAnswer], "Every attempt to collect it, newest first."]
     refunds: list[RefundAnswer]
     disputes: list[DisputeAnswer]
@@ -154,6 +171,20 @@ def invoice_shape(invoice: Invoice) -> InvoiceAnswer:
     payments = invoice.payments.all() if invoice.was_tried else ()
     disputes = invoice.disputes.all() if invoice.dispute_state else ()
     return {
+        **_state(invoice),
+        **_amounts(invoice),
+        **_times(invoice),
+        **_places(invoice),
+        **_next(invoice),
+        "payments": [payment_shape(payment) for payment in payments],
+        "refunds": [refund_shape(refund, invoice.currency) for refund in refunds],
+        "disputes": [dispute_shape(dispute) for dispute in disputes],
+        "line_items": [line_shape(line, invoice.currency) for line in invoice.line_items.all()],
+    }
+
+
+def _state(invoice: Invoice) -> InvoiceStateAnswer:
+    return {
         "id": str(invoice.uuid),
         "number": invoice.number or None,
         "customer_name": invoice.customer.name,
@@ -170,6 +201,11 @@ def invoice_shape(invoice: Invoice) -> InvoiceAnswer:
         "payment_retry_attempt": invoice.payment_retry_attempt,
         "latest_invoice_attempt_at": invoice.latest_invoice_attempt_at,
         "latest_payment_attempt_at": invoice.latest_payment_attempt_at,
+    }
+
+
+def _amounts(invoice: Invoice) -> InvoiceAmountsAnswer:
+    return {
         "sub_total": invoice.sub_total,
         "discount_credit": invoice.discount_credit,
         "tax_amount": invoice.tax_amount,
@@ -183,12 +219,22 @@ def invoice_shape(invoice: Invoice) -> InvoiceAnswer:
         "amount_disputed": invoice.amount_disputed,
         "amount_refunded": invoice.amount_refunded,
         "currency": invoice.currency,
+    }
+
+
+def _times(invoice: Invoice) -> InvoiceTimesAnswer:
+    return {
         "due_date": invoice.due_date,
         "issue_date": invoice.issue_date,
         "start_time": invoice.period_start,
         "end_time": invoice.period_end,
         "min_item_start_time": invoice.min_item_start_time,
         "max_item_end_time": invoice.max_item_end_time,
+    }
+
+
+def _places(invoice: Invoice) -> InvoicePlacesAnswer:
+    return {
         "memo": invoice.memo,
         "external_invoice_id": invoice.external_invoice_id,
         "external_invoice_number": invoice.external_invoice_number,
@@ -196,6 +242,11 @@ def invoice_shape(invoice: Invoice) -> InvoiceAnswer:
         "hosted_invoice_url": invoice.hosted_url or None,
         "page_url": open_page_url(invoice) or None,
         "pdf_url": pdf_url(invoice),
+    }
+
+
+def _next(invoice: Invoice) -> InvoiceNextAnswer:
+    return {
         "next_action": invoice.next_action or None,
         "next_action_at": invoice.next_action_at,
         "paused_at": invoice.paused_at,
@@ -203,10 +254,6 @@ def invoice_shape(invoice: Invoice) -> InvoiceAnswer:
         "pause_reason": invoice.pause_reason,
         "last_error": invoice.last_error,
         "available_actions": available_actions(invoice),
-        "payments": [payment_shape(payment) for payment in payments],
-        "refunds": [refund_shape(refund, invoice.currency) for refund in refunds],
-        "disputes": [dispute_shape(dispute) for dispute in disputes],
-        "line_items": [line_shape(line, invoice.currency) for line in invoice.line_items.all()],
     }
 
 
