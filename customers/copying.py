@@ -40,7 +40,8 @@ def copy_objects(model: type[models.Model], objects: Sequence[models.Model]) -> 
 
 def _fields(model: type[models.Model], *, keyed: bool) -> list[models.Field[Any, Any]]:
     """What the database fills in by itself is left to it."""
-    fields = [field for field in model._meta.concrete_fields if field.db_default is NOT_PROVIDED]
+    ours = (field for field in model._meta.concrete_fields if not field.generated)
+    fields = [field for field in ours if field.db_default is NOT_PROVIDED]
     return [field for field in fields if keyed or not field.primary_key]
 
 
