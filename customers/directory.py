@@ -150,6 +150,20 @@ def set_metadata(
             _tell(customer, EventKind.CUSTOMER_UPDATED, details, actor=actor, now=now, real_now=real_now)
 
 
+def replace_metadata(
+    customer: Customer, values: Mapping[str, str], *, actor: Actor, now: datetime, real_now: datetime
+) -> None:
+    """Just these properties from now on. Raises ``Invalid``."""
+    with transaction.atomic():
+        before = dict(customer.metadata.order_by("property").values_list("property", "value"))
+        if before == dict(values):
+            return
+        customer.metadata.exclude(property__in=values).delete()
+        _write_metadata(customer, values)
+        details = {"metadata": {"before": before, "after": dict(values)}}
+        _tell(customer, EventKind.CUSTOMER_UPDATED, details, actor=actor, now=now, real_now=real_now)
+
+
 def _locked(customer: Customer) -> Customer:
     vendor = customer.vendor
     row = Customer.objects.of(vendor).select_for_update().filter(pk=customer.pk).first()

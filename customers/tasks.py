@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from customers import clock
 from customers.events import nudge
-from customers.events.deliver import claim_endpoints, deliver_next, let_go
+from customers.events.deliver import TOGETHER, claim_endpoints, deliver_next, let_go
 from customers.events.dispatch import dispatch
 from customers.events.notices import send_notices
 from customers.events.post import session
@@ -49,7 +49,9 @@ def deliver_to_endpoint(endpoint_id: int, claim_token: str) -> None:
     token = UUID(claim_token)
     until = time.monotonic() + DELIVER_SECONDS
     with session() as http:
-        while deliver_next(http, endpoint_id, token, real_now=timezone.now()) and time.monotonic() < until:
+        while (
+            deliver_next(http, endpoint_id, token, real_now=timezone.now(), most=TOGETHER) and time.monotonic() < until
+        ):
             pass
     let_go(endpoint_id, token)
     # Also what came in after the last look and before the claim was given back.

@@ -13,11 +13,12 @@ from invoicing import tasks
 from invoicing.invoices import mailing
 from invoicing.invoices.advance import advance
 from invoicing.invoices.models import Invoice, OutgoingEmail
+from invoicing.invoices.past_due import tell_past_due, untold
 from invoicing.invoices.reminders import remind_due
 from invoicing.subscriptions import usage_limits
 from invoicing.subscriptions.models import BillingCycle
 
-ACTION, REMINDER = "next_action_at", "next_reminder_at"
+ACTION, REMINDER, DUE = "next_action_at", "next_reminder_at", "due_date"
 
 
 class InvoicingClock:
@@ -36,6 +37,8 @@ class InvoicingClock:
         advance(due, real_now=real_now, hand_over=tasks.hand_over)
         while remind_due(due_at(vendor, now, REMINDER), real_now=real_now):
             pass
+        while tell_past_due(due_at(vendor, now, DUE), real_now=real_now):
+            pass
         mailing.hand_out(due, real_now=real_now, hand_over=tasks.hand_over_email)
         return _anything(vendor, now)
 
@@ -47,7 +50,8 @@ class InvoicingClock:
 def _planned(vendor: Vendor) -> list[tuple[QuerySet[Any], str]]:
     """Where this room writes what it will do, and the column that says when."""
     invoices, emails = Invoice.objects.of(vendor), OutgoingEmail.objects.of(vendor)
-    return [(invoices, ACTION), (invoices, REMINDER), (emails, ACTION), (BillingCycle.objects.of(vendor), ACTION)]
+    cycles, unpaid = BillingCycle.objects.of(vendor), untold().filter(vendor=vendor)
+    return [(invoices, ACTION), (invoices, REMINDER), (emails, ACTION), (cycles, ACTION), (unpaid, DUE)]
 
 
 def _anything(vendor: Vendor, now: datetime) -> bool:

@@ -9,7 +9,7 @@ from customers.customer import Customer
 from customers.due import due_everywhere
 from customers.settings.policy import policy_for, vendor_policy
 from customers.vendor import Vendor
-from invoicing.invoices import advance, coming, logos, mailing, reminders
+from invoicing.invoices import advance, coming, logos, mailing, past_due, reminders
 from invoicing.subscriptions import usage_limits
 from invoicing.usage import folding, partitions
 
@@ -20,6 +20,9 @@ def advance_due() -> None:
     real_now = timezone.now()
     for due in due_everywhere(real_now):
         advance.advance(due, real_now=real_now, hand_over=hand_over)
+    for due in due_everywhere(real_now, "due_date"):
+        while past_due.tell_past_due(due, real_now=real_now):
+            pass
 
 
 @shared_task

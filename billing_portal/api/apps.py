@@ -8,7 +8,8 @@ class ApiConfig(AppConfig):
     def ready(self) -> None:
         # Importing schema registers how API keys are documented.
         from billing_portal.api import schema  # noqa: F401
-        from billing_portal.api.idempotency import answer_once
-        from customers.api.base import write_guards
+        from billing_portal.api.idempotency import answer_once, once
+        from customers.api.base import step_guards, write_guards
 
         write_guards.append(answer_once)
+        step_guards.append(once)

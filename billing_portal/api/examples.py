@@ -74,6 +74,7 @@ BODIES: Mapping[str, Any] = {
     "create_adhoc_charge": {"charge_time": _TIME, "item_name": "setup", "quantity": 1, "total_price": 50000},
     "send_measurement": {"meter_name": "requests", "customer_name": "acme", "value": 3, "time": _TIME},
     "send_measurements": [{"meter_name": "requests", "value": 3, "labels": {"account": "acme-7"}, "id": "m-1"}],
+    "send_measurements_file": "meter_name,customer_name,value,time,labels.account\nrequests,acme,3,2026-03-01,acme-7\n",
     "usage_by_time": {"meter_name": "requests", "start_time": _TIME, "time_bucket": "day"},
     "spend_by_time": {"start_time": _TIME, "time_bucket": "day"},
     "save_billing_settings": _SETTINGS,
@@ -142,10 +143,10 @@ _DEEPEST = 8
 
 
 def add_examples(operation: Schema, schemas: Mapping[str, Schema]) -> None:
-    """To the body and to the success of one operation, where they are JSON."""
-    sent = operation.get("requestBody", {}).get("content", {}).get("application/json")
-    if sent is not None and operation["operationId"] in BODIES:
-        sent["example"] = BODIES[operation["operationId"]]
+    """To the body, and to the success of one operation where it is JSON."""
+    for sent in operation.get("requestBody", {}).get("content", {}).values():
+        if operation["operationId"] in BODIES:
+            sent["example"] = BODIES[operation["operationId"]]
     for code, said in operation["responses"].items():
         content = said.get("content", {}).get("application/json")
         if code.startswith("2") and content is not None:

@@ -5,9 +5,9 @@ again). The lock belongs to the database connection and so dies with its process
 
 - **Work of one transaction**, which is nearly all of it, commits together with its answer. Whatever dies, either
   both are there or neither, and the key may be used again.
-- **Work that calls out between transactions** (``VendorView.calls_out``) writes down that it began, and takes its
-  local steps through ``once``, which commits a step's result together with the step. After a crash the same
-  request goes on behind the last step taken. The call itself has an idempotency key of its own.
+- **Work that calls out between transactions, or is many of them** (``VendorView.calls_out``) writes down that it
+  began, and takes its local steps through ``once``, which commits a step's result together with the step. After a
+  crash the same request goes on behind the last step taken. The call itself has an idempotency key of its own.
 
 Kept for 24 hours, for the vendor: successes, and refusals of what was tried and could not be (``Conflict``). Not
 kept: what was refused before anything was tried (a wrong field, a wrong address), what passes by itself

@@ -91,6 +91,7 @@ def _guarded(view: View, methods: dict[str, Permission | None]) -> View:
         response.headers.setdefault("Cache-Control", "private, no-store")
         return response
 
+    guarded.methods = methods  # type: ignore[attr-defined]  # what tests/portal/test_roles.py walks by
     return guarded
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
@@ -13,8 +14,9 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from billing_portal.accounts.models import ApiKey, Membership, Operator
+from billing_portal.accounts.models import Membership, Operator
 from customers import models as parties
+from customers.tables import ReadOnlyAdmin, read_only
 from invoicing import models as billing
 from payments.stripe.admin import ADMINS
 
@@ -22,21 +24,6 @@ admin.site.unregister(Group)
 
 
 HTTPS = {models.URLField: {"assume_scheme": "https"}}
-
-
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
-    show_full_result_count = False
-    list_per_page = 50
-    formfield_overrides = HTTPS
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
 
 
 @admin.register(Operator)
@@ -83,27 +70,27 @@ class VendorAdmin(ModelAdmin):  # type: ignore[misc]
         return False
 
 
-def columns_of(model: type[models.Model]) -> list[str]:
-    """The first few short columns: enough to recognise a row by."""
-    short = [f.name for f in model._meta.concrete_fields if not isinstance(f, models.JSONField | models.BinaryField)]
-    return short[:8]
+class MeasurementAdmin(ReadOnlyAdmin):
+    """In the order of the one index that all months have; by their ids they cannot be sorted without reading all."""
+
+    ordering = ("meter_id", "customer_id", "time", "stream", "external_id")
 
 
-def read_only(model: type[models.Model]) -> type[ReadOnlyAdmin]:
-    foreign = [f.name for f in model._meta.concrete_fields if isinstance(f, models.ForeignKey)]
-    hidden = [f.name for f in model._meta.concrete_fields if f.name in ("hash", "secret", "pdf")]
-    shape = {"list_display": columns_of(model), "list_select_related": foreign, "exclude": hidden}
-    return type(f"{model.__name__}Admin", (ReadOnlyAdmin,), shape)
+OURS = ("customers", "invoicing", "payments", "accounts", "api", "lists", "portal")
 
 
-def _kept_by_verbs() -> Iterable[type[models.Model]]:
-    """Without what has no number of its own, which the admin cannot show."""
-    named = [getattr(room, name) for room in (parties, billing) for name in room.__all__]
-    numbered = (model for model in named if not isinstance(model._meta.pk, models.CompositePrimaryKey))
-    return [ApiKey, *(model for model in numbered if model is not parties.Vendor)]
+def tables() -> Iterable[type[models.Model]]:
+    """Every model of ours. Without the sandbox's, which are another company's; and without those that have no key of
+    their own, which the admin cannot show."""
+    for model in apps.get_models():
+        if model._meta.app_label in OURS and not isinstance(model._meta.pk, models.CompositePrimaryKey):
+            yield model
 
 
-for _model in _kept_by_verbs():
-    admin.site.register(_model, read_only(_model))
+ORDERED: dict[type[models.Model], type[ReadOnlyAdmin]] = {billing.Measurement: MeasurementAdmin}
+
 for _model, _admin in ADMINS.items():
     admin.site.register(_model, _admin)
+for _model in tables():
+    if not admin.site.is_registered(_model):
+        admin.site.register(_model, read_only(_model, ORDERED.get(_model, ReadOnlyAdmin)))

@@ -71,8 +71,9 @@ def bulk(request: OperatorRequest) -> HttpResponse:
     if problem := _problem(invoices, button, reason):
         messages.error(request, problem)
         return redirect("portal:invoices")
-    times = {"now": request.now, "real_now": request.real_now}
-    outcomes = act_on_many(invoices, button.verb, actor=request.actor, reason=reason, **times)
+    outcomes = act_on_many(
+        invoices, button.verb, actor=request.actor, reason=reason, now=request.now, real_now=request.real_now
+    )
     context = {
         "button": button,
         "outcomes": sorted(outcomes, key=lambda outcome: not outcome.refusal),

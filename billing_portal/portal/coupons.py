@@ -23,7 +23,7 @@ from customers.errors import Invalid, Refused
 from customers.vendor import Vendor
 from invoicing.rating.discounts import DiscountType
 from invoicing.subscriptions.coupons import CouponDraft, apply_coupon, create_coupon, find_coupon, withdraw_coupon
-from invoicing.subscriptions.models import Coupon, CouponUse
+from invoicing.subscriptions.models import Coupon
 from invoicing.subscriptions.verbs import running_or_next
 
 STATES = (("", "To be used"), ("withdrawn", "Withdrawn"))
@@ -161,7 +161,7 @@ def coupon_page(request: OperatorRequest, name: str) -> HttpResponse:
 
 
 def _show(request: OperatorRequest, coupon: Coupon, form: CustomerForm | None = None) -> HttpResponse:
-    uses = CouponUse.objects.filter(coupon=coupon).select_related("customer", "discount__subscription__price_plan")
+    uses = coupon.uses.select_related("customer", "discount__subscription__price_plan")
     context = {
         "coupon": coupon,
         "takes": takes(coupon),

@@ -8,6 +8,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
@@ -37,6 +38,19 @@ class RulesField(forms.CharField):
 def _rule(line: str) -> Rule:
     label, equals, pattern = (part.strip() for part in line.partition("="))
     return Rule(label, pattern) if equals else Rule(label)
+
+
+class PropertiesField(forms.CharField):
+    """One a line: ``property = value``."""
+
+    widget = forms.Textarea
+
+    def clean(self, value: object) -> dict[str, str]:
+        lines = [line.partition("=") for line in super().clean(value).splitlines() if line.strip()]
+        found = {name.strip(): text.strip() for name, _, text in lines}
+        if "" in found or len(found) < len(lines):
+            raise forms.ValidationError("Give each property once, with a name: property = value.")
+        return found
 
 
 def _line(**attributes: Any) -> dict[str, Any]:
@@ -82,6 +96,12 @@ class CustomerForm(forms.Form):
         "pattern is a regular expression for the whole value.",
     )
 
+    metadata = PropertiesField(
+        required=False,
+        widget=forms.Textarea(CODE | {"rows": 3, "placeholder": "region = US"}),
+        help_text="Whatever you want to keep with the customer. One a line: property = value.",
+    )
+
     def contact(self) -> dict[str, Any]:
         return {name: value for name, value in self.cleaned_data.items() if name in CONTACT_FIELDS}
 
@@ -102,7 +122,7 @@ class NewCustomerForm(CustomerForm):
 
 @form_screen(Permission.CHANGE_CUSTOMER)
 def new_customer(request: OperatorRequest) -> HttpResponse:
-    form = NewCustomerForm(request.POST or None)
+    form = NewCustomerForm(request.POST or None, initial={"name": request.GET.get("name", "")})
     if request.method == "POST" and form.is_valid():
         try:
             customer = directory.create_customer(request.vendor, _new(form), **_moment(request))
@@ -122,6 +142,7 @@ def _new(form: NewCustomerForm) -> NewCustomer:
         form.contact(),
         given["tags"],
         given["measurement_mappings"],
+        given["metadata"],
         **form.terms(),
     )
 
@@ -135,7 +156,10 @@ def edit_customer(request: OperatorRequest, name: str) -> HttpResponse:
         rules: Sequence[Rule] = form.cleaned_data["measurement_mappings"]
         try:
             changes |= form.contact() | form.terms()
-            directory.update_customer(customer, changes, mappings=rules, **_moment(request))
+            with transaction.atomic():
+                saved = directory.update_customer(customer, changes, mappings=rules, **_moment(request))
+                if "metadata" in form.data:
+                    directory.replace_metadata(saved, form.cleaned_data["metadata"], **_moment(request))
         except Invalid as refusal:
             refuse(form, refusal)
         else:
@@ -151,6 +175,7 @@ def _initial(customer: Customer) -> dict[str, Any]:
         "display_name": customer.display_name,
         "secondary_emails": ", ".join(customer.secondary_emails),
         "tags": ", ".join(customer.tags),
+        "metadata": "\n".join(f"{one.property} = {one.value}" for one in customer.metadata.order_by("property")),
         "measurement_mappings": "\n".join(f"{rule.label} = {rule.value_regex}" for rule in rules),
     }
 

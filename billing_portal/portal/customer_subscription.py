@@ -16,14 +16,16 @@ from billing_portal.portal.customers import find, show_tab
 from billing_portal.portal.running_cycle import cycle_at
 from billing_portal.portal.subscription_forms import AddOnForm, ApplyCouponForm, ChargeForm, DiscountForm
 from billing_portal.portal.usage_charts import SPANS, usage_chart
+from billing_portal.portal.usage_form import UsageForm
 from customers.customer import Customer
-from customers.money import format_money
+from customers.money import format_money, format_unit_price
 from invoicing.catalog.models import AddOn
 from invoicing.invoices.preview import preview_of
 from invoicing.subscriptions.add_ons import held_at
 from invoicing.subscriptions.discounts import current_index
 from invoicing.subscriptions.models import AdhocCharge, Discount, Subscription
 from invoicing.subscriptions.rules import cycle_rule
+from invoicing.subscriptions.usage_limits import standings
 from invoicing.subscriptions.verbs import history
 
 MOST_SHOWN = 50
@@ -44,6 +46,7 @@ def show_subscription(request: OperatorRequest, customer: Customer, **wrong: for
         "subscription": current,
         "cycle": cycle,
         "cycle_preview": preview_of(cycle, now=request.now) if cycle else None,
+        "limits": standings([cycle], real_now=request.real_now) if cycle else [],
         "chart": usage_chart(customer, current, cycle, request.GET, request.now),
         "spans": SPANS,
         "others": [one for one in history(customer).reverse()[:MOST_SHOWN] if one != current],
@@ -62,7 +65,10 @@ def currency_of(customer: Customer, current: Subscription | None) -> str:
 
 
 def _forms(request: OperatorRequest, customer: Customer, current: Subscription | None) -> dict[str, forms.Form]:
-    found: dict[str, forms.Form] = {"charge": ChargeForm(currency_of(customer, current), prefix="charge")}
+    found: dict[str, forms.Form] = {
+        "charge": ChargeForm(currency_of(customer, current), prefix="charge"),
+        "usage": UsageForm(request.vendor, prefix="usage"),
+    }
     if current:
         found["discount"] = DiscountForm(current, prefix="discount")
         found["coupon"] = ApplyCouponForm(request.vendor, prefix="coupon")
@@ -103,7 +109,7 @@ def held_add_ons(current: Subscription, now: datetime) -> list[HeldAddOn]:
 def add_on_price(add_on: AddOn, own: Decimal | None, currency: str) -> str:
     """In words, as it is billed."""
     prices = [own] if own is not None else [Decimal(tier["price"]) for tier in add_on.prices]
-    text = format_money(int(prices[0]), currency) if len(prices) == 1 and prices[0] % 1 == 0 else "Tiered"
+    text = format_unit_price(prices[0], currency) if len(prices) == 1 else "Tiered"
     once = ", once" if add_on.single_use else " a cycle"
     return f"{text}{' of its own' if own is not None else ''}{once}"
 

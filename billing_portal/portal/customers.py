@@ -6,19 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
 from billing_portal.accounts.roles import Permission
 from billing_portal.portal import customer_facts
-from billing_portal.portal.access import OperatorRequest, form_screen, may, open_verb, screen
+from billing_portal.portal.access import OperatorRequest, form_screen, may, open_verb, screen, verb
 from billing_portal.portal.customer_filters import selection
+from billing_portal.portal.invoice_verbs import offered
 from billing_portal.portal.invoices import rows_of
 from billing_portal.portal.keyset import newest_first
 from billing_portal.portal.navigation import show
 from billing_portal.portal.running_cycle import cycle_at, usage_in
 from billing_portal.portal.settings_examples import meaning_of
-from billing_portal.portal.settings_form import OverrideForm, sections_of
+from billing_portal.portal.settings_form import OverrideForm, Row, all_rows, sections_of
 from billing_portal.portal.settings_outcome import tell_saved
 from billing_portal.portal.timeline import timeline_of, timeline_of_customer
 from customers.customer import Customer
@@ -31,6 +32,7 @@ from invoicing.catalog.verbs import latest_plans
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.preview import preview_of
 from invoicing.invoices.regeneration import without_invoice
+from invoicing.invoices.verbs import InvoiceVerb
 from invoicing.subscriptions import usage_limits
 from invoicing.subscriptions.models import BillingCycle
 from payments.reconcile.models import ImportedInvoice
@@ -68,13 +70,17 @@ def find(request: OperatorRequest, name: str) -> Customer:
 def show_tab(request: OperatorRequest, customer: Customer, tab: str, context: Mapping[str, Any]) -> HttpResponse:
     """One tab of the page, below the head that all of them share."""
     row = customer_facts.rows_of(request.vendor, [customer], request.now)[0]
-    failed = Invoice.objects.of(request.vendor).filter(customer=customer, status="PAYMENT_FAILED")
+    rows = Invoice.objects.of(request.vendor).filter(customer=customer, status="PAYMENT_FAILED")
+    failed = rows.select_related("customer", "vendor").order_by("-generated_at").first()
     head = {
         "customer": customer,
         "row": row,
         "tabs": TABS,
         "tab": tab,
-        "failed_invoice": failed.order_by("-generated_at").first(),
+        "failed_invoice": failed,
+        "retry": next((one for one in offered(request, failed) if one.verb == InvoiceVerb.PAY), None)
+        if failed
+        else None,
     }
     template = f"portal/customers/{tab}.html"
     return show(request, template, {**head, **context}, title=customer.display_name, area="customers")
@@ -151,6 +157,30 @@ def _save_override(request: OperatorRequest, customer: Customer, form: OverrideF
     what = f"The overrides of {customer} are " + ("saved." if form.cleaned_data["enabled"] else "removed.")
     tell_saved(request, what, saved)
     return True
+
+
+@verb(Permission.CHANGE_OVERRIDE)
+def reset_override(request: OperatorRequest, name: str) -> HttpResponse:
+    """One setting, or without a name all of them, is the vendor's again."""
+    customer = find(request, name)
+    moment: dict[str, Any] = {"actor": request.actor, "now": request.now, "real_now": request.real_now}
+    row = next((row for row in all_rows() if row.key == request.POST.get("setting")), None)
+    if request.POST.get("setting") and row is None:
+        raise Http404("There is no such setting.")
+    try:
+        if row:
+            what, saved = f"“{row.label}” of {customer}", verbs.save_override(customer, _nothing_of(row), **moment)
+        else:
+            what, saved = f"Every setting of {customer}", verbs.remove_override(customer, **moment)
+    except Missing:
+        messages.info(request, f"{customer} is billed by the vendor's settings already.")
+    else:
+        tell_saved(request, f"{what} is the vendor's again.", saved)
+    return redirect("portal:customer_settings", name=customer.name)
+
+
+def _nothing_of(row: Row) -> dict[str, Any]:
+    return dict.fromkeys(row.names())
 
 
 @open_verb

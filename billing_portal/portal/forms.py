@@ -26,7 +26,9 @@ def refuse(form: forms.Form, refusal: Refused) -> None:
     """Show a verb's refusal beside the fields it names."""
     errors = getattr(refusal, "errors", None) or {"": [refusal.message]}
     for name, problems in errors.items():
-        field = next((part for part in name.split(".") if part in form.fields), None)
+        field = next(
+            (part for part in name.replace("customer_metadata", "metadata").split(".") if part in form.fields), None
+        )
         for problem in problems:
             form.add_error(field, problem)
 

@@ -27,6 +27,7 @@ from customers.events.models import SubjectKind
 from customers.money import to_major
 from customers.settings.policy import policies_for, policy_for
 from invoicing.invoices.bulk import MOST
+from invoicing.invoices.late_usage import late_usage
 from invoicing.invoices.links import open_page_url
 from invoicing.invoices.methods import methods_of
 from invoicing.invoices.models import Invoice, InvoiceDocument
@@ -84,6 +85,8 @@ def invoice_page(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
     context = {
         "invoice": invoice,
         "regeneration": _regeneration(request, invoice),
+        "late_usage": late_usage(invoice),
+        "is_replaceable": InvoiceVerb.REGENERATE in available_actions(invoice),
         "customer": invoice.customer,
         "bill_to": bill_to(invoice),
         "lines": list(invoice.line_items.all()),

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 
 from billing_portal.accounts.roles import Permission
 from billing_portal.portal.access import OperatorRequest, form_screen, may, screen, verb
-from billing_portal.portal.forms import CODE, TEXT, WordsField, refuse
+from billing_portal.portal.forms import CODE, TEXT, WordsField, in_words, refuse
 from billing_portal.portal.keyset import newest_first
+from billing_portal.portal.measurements import MeasurementForm, Tried, attempt, newest_of, send
 from billing_portal.portal.navigation import show
 from customers.errors import Refused
 from customers.vendor import Vendor
 from invoicing.catalog import verbs
 from invoicing.catalog.models import Meter, PricePlan
+from invoicing.subscriptions.models import Subscription
 
 # "data type:aggregation", as far as usage can be aggregated.
 KINDS = (
@@ -123,16 +127,24 @@ def _with_use(vendor: Vendor) -> QuerySet[Meter]:
     return Meter.objects.of(vendor).annotate(plan_count=used)
 
 
+STATES = (("", "In use"), ("archived", "Archived"))
+
+
 @screen
 def meter_list(request: OperatorRequest) -> HttpResponse:
-    meters = _with_use(request.vendor)
+    text, is_archived = request.GET.get("q", "").strip(), request.GET.get("state") == "archived"
+    meters = _with_use(request.vendor).filter(archived_at__isnull=not is_archived)
+    if text:
+        named = Q(name__istartswith=text) | Q(event_name__istartswith=text)
+        meters = meters.filter(named | Q(display_name__icontains=text))
     page = newest_first(meters, "created_at", before=request.GET.get("before", ""), after=request.GET.get("after", ""))
-    return show(request, "portal/catalog/meters.html", {"page": page}, title="Meters", area="meters")
+    context = {"page": page, "search": text, "state": "archived" if is_archived else "", "states": STATES}
+    return show(request, "portal/catalog/meters.html", context, title="Meters", area="meters")
 
 
 @form_screen(Permission.CHANGE_CATALOG)
 def new_meter(request: OperatorRequest) -> HttpResponse:
-    form = NewMeter(request.POST or None)
+    form = NewMeter(request.POST or None, initial={"name": request.GET.get("name", "")})
     if request.method == "POST" and form.is_valid():
         try:
             meter = verbs.create_meter(request.vendor, form.values(), now=request.now, real_now=request.real_now)
@@ -154,19 +166,74 @@ def meter_page(request: OperatorRequest, name: str) -> HttpResponse:
         saved = verbs.update_meter(request.vendor, name, form.cleaned_data)
         messages.success(request, f"The meter {saved} is saved.")
         return redirect("portal:meter", name=name)
+    return _show_meter(request, meter, form)
+
+
+def _show_meter(
+    request: OperatorRequest, meter: Meter, form: MeterTexts, trial: MeasurementForm | None = None, **more: Any
+) -> HttpResponse:
     context = {
         "meter": meter,
         "form": form,
-        "plans": list(_plans_using(request.vendor, meter)),
+        "plans": list(_plans_using(request.vendor, meter, request.now)),
+        "measurements": newest_of(request.vendor, meter),
+        "trial": trial or MeasurementForm(prefix="trial"),
         "editable": may(request, Permission.CHANGE_CATALOG),
+        **more,
     }
     return show(request, "portal/catalog/meter.html", context, title=meter.label, area="meters")
 
 
-def _plans_using(vendor: Vendor, meter: Meter) -> QuerySet[PricePlan]:
-    """The newest version of each plan that names the meter."""
+@verb(Permission.CHANGE_CATALOG)
+def measure(request: OperatorRequest, name: str) -> HttpResponse:
+    """A measurement by hand: tried, which keeps nothing, or sent."""
+    meter = get_object_or_404(_with_use(request.vendor), name=name)
+    trial, sends = MeasurementForm(request.POST, prefix="trial"), request.POST.get("do") == "send"
+    tried: Tried | None = None
+    if trial.is_valid():
+        try:
+            item = trial.measurement(meter)
+            if sends:
+                tried = send(request.vendor, meter, item, now=request.now, real_now=request.real_now)
+            else:
+                tried = attempt(request.vendor, meter, item, now=request.now)
+        except Refused as refusal:
+            refuse(trial, refusal)
+    texts = MeterTexts(initial={"display_name": meter.display_name, "description": meter.description})
+    if tried and sends:
+        messages.success(request, f"The measurement on {meter} {_whose(tried)}")
+        return redirect("portal:meter", name=name)
+    return _show_meter(request, meter, texts, trial, tried=tried, wrong=bool(trial.errors))
+
+
+def _whose(tried: Tried) -> str:
+    if tried.customer:
+        return f"is counted for {tried.customer}."
+    return f"is kept as unattributed: {tried.reason[:1].lower()}{tried.reason[1:]}."
+
+
+@verb(Permission.CHANGE_CATALOG)
+def unarchive(request: OperatorRequest, name: str) -> HttpResponse:
+    meter = get_object_or_404(Meter.objects.of(request.vendor), name=name)
+    try:
+        verbs.unarchive_meter(request.vendor, name, real_now=request.real_now)
+    except Refused as refusal:
+        messages.error(request, in_words(refusal))
+    else:
+        messages.success(request, f"The meter {meter} takes measurements again.")
+    return redirect("portal:meter", name=name)
+
+
+def _plans_using(vendor: Vendor, meter: Meter, now: datetime) -> QuerySet[PricePlan]:
+    """The newest version of each plan that names the meter, with how many customers are on any that does."""
+    lasting = Q(expired_at__isnull=True) | Q(expired_at__gt=now)
+    on_it = Subscription.objects.of(vendor).filter(
+        lasting, effective_at__lte=now, price_plan__name=OuterRef("name"), price_plan__metered_components__meter=meter
+    )
+    counted = on_it.order_by().values("price_plan__name").annotate(count=Count("pk", distinct=True)).values("count")
     plans = PricePlan.objects.of(vendor).filter(metered_components__meter=meter, archived_at__isnull=True)
-    return plans.order_by("name", "-version").distinct("name")
+    newest = plans.order_by("name", "-version").distinct("name")
+    return newest.annotate(customer_count=Coalesce(Subquery(counted), 0))
 
 
 @verb(Permission.CHANGE_CATALOG)

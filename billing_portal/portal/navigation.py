@@ -14,6 +14,7 @@ from django.urls import reverse
 from billing_portal.accounts.roles import Permission
 from billing_portal.portal.access import OperatorRequest, current_membership, may, memberships_of
 from billing_portal.portal.invoice_filters import count_needing_attention
+from customers.vendor import Vendor
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,14 @@ def _portal_groups(request: HttpRequest) -> list[dict[str, Any]]:
     vendor = current_membership(request).vendor
     urgent = count_needing_attention(vendor)
     groups = []
-    for title, items in GROUPS:
-        shown = [item for item in items if item.area != "test_clock" or vendor.is_test]
-        groups.append({"title": title, "items": [_entry(request, item, urgent) for item in shown]})
+    for title, items in items_for(vendor):
+        groups.append({"title": title, "items": [_entry(request, item, urgent) for item in items]})
     return groups
+
+
+def items_for(vendor: Vendor) -> list[tuple[str, list[Item]]]:
+    """The screens by their group; only a test vendor has a clock to move."""
+    return [(title, [item for item in items if item.area != "test_clock" or vendor.is_test]) for title, items in GROUPS]
 
 
 def _entry(request: HttpRequest, item: Item, urgent: int) -> dict[str, Any]:

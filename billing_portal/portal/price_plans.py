@@ -1,33 +1,27 @@
-"""Price plans: the list, a plan's page with its versions and who is on which, and a new plan."""
+"""Price plans: the list, and a plan's page with its versions and who is on which. Typing them: ``plan_forms.py``."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from django.contrib import messages
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 
 from billing_portal.accounts.roles import Permission
-from billing_portal.portal import plan_draft
-from billing_portal.portal.access import OperatorRequest, form_screen, may, open_verb, screen, verb
+from billing_portal.portal.access import OperatorRequest, may, screen, verb
+from billing_portal.portal.customer_subscription import add_on_price
 from billing_portal.portal.keyset import newest_first
 from billing_portal.portal.navigation import show
-from billing_portal.portal.plan_draft import ComponentBoxes, PlanBoxes, TierBoxes
-from billing_portal.portal.price_preview import Preview, preview, price_is
-from customers.errors import Invalid, Refused
+from billing_portal.portal.price_preview import price_is
+from customers.errors import Refused
 from customers.vendor import Vendor
 from invoicing.catalog import verbs
-from invoicing.catalog.models import Meter, MeteredComponent, Period, PricePlan, SchemeType, TimeUnit
+from invoicing.catalog.models import MeteredComponent, PricePlan
 from invoicing.subscriptions.models import Subscription
-
-METERS_SHOWN = 500
 
 
 def running(vendor: Vendor, now: datetime) -> QuerySet[Subscription]:
@@ -36,15 +30,28 @@ def running(vendor: Vendor, now: datetime) -> QuerySet[Subscription]:
     return Subscription.objects.of(vendor).filter(lasting, effective_at__lte=now)
 
 
+STATES = (("", "In use"), ("archived", "Archived"))
+
+
+def archived_plans(vendor: Vendor) -> QuerySet[PricePlan]:
+    """The newest version of each."""
+    plans = PricePlan.objects.of(vendor).filter(archived_at__isnull=False)
+    return plans.filter(pk__in=plans.order_by("name", "-version").distinct("name").values("pk"))
+
+
 @screen
 def plan_list(request: OperatorRequest) -> HttpResponse:
     mine = running(request.vendor, request.now).filter(price_plan__name=OuterRef("name"))
     counted = mine.order_by().values("price_plan__name").annotate(count=Count("pk")).values("count")
-    plans = verbs.latest_plans(request.vendor).annotate(
-        customer_count=Coalesce(Subquery(counted), 0), component_count=Count("metered_components")
-    )
+    text, is_archived = request.GET.get("q", "").strip(), request.GET.get("state") == "archived"
+    shown = archived_plans(request.vendor) if is_archived else verbs.latest_plans(request.vendor)
+    if text:
+        named = Q(name__istartswith=text) | Q(display_name__icontains=text)
+        shown = shown.filter(named | Q(tags__contains=[text.removeprefix("#")]))
+    plans = shown.annotate(customer_count=Coalesce(Subquery(counted), 0), component_count=Count("metered_components"))
     page = newest_first(plans, "created_at", before=request.GET.get("before", ""), after=request.GET.get("after", ""))
-    return show(request, "portal/catalog/plans.html", {"page": page}, title="Price plans", area="price_plans")
+    context = {"page": page, "search": text, "state": "archived" if is_archived else "", "states": STATES}
+    return show(request, "portal/catalog/plans.html", context, title="Price plans", area="price_plans")
 
 
 @screen
@@ -63,6 +70,7 @@ def plan_page(request: OperatorRequest, name: str) -> HttpResponse:
         "versions": versions,
         "is_newest": chosen == versions[0],
         "components": _priced(chosen),
+        "add_ons": [(one, add_on_price(one, None, chosen.currency)) for one in chosen.add_ons.all()],
         "page": page,
         "editable": may(request, Permission.CHANGE_CATALOG),
     }
@@ -112,118 +120,3 @@ def archive(request: OperatorRequest, name: str) -> HttpResponse:
         return redirect("portal:price_plan", name=name)
     messages.success(request, f"The price plan {plan.label} is archived. Nobody can be subscribed to it any more.")
     return redirect("portal:price_plans")
-
-
-@form_screen(Permission.CHANGE_CATALOG)
-def new_plan(request: OperatorRequest) -> HttpResponse:
-    """Buttons that only change the form (another component, another tier) send ``do``; without it, it is saved."""
-    if request.method != "POST":
-        return _show_form(request, plan_draft.empty(request.vendor.currency))
-    boxes = plan_draft.read(request.POST)
-    if "do" in request.POST:
-        return _show_form(request, plan_draft.changed(boxes, request.POST["do"]))
-    try:
-        plan = verbs.create_price_plan(request.vendor, plan_draft.plan_values(boxes), now=request.now)
-    except Invalid as refusal:
-        return _show_form(request, boxes, Problems(refusal))
-    messages.success(request, f"The price plan {plan.label} is created. Customers can be subscribed to it.")
-    return redirect("portal:price_plan", name=plan.name)
-
-
-@open_verb
-def preview_new(request: OperatorRequest) -> HttpResponse:
-    return render(request, "portal/catalog/_preview.html", _previewed(plan_draft.read(request.POST), _meters(request)))
-
-
-PLACE = re.compile(r"^metered_components\.(\d+)\.(?:price_scheme\.)?(?:prices\.(\d+)\.)?")
-
-
-@dataclass
-class Problems:
-    """A refusal, sorted to the boxes it is about."""
-
-    refusal: Invalid | None = None
-    texts: dict[str, str] = field(default_factory=dict)
-    placed: dict[tuple[int, int | None], list[str]] = field(default_factory=dict)
-    others: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        for name, messages_ in (self.refusal.errors if self.refusal else {}).items():
-            self._sort(name, " ".join(messages_))
-
-    def _sort(self, name: str, text: str) -> None:
-        if place := PLACE.match(name):
-            tier = int(place[2]) if place[2] else None
-            self.placed.setdefault((int(place[1]), tier), []).append(text)
-        elif name in plan_draft.TEXTS:
-            self.texts[name] = text
-        else:
-            self.others.append(text)
-
-    def __bool__(self) -> bool:
-        return self.refusal is not None
-
-
-@dataclass(frozen=True)
-class TierShown:
-    place: int
-    boxes: TierBoxes
-    problems: Sequence[str]
-
-
-@dataclass(frozen=True)
-class ComponentRow:
-    place: int
-    boxes: ComponentBoxes
-    tiers: Sequence[TierShown]
-    problems: Sequence[str]
-
-
-def _rows(boxes: PlanBoxes, problems: Problems) -> list[ComponentRow]:
-    def tiers(place: int, component: ComponentBoxes) -> list[TierShown]:
-        return [TierShown(n, tier, problems.placed.get((place, n), [])) for n, tier in enumerate(component.tiers)]
-
-    return [
-        ComponentRow(place, component, tiers(place, component), problems.placed.get((place, None), []))
-        for place, component in enumerate(boxes.components)
-    ]
-
-
-def _meters(request: OperatorRequest) -> Mapping[str, Meter]:
-    usable = Meter.objects.of(request.vendor).filter(archived_at__isnull=True).order_by("name")
-    return {meter.name: meter for meter in usable[:METERS_SHOWN]}
-
-
-def _previewed(boxes: PlanBoxes, meters: Mapping[str, Meter]) -> dict[str, Any]:
-    shown: Preview | None = None
-    missing: list[str] = []
-    try:
-        shown = preview(boxes, meters)
-    except Invalid as refusal:
-        missing = [text for problems in refusal.errors.values() for text in problems]
-    return {"preview": shown, "missing": list(dict.fromkeys(missing))}
-
-
-def _show_form(request: OperatorRequest, boxes: PlanBoxes, problems: Problems | None = None) -> HttpResponse:
-    meters = _meters(request)
-    known = problems or Problems()
-    context = {
-        "boxes": boxes,
-        "problems": known,
-        "rows": _rows(boxes, known),
-        "meters": meters.values(),
-        "periods": Period.choices,
-        "time_units": TimeUnit.choices,
-        "schemes": SCHEMES,
-        "editable": may(request, Permission.CHANGE_CATALOG),
-        **_previewed(boxes, meters),
-    }
-    return show(request, "portal/catalog/new_plan.html", context, title="New price plan", area="price_plans")
-
-
-SCHEMES = (
-    (SchemeType.FLAT.value, "Flat: one price a unit"),
-    (SchemeType.TIERED.value, "Tiered: each unit at the price of its tier"),
-    (SchemeType.VOLUME.value, "Volume: all units at the price of the tier they reach"),
-    (SchemeType.STAIRSTEP.value, "Stairstep: one amount for the tier they reach"),
-)

@@ -245,6 +245,7 @@ class FormRow:
     fields: list[BoundField]
     switch: BoundField | None = None
     inherited: str = ""
+    own: str = ""
     differs: bool = False
     default: str = ""
     warnings: tuple[str, ...] = ()
@@ -279,6 +280,7 @@ def _form_row(form: SettingsForm, row: Row, warnings: Mapping[str, str]) -> Form
     if isinstance(form, OverrideForm):
         inherited = row.in_words(form.vendor_policy)
         differs = row.differs(form.policy, form.vendor_policy)
-        return FormRow(row, fields, form[row.own_switch], inherited, differs, warnings=warned)
+        own = row.in_words(form.policy)
+        return FormRow(row, fields, form[row.own_switch], inherited, own, differs, warnings=warned)
     default = row.default_in_words() if row.differs(form.policy, BillingPolicy()) else ""
     return FormRow(row, fields, default=default, warnings=warned)

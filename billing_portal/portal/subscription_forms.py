@@ -46,7 +46,7 @@ def coupon_choices(vendor: Vendor) -> list[tuple[str, str]]:
     return [("", "None"), *((coupon.name, str(coupon)) for coupon in coupons(vendor)[:MOST_CHOICES])]
 
 
-ALIGNMENT = (("", "As it was, or as the billing settings say"), ("yes", "On the calendar"), ("no", "On its own day"))
+ALIGNMENT = (("", "As before, or by the settings"), ("yes", "On the calendar"), ("no", "On its own day"))
 
 
 class TermsForm(forms.Form):

@@ -107,7 +107,9 @@ def delivery_page(request: OperatorRequest, pk: int) -> HttpResponse:
         "body": json.dumps(json.loads(body_of(delivery.event)), indent=2, ensure_ascii=False),
         **_allowed(request),
     }
-    return show(request, "portal/system/webhook_delivery.html", context, title=delivery.event.kind, area="webhooks")
+    return show(
+        request, "portal/system/webhook_delivery.html", context, title=delivery.event.told_kind, area="webhooks"
+    )
 
 
 @verb(Permission.MANAGE_WEBHOOKS)

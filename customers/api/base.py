@@ -71,15 +71,28 @@ class WriteGuard(Protocol):
         """Carries out a write by calling ``handle``, or answers in its place."""
 
 
+class StepGuard(Protocol):
+    def __call__(self, step: str, work: Callable[[], str]) -> str:
+        """Takes a step in a transaction of its own, or answers what it came to when it was taken before."""
+
+
 # Filled by the API's frame, in ``AppConfig.ready``: each Idempotency-Key is carried out once.
 write_guards: list[WriteGuard] = []
+step_guards: list[StepGuard] = []
+
+
+def step_by_step(step: str, work: Callable[[], str]) -> str:
+    """A step of a write that is several transactions (``calls_out``)."""
+    for guard in step_guards:
+        return guard(step, work)
+    return work()
 
 
 class VendorView(APIView):
     """An endpoint on behalf of one vendor. Handlers hand ``actor``, ``now`` and ``real_now`` to verbs.
 
-    ``calls_out``: the methods whose handlers talk to the network, between transactions of their own. Whatever
-    other handlers do is one transaction.
+    ``calls_out``: the methods whose handlers talk to the network, or take many steps, between transactions of their
+    own. Whatever other handlers do is one transaction.
 
     ``access``: the methods that ask more or less of an API key than their names say, such as a POST that only
     reads. The authentication of the layer above looks at it.

@@ -6,11 +6,13 @@ holds back the later ones for its first tries (``retries.py``), then it stands a
 
 from __future__ import annotations
 
-from datetime import datetime
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from requests import Session
 
@@ -18,6 +20,19 @@ from customers.claims import claim, renew
 from customers.events import retries
 from customers.events.models import DeliveryState, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from customers.events.post import GONE, Answer, post
+
+# So many are written down together, and nothing waits longer than this for it. Seconds.
+TOGETHER = 25
+LONGEST_UNRECORDED = 2.0
+
+Done = tuple[WebhookDelivery, Answer, datetime]
+
+_DELIVERED = """
+    UPDATE customers_webhookdelivery AS delivery SET state = 'delivered', attempts = done.attempts,
+        response_status = done.status, delivered_at = done.at, next_attempt_at = NULL, last_error = ''
+    FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::timestamptz[]) AS done(id, attempts, status, at)
+    WHERE delivery.id = done.id
+"""
 
 
 def claim_endpoints(
@@ -41,15 +56,36 @@ def _due(real_now: datetime) -> QuerySet[WebhookDelivery]:
     return WebhookDelivery.objects.filter(state=DeliveryState.PENDING, next_attempt_at__lte=real_now)
 
 
-def deliver_next(http: Session, endpoint_id: int, token: UUID, *, real_now: datetime) -> bool:
-    """Try the endpoint's oldest due delivery. False when there is none, or the claim has passed to another."""
+def deliver_next(http: Session, endpoint_id: int, token: UUID, *, real_now: datetime, most: int = 1) -> int:
+    """Try the endpoint's oldest due deliveries, up to ``most`` or the first that fails. Answers how many were tried:
+    none when there is none, or the claim has passed to another.
+
+    What was delivered is written down together, soon: whoever dies before that sends so many again.
+    """
     if not renew(WebhookEndpoint, endpoint_id, token, real_now=real_now, lease=settings.CLAIM_LEASE):
-        return False
-    if not _waiting_endpoints(real_now).filter(pk=endpoint_id).exists():
-        return False
-    delivery = _due(real_now).filter(endpoint=endpoint_id).select_related("endpoint__vendor", "event").order_by("pk")[0]
-    record_answer(delivery, post(http, delivery, real_now=real_now), real_now=real_now)
-    return True
+        return 0
+    done: list[Done] = []
+    tried, began = 0, time.monotonic()
+    try:
+        for delivery in _next(endpoint_id, real_now, most):
+            at = real_now + timedelta(seconds=time.monotonic() - began) if tried else real_now
+            answer = post(http, delivery, real_now=at)
+            tried += 1
+            if not answer.is_delivered:
+                record_failure(delivery, answer, real_now=at)
+                break
+            done.append((delivery, answer, at))
+            if time.monotonic() - began > LONGEST_UNRECORDED:
+                break
+    finally:
+        record_delivered(done)
+    return tried
+
+
+def _next(endpoint_id: int, real_now: datetime, most: int) -> list[WebhookDelivery]:
+    held = Q(endpoint__held_until__isnull=True) | Q(endpoint__held_until__lte=real_now)
+    rows = _due(real_now).filter(held, endpoint=endpoint_id, endpoint__disabled_at__isnull=True)
+    return list(rows.select_related("endpoint__vendor", "event").order_by("pk")[:most])
 
 
 def let_go(endpoint_id: int, token: UUID) -> None:
@@ -58,29 +94,50 @@ def let_go(endpoint_id: int, token: UUID) -> None:
     held.update(claim_token=None, claimed_until=None)
 
 
-def record_answer(delivery: WebhookDelivery, answer: Answer, *, real_now: datetime) -> None:
+def record_delivered(done: Sequence[Done]) -> None:
+    """Their tries, and that the endpoint answers again."""
+    if not done:
+        return
+    for delivery, answer, at in done:
+        delivery.attempts += 1
+        delivery.response_status, delivery.last_error = answer.status, ""
+        delivery.state, delivery.delivered_at, delivery.next_attempt_at = DeliveryState.DELIVERED, at, None
+    with transaction.atomic():
+        WebhookAttempt.objects.bulk_create(_try(*one) for one in done)
+        _write_down([delivery for delivery, *_ in done])
+        _change(done[0][0].endpoint, failing_since=None, held_until=None)
+
+
+def _write_down(delivered: Sequence[WebhookDelivery]) -> None:
+    columns = (
+        [row.pk for row in delivered],
+        [row.attempts for row in delivered],
+        [row.response_status for row in delivered],
+        [row.delivered_at for row in delivered],
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(_DELIVERED, columns)
+
+
+def record_failure(delivery: WebhookDelivery, answer: Answer, *, real_now: datetime) -> None:
     """The try, what it means for the delivery, and what for the endpoint."""
     delivery.attempts += 1
     delivery.response_status, delivery.last_error = answer.status, answer.error
     with transaction.atomic():
-        WebhookAttempt.objects.create(
-            delivery=delivery,
-            attempted_at=real_now,
-            duration_ms=answer.duration_ms,
-            status=answer.status,
-            error=answer.error,
-            answer=answer.text,
-        )
-        if answer.is_delivered:
-            _delivered(delivery, real_now)
-        else:
-            _failed(delivery, answer, real_now)
+        _try(delivery, answer, real_now).save(force_insert=True)
+        _failed(delivery, answer, real_now)
         delivery.save()
 
 
-def _delivered(delivery: WebhookDelivery, real_now: datetime) -> None:
-    delivery.state, delivery.delivered_at, delivery.next_attempt_at = DeliveryState.DELIVERED, real_now, None
-    _change(delivery.endpoint, failing_since=None, held_until=None)
+def _try(delivery: WebhookDelivery, answer: Answer, at: datetime) -> WebhookAttempt:
+    return WebhookAttempt(
+        delivery=delivery,
+        attempted_at=at,
+        duration_ms=answer.duration_ms,
+        status=answer.status,
+        error=answer.error,
+        answer=answer.text,
+    )
 
 
 def _failed(delivery: WebhookDelivery, answer: Answer, real_now: datetime) -> None:

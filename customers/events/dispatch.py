@@ -1,4 +1,4 @@
-"""From facts to deliveries: each public event becomes one row for each endpoint of its vendor."""
+"""From facts to deliveries: each event that is told becomes one row for each endpoint of its vendor."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from datetime import datetime
 from django.db import connection, transaction
 from django.db.models import Max
 
-from customers.events.models import PUBLIC_KINDS, Event, WebhookDelivery, WebhookEndpoint
+from customers.events.models import Event, WebhookDelivery, WebhookEndpoint, is_told
 
 # Any number will do, so long as nothing else in this database takes advisory locks in the same class.
 _LOCK_CLASS = 0x646973
+
+_NUMBERED = """
+    UPDATE customers_event AS event SET sequence = told.sequence
+    FROM unnest(%s::bigint[], %s::bigint[]) AS told(id, sequence) WHERE event.id = told.id
+"""
 
 
 def dispatch(*, real_now: datetime, limit: int = 500, vendor_id: int | None = None) -> int:
@@ -29,9 +34,10 @@ def _dispatch(vendor_id: int, real_now: datetime, limit: int) -> int:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK_CLASS, vendor_id])
         events = _waiting(vendor_id, limit)
-        told = _once([event for event in events if event.kind in PUBLIC_KINDS])
+        told = _once([event for event in events if is_told(event.kind)])
         number(vendor_id, told)
-        Event.objects.bulk_update(told, ["sequence"])
+        with connection.cursor() as cursor:
+            cursor.execute(_NUMBERED, [[event.pk for event in told], [event.sequence for event in told]])
         WebhookDelivery.objects.bulk_create(_deliveries(vendor_id, told, real_now), ignore_conflicts=True)
         Event.objects.filter(pk__in=[event.pk for event in events]).update(dispatched_at=real_now)
     return len(events)
@@ -51,8 +57,8 @@ def _once(events: Iterable[Event]) -> list[Event]:
     """Receivers are told once what one transaction says twice in the same words."""
     first: dict[tuple[object, ...], Event] = {}
     for event in events:
-        words = sorted(event.payload.items(), key=lambda item: item[0])
-        key = (event.transaction_id, event.kind, event.subject_kind, event.subject_id, repr(words))
+        words = sorted(event.told_payload.items(), key=lambda item: item[0])
+        key = (event.transaction_id, event.told_kind, event.subject_kind, event.subject_id, repr(words))
         first.setdefault(key, event)
     return list(first.values())
 
@@ -79,7 +85,7 @@ def _deliveries(vendor_id: int, events: Iterable[Event], real_now: datetime) -> 
         delivery_of(event, endpoint, real_now)
         for event in events
         for endpoint in endpoints
-        if endpoint.listens_to(event.kind)
+        if endpoint.listens_to(event.told_kind)
     ]
 
 

@@ -41,6 +41,8 @@ class EventKind(models.TextChoices):
     INVOICE_GENERATED = "invoice.generated", "Invoice generated"
     INVOICE_REGENERATED = "invoice.regenerated", "Generated again"
     INVOICE_APPROVED = "invoice.approved", "Invoice approved"
+    INVOICE_UPDATED = "invoice.updated", "Invoice changed"
+    INVOICE_PAST_DUE = "invoice.past_due", "Invoice past due"
     INVOICE_DUE_DATE_CHANGED = "invoice.due_date_changed", "Due date changed"
     INVOICE_PAUSED = "invoice.paused", "Held back"
     INVOICE_RESUMED = "invoice.resumed", "No longer held back"
@@ -110,10 +112,33 @@ PUBLIC_KINDS = frozenset(
         EventKind.INVOICE_DISPUTED,
         EventKind.INVOICE_DISPUTE_CLOSED,
         EventKind.INVOICE_REFUNDED,
+        EventKind.INVOICE_REFUND_FAILED,
+        EventKind.INVOICE_PAST_DUE,
+        EventKind.INVOICE_UPDATED,
         EventKind.INVOICE_DELETED,
         EventKind.WEBHOOK_TEST,
     }
 )
+
+# Kinds of our own, and what endpoints are told instead: that the invoice changed, and they read how over the API.
+TOLD_AS = dict.fromkeys(
+    (
+        EventKind.INVOICE_DUE_DATE_CHANGED,
+        EventKind.INVOICE_PAUSED,
+        EventKind.INVOICE_RESUMED,
+        EventKind.INVOICE_KEPT,
+        EventKind.INVOICE_REFUND_STARTED,
+    ),
+    EventKind.INVOICE_UPDATED,
+)
+
+
+_NAMES = ("vendor_name", "customer_name", "invoice_id", "status")
+
+
+def is_told(kind: str) -> bool:
+    """Whether endpoints hear of events of this kind, under this name or another."""
+    return kind in PUBLIC_KINDS or kind in TOLD_AS
 
 
 class SubjectKind(models.TextChoices):
@@ -130,7 +155,7 @@ class EventQuerySet(VendorQuerySet["Event"]):
 
     def bulk_create(self, objs: Iterable[Event], *args: Any, **kwargs: Any) -> list[Event]:
         created = super().bulk_create(objs, *args, **kwargs)
-        nudge_after_commit(told=any(event.kind in PUBLIC_KINDS for event in created))
+        nudge_after_commit(told=any(is_told(event.kind) for event in created))
         return created
 
     def copy_in(self, events: Sequence[Event]) -> None:
@@ -187,9 +212,21 @@ class Event(VendorOwned):
     def __str__(self) -> str:
         return f"{self.kind} {self.subject_kind} {self.subject_id}"
 
+    @property
+    def told_kind(self) -> str:
+        """The name that endpoints know it by."""
+        return TOLD_AS.get(EventKind(self.kind), self.kind)
+
+    @property
+    def told_payload(self) -> dict[str, Any]:
+        """What they are told of it: under another name, no more than what that name promises."""
+        if self.told_kind == self.kind:
+            return dict(self.payload)
+        return {name: value for name, value in self.payload.items() if name in _NAMES}
+
     def save(self, *args: Any, **kwargs: Any) -> None:
         super().save(*args, **kwargs)
-        nudge_after_commit(told=self.kind in PUBLIC_KINDS)
+        nudge_after_commit(told=is_told(self.kind))
 
 
 def new_secret() -> str:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +20,8 @@ from customers.events.models import Event, WebhookDelivery
 from customers.events.signature import signature_headers
 
 TIMEOUT = (3.05, 10)
+# From the first look-up of the name to the last header of the answer.
+LONGEST = 15.0
 KEPT_CHARACTERS = 500
 # More of an answer is never read: enough for the kept characters, whatever their encoding.
 _READ_BYTES = 4 * KEPT_CHARACTERS
@@ -55,8 +61,8 @@ def session(agent: str = "Billing-Portal-Webhooks/1") -> HTTPSession:
 
 def body_of(event: Event) -> bytes:
     """Thin on purpose: names only, the receiver reads details over the API."""
-    data = {**event.payload, "sequence": event.sequence}
-    envelope = {"event_type": event.kind, "idempotency_key": event.uuid.hex, "data": data}
+    data = {**event.told_payload, "sequence": event.sequence}
+    envelope = {"event_type": event.told_kind, "idempotency_key": event.uuid.hex, "data": data}
     return json.dumps(envelope, separators=(",", ":")).encode()
 
 
@@ -69,7 +75,10 @@ def post(http: requests.Session, delivery: WebhookDelivery, *, real_now: datetim
         headers |= signature_headers(endpoint.secrets(real_now), event.uuid.hex, body, real_now=real_now)
     began = time.monotonic()
     try:
-        response = http.post(endpoint.url, data=body, headers=headers, timeout=TIMEOUT, stream=True)
+        with _at_most(LONGEST):
+            response = http.post(endpoint.url, data=body, headers=headers, timeout=TIMEOUT, stream=True)
+    except _TooLong:
+        return Answer(None, f"It did not answer within {LONGEST:g} seconds.", duration_ms=_since(began))
     except requests.RequestException as error:
         return Answer(None, _named(error), duration_ms=_since(began))
     with response:
@@ -80,6 +89,30 @@ def post(http: requests.Session, delivery: WebhookDelivery, *, real_now: datetim
             response.headers.get("Retry-After", ""),
             _since(began),
         )
+
+
+class _TooLong(BaseException):
+    """Not an Exception, so that nobody on the way takes it for an error of the network."""
+
+
+@contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """A timeout is for each read, so an answer that trickles in could hold its worker for ever. Where there is no main
+    thread to interrupt, the timeouts have to do."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        raise _TooLong
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _named(error: Exception) -> str:

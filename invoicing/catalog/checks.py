@@ -49,8 +49,3 @@ def frequency(field: str, value: Any) -> int:
     if value != int(value) or not 1 <= value <= 120:
         raise Invalid({field: "Give a whole number of billing cycles, from 1 to 120."})
     return int(value)
-
-
-def every_cycle(values: Mapping[str, Any], field: str, what: str, prefix: str = "") -> None:
-    if values.get(field) not in (None, 1):
-        raise Invalid({f"{prefix}{field}": f"Not supported yet: {what} every billing cycle."})

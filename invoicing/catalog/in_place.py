@@ -10,8 +10,9 @@ from django.db import transaction
 from customers.errors import Invalid
 from invoicing.catalog import features
 from invoicing.catalog.add_ons import check_once, read_add_ons, write_add_ons
-from invoicing.catalog.models import PricePlan
+from invoicing.catalog.models import Period, PricePlan
 from invoicing.catalog.plans import components_of, write_components
+from invoicing.catalog.prices import check_frequencies
 
 _TEXTS = ("display_name", "description", "base_price_description")
 
@@ -55,6 +56,7 @@ def _keep(plan: PricePlan, found: features.Features) -> None:
 
 def _add_components(plan: PricePlan, given: Sequence[Mapping[str, Any]]) -> None:
     drafts = components_of(plan.vendor, given)
+    check_frequencies(drafts, Period(plan.period))
     present = set(plan.metered_components.values_list("meter__name", flat=True))
     for place, draft in enumerate(drafts):
         if draft.meter.name in present:

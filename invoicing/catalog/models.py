@@ -124,6 +124,7 @@ class PricePlan(VendorOwned):
     limits = models.JSONField(default=list, help_text="How much of a feature.")
     trial_length = models.PositiveIntegerField(default=0, help_text="Without charges, at a subscription's start.")
     trial_unit = models.CharField(max_length=8, choices=TrialUnit.choices, blank=True)
+    trial_credit = models.BigIntegerField(default=0, help_text="Minor units: what invoices of a trial cost less.")
     archived_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
 
@@ -219,6 +220,9 @@ class PriceScheme(models.Model):
     unit_name = models.CharField(max_length=64, blank=True)
     time_unit_name = models.CharField(max_length=16, blank=True)
     batch_size = models.PositiveIntegerField(default=1)
+    frequency = models.PositiveSmallIntegerField(
+        default=0, help_text="Months whose usage climbs the tiers together; 0: each billing cycle by itself."
+    )
     post_minimum_charge_percentage_change = models.DecimalField(
         max_digits=12, decimal_places=4, null=True, blank=True, help_text="Of what is above the minimum charge."
     )

@@ -14,7 +14,7 @@ from customers.money import MoneyError, validate_currency
 from customers.vendor import Vendor
 from invoicing.catalog import features
 from invoicing.catalog.add_ons import AddOnDraft, draft_of_add_on, read_add_ons, write_add_ons
-from invoicing.catalog.checks import every_cycle, frequency, minor_units, one_of
+from invoicing.catalog.checks import frequency, minor_units, one_of
 from invoicing.catalog.features import Features
 from invoicing.catalog.limits import limits_of
 from invoicing.catalog.models import (
@@ -28,7 +28,14 @@ from invoicing.catalog.models import (
     TimeUnit,
     TrialUnit,
 )
-from invoicing.catalog.prices import ComponentDraft, RowDraft, SchemeDraft, TierDraft, read_components
+from invoicing.catalog.prices import (
+    ComponentDraft,
+    RowDraft,
+    SchemeDraft,
+    TierDraft,
+    check_frequencies,
+    read_components,
+)
 from invoicing.catalog.trials import Trial, read_trial
 
 
@@ -41,6 +48,7 @@ class PlanDraft:
     base_price: int = 0
     base_price_description: str = ""
     minimum_charge: int | None = None
+    minimum_charge_frequency: int = 1
     tags: tuple[str, ...] = ()
     components: tuple[ComponentDraft, ...] = ()
     features: Features = Features()
@@ -51,7 +59,6 @@ class PlanDraft:
 
 def read_plan(vendor: Vendor, values: Mapping[str, Any], before: PlanDraft) -> PlanDraft:
     """``before`` with the fields given. Raises ``Invalid`` naming the first field that is wrong."""
-    every_cycle(values, "minimum_charge_frequency", "the minimum charge applies to")
     changes = {name: read(values[name]) for name, read in _READERS.items() if values.get(name) is not None}
     if values.get("metered_components") is not None:
         changes["components"] = components_of(vendor, values["metered_components"])
@@ -60,7 +67,9 @@ def read_plan(vendor: Vendor, values: Mapping[str, Any], before: PlanDraft) -> P
         changes["add_ons"] = read_add_ons(values["add_ons"])
     if values.get("trial") is not None:
         changes["trial"] = read_trial("trial", values["trial"])
-    return replace(before, **changes)
+    draft = replace(before, **changes)
+    check_frequencies(draft.components, draft.period)
+    return draft
 
 
 def _currency(value: str) -> str:
@@ -83,7 +92,8 @@ _READERS: dict[str, Any] = {
     "minimum_charge": partial(minor_units, "minimum_charge"),
     "base_price_description": str,
     "tags": _tags,
-    "base_price_frequency": lambda value: frequency("base_price_frequency", value),
+    "base_price_frequency": partial(frequency, "base_price_frequency"),
+    "minimum_charge_frequency": partial(frequency, "minimum_charge_frequency"),
 }
 
 
@@ -104,11 +114,12 @@ def draft_of(plan: PricePlan) -> PlanDraft:
         base_price=plan.base_price,
         base_price_description=plan.base_price_description,
         minimum_charge=plan.minimum_charge,
+        minimum_charge_frequency=plan.minimum_charge_frequency or 1,
         components=tuple(_component_draft(component) for component in components),
         features=features.of_plan(plan),
         base_price_frequency=plan.base_price_frequency,
         add_ons=tuple(draft_of_add_on(add_on) for add_on in plan.add_ons.all()),
-        trial=Trial(plan.trial_length, TrialUnit(plan.trial_unit or TrialUnit.DAY)),
+        trial=Trial(plan.trial_length, TrialUnit(plan.trial_unit or TrialUnit.DAY), plan.trial_credit),
     )
 
 
@@ -119,7 +130,7 @@ def _component_draft(component: MeteredComponent) -> ComponentDraft:
     rows = tuple(_row_draft(row) for row in scheme.price_list)
     change = scheme.post_minimum_charge_percentage_change
     kind = SchemeType(scheme.scheme_type)
-    draft = SchemeDraft(kind, tiers, scheme.unit_name, scheme.batch_size, time_unit, rows, change)
+    draft = SchemeDraft(kind, tiers, scheme.unit_name, scheme.batch_size, time_unit, rows, change, scheme.frequency)
     return ComponentDraft(
         component.meter,
         component.display_name,
@@ -127,6 +138,7 @@ def _component_draft(component: MeteredComponent) -> ComponentDraft:
         component.minimum_charge,
         component.watermark,
         limits_of(component),
+        component.minimum_charge_frequency or 1,
     )
 
 
@@ -166,8 +178,9 @@ def write_plan(vendor: Vendor, name: str, version: int, draft: PlanDraft, *, now
         base_price_frequency=draft.base_price_frequency,
         trial_length=draft.trial.length,
         trial_unit=draft.trial.unit if draft.trial.length else "",
+        trial_credit=draft.trial.credit,
         minimum_charge=draft.minimum_charge,
-        minimum_charge_frequency=None if draft.minimum_charge is None else 1,
+        minimum_charge_frequency=None if draft.minimum_charge is None else draft.minimum_charge_frequency,
         tags=list(draft.tags),
         features=list(draft.features.features),
         limits=list(draft.features.limits),
@@ -189,7 +202,7 @@ def write_components(plan: PricePlan, drafts: Sequence[ComponentDraft]) -> None:
             position=place,
             display_name=draft.display_name,
             minimum_charge=draft.minimum_charge,
-            minimum_charge_frequency=None if draft.minimum_charge is None else 1,
+            minimum_charge_frequency=None if draft.minimum_charge is None else draft.minimum_frequency,
             watermark=draft.watermark,
             limit=draft.limits.overall,
             label_limits=draft.limits.rows(),
@@ -203,6 +216,7 @@ def write_components(plan: PricePlan, drafts: Sequence[ComponentDraft]) -> None:
             unit_name=draft.scheme.unit_name,
             time_unit_name=draft.scheme.time_unit or "",
             batch_size=draft.scheme.batch_size,
+            frequency=draft.scheme.frequency,
             price_list=[_row_json(row) for row in draft.scheme.rows],
             post_minimum_charge_percentage_change=draft.scheme.change_after_minimum,
         )

@@ -8,13 +8,16 @@ from decimal import Context, Decimal, InvalidOperation
 from typing import Any
 
 from customers.errors import Invalid
-from invoicing.catalog.checks import every_cycle, minor_units, one_of, refuse_unsupported
+from invoicing.catalog.checks import frequency, minor_units, one_of, refuse_unsupported
 from invoicing.catalog.limits import Limits, read_limits
-from invoicing.catalog.models import Aggregation, Meter, SchemeType, TimeUnit
+from invoicing.catalog.models import Aggregation, Meter, Period, SchemeType, TimeUnit
 from invoicing.catalog.price_lists import read_rows
 
 _NOT_YET_IN_COMPONENT = {"meter_id": "Give 'meter_name'."}
 _BATCHED = frozenset({SchemeType.FLAT, SchemeType.TIERED})
+_TOGETHER = frozenset({SchemeType.TIERED, SchemeType.STAIRSTEP})
+_ADDED_UP = frozenset({Aggregation.SUM, Aggregation.TIME_WEIGHTED_SUM})
+_MOST_MONTHS = 120
 # What the columns hold: 18 digits before the point and 12 after it.
 _TOO_LARGE = Decimal("1e18")
 _FINEST = Decimal("1e-12")
@@ -38,7 +41,8 @@ class RowDraft:
 
 @dataclass(frozen=True, slots=True)
 class SchemeDraft:
-    """``tiers`` may be empty where there is a price list."""
+    """``tiers`` may be empty where there is a price list. ``frequency`` is the months whose usage climbs the tiers
+    together; 0: each billing cycle by itself."""
 
     scheme_type: SchemeType
     tiers: tuple[TierDraft, ...]
@@ -47,6 +51,7 @@ class SchemeDraft:
     time_unit: TimeUnit | None = None
     rows: tuple[RowDraft, ...] = ()
     change_after_minimum: Decimal | None = None
+    frequency: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,7 @@ class ComponentDraft:
     minimum_charge: int | None = None
     watermark: Decimal | None = None
     limits: Limits = Limits()
+    minimum_frequency: int = 1
 
 
 def read_components(given: Sequence[Mapping[str, Any]], meters: Mapping[str, Meter]) -> list[ComponentDraft]:
@@ -66,7 +72,6 @@ def read_components(given: Sequence[Mapping[str, Any]], meters: Mapping[str, Met
 
 def _read_component(values: Mapping[str, Any], meters: Mapping[str, Meter], at: str) -> ComponentDraft:
     refuse_unsupported(values, _NOT_YET_IN_COMPONENT, at)
-    every_cycle(values, "minimum_charge_frequency", "the minimum charge applies to", at)
     name = values.get("meter_name")
     if not name:
         raise Invalid({f"{at}meter_name": "Give the name of a meter."})
@@ -83,6 +88,7 @@ def _read_component(values: Mapping[str, Any], meters: Mapping[str, Meter], at: 
         minimum_charge=None if least is None else minor_units(f"{at}minimum_charge", least),
         watermark=_watermark(values.get("watermark"), meter, f"{at}watermark"),
         limits=read_limits(values, meter, at),
+        minimum_frequency=frequency(f"{at}minimum_charge_frequency", values.get("minimum_charge_frequency") or 1),
     )
 
 
@@ -97,9 +103,8 @@ def _watermark(value: Any, meter: Meter, at: str) -> Decimal | None:
 def _read_scheme(values: Mapping[str, Any] | None, meter: Meter, least: int | None, at: str) -> SchemeDraft:
     if not values:
         raise Invalid({at: "Give a price scheme: {'scheme_type': 'FLAT', 'prices': [{'price': 7}]}."})
-    if values.get("frequency") not in (None, 1):
-        raise Invalid({f"{at}.frequency": "Not supported yet: tiers are computed for each billing cycle."})
     kind: SchemeType = one_of(f"{at}.scheme_type", values.get("scheme_type"), SchemeType)
+    months = _frequency(values.get("frequency"), meter, kind, f"{at}.frequency")
     rows = _read_price_list(values.get("price_list"), meter, kind, f"{at}.price_list")
     prices = values.get("prices") or []
     return SchemeDraft(
@@ -108,7 +113,8 @@ def _read_scheme(values: Mapping[str, Any] | None, meter: Meter, least: int | No
         rows=rows,
         unit_name=values.get("unit_name") or "",
         batch_size=_batch_size(values, kind, f"{at}.batch_size"),
-        time_unit=_time_unit(values.get("time_unit_name"), meter, kind, f"{at}.time_unit_name"),
+        time_unit=_time_unit(values.get("time_unit_name"), meter, kind, months, f"{at}.time_unit_name"),
+        frequency=months,
         change_after_minimum=_change(values, least, f"{at}.post_minimum_charge_percentage_change"),
     )
 
@@ -124,9 +130,30 @@ def _change(values: Mapping[str, Any], least: int | None, at: str) -> Decimal | 
     return Decimal(str(value))
 
 
-def _time_unit(value: str | None, meter: Meter, kind: SchemeType, at: str) -> TimeUnit | None:
-    """A level held for a time costs its price for each unit of it, except that STAIRSTEP goes by the latest level."""
-    weighted = meter.aggregation == Aggregation.TIME_WEIGHTED_SUM and kind is not SchemeType.STAIRSTEP
+def _frequency(value: int | None, meter: Meter, kind: SchemeType, at: str) -> int:
+    """1 is what is usual: each billing cycle by itself."""
+    if value in (None, 0, 1):
+        return 0
+    if kind not in _TOGETHER or meter.aggregation not in _ADDED_UP:
+        raise Invalid({at: "Only for TIERED and STAIRSTEP prices of meters with SUM or TIME_WEIGHTED_SUM."})
+    if not 1 < value <= _MOST_MONTHS:
+        raise Invalid({at: f"Give a number of months, up to {_MOST_MONTHS}: usage of that time climbs the tiers."})
+    return value
+
+
+def check_frequencies(components: Sequence[ComponentDraft], period: Period) -> None:
+    """Raises ``Invalid`` where the months of a price scheme are not whole billing cycles."""
+    for place, component in enumerate(components):
+        if component.scheme.frequency % period.months:
+            at = f"metered_components.{place}.price_scheme.frequency"
+            raise Invalid({at: f"Give a multiple of {period.months}: the plan's billing cycle is a {period.label}."})
+
+
+def _time_unit(value: str | None, meter: Meter, kind: SchemeType, months: int, at: str) -> TimeUnit | None:
+    """A level held for a time costs its price for each unit of it, except that STAIRSTEP goes by the latest level
+    (where cycles climb the steps together, by what they add up to)."""
+    by_level = kind is SchemeType.STAIRSTEP and not months
+    weighted = meter.aggregation == Aggregation.TIME_WEIGHTED_SUM and not by_level
     if value:
         if not weighted:
             raise Invalid({at: f"Only where usage is weighted by time: leave it out for {meter.name!r}."})

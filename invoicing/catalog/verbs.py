@@ -109,7 +109,8 @@ def delete_meter(vendor: Vendor, name: str) -> None:
 
 
 def archive_meter(vendor: Vendor, name: str, *, now: datetime) -> Meter:
-    """It takes no more measurements. Raises ``Conflict`` while a plan that can be billed uses it."""
+    """It takes no more measurements: what is sent to it waits, and what it has is still billed. Raises ``Conflict``
+    while a plan that can be billed uses it."""
     with transaction.atomic():
         meter = find_meter(vendor, name)
         plan = _plans_in_use(vendor, now).filter(metered_components__meter=meter).first()
@@ -117,6 +118,22 @@ def archive_meter(vendor: Vendor, name: str, *, now: datetime) -> Meter:
             raise Conflict(f"The price plan {plan.name!r} (version {plan.version}) uses the meter {name!r}.")
         meter.archived_at = meter.archived_at or now
         meter.save(update_fields=["archived_at"])
+    return meter
+
+
+def unarchive_meter(vendor: Vendor, name: str, *, real_now: datetime) -> Meter:
+    """It takes measurements again, and what was sent meanwhile. Raises ``Conflict`` where meters that share its event
+    have other labels now."""
+    with transaction.atomic():
+        meter = find_meter(vendor, name)
+        if meter.archived_at:
+            try:
+                _check_shared_event(meter)
+            except Invalid as refusal:
+                raise Conflict(" ".join(refusal.errors["primary_labels"])) from refusal
+            meter.archived_at = None
+            meter.save(update_fields=["archived_at"])
+            hooks.meter_created(vendor, real_now=real_now)
     return meter
 
 

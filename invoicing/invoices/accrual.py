@@ -23,7 +23,7 @@ from invoicing.rating.rate import rate_cycle
 from invoicing.rating.terms import LineKind, PlanTerms, RatedLine
 from invoicing.subscriptions.discounts import discounts_of
 from invoicing.subscriptions.models import AdhocCharge, BillingCycle
-from invoicing.subscriptions.terms import component_window, terms_for
+from invoicing.subscriptions.terms import component_window, terms_for, windows_before, with_before
 from invoicing.usage.aggregation import usage_of
 from invoicing.usage.values import Usage, Window
 
@@ -114,7 +114,8 @@ def _moments(cycle: BillingCycle, edges: Sequence[datetime]) -> list[datetime]:
 
 
 def _windows(cycle: BillingCycle, terms: PlanTerms, edges: Sequence[datetime]) -> Iterator[Window]:
-    """From the cycle's start to each moment at which its state is wanted."""
+    """From the cycle's start to each moment at which its state is wanted, and what came before in the same tiers."""
+    yield from windows_before(cycle, terms)
     for moment in _moments(cycle, edges):
         for part in terms.components:
             yield component_window((cycle.pk, part.key, moment), cycle, part, moment)
@@ -130,7 +131,9 @@ def _states(
     """What the cycle had come to at each moment; at its very start, nothing."""
     found: dict[datetime, list[AccruedItem]] = {}
     for moment in _moments(cycle, edges):
-        used = {part.key: usage[cycle.pk, part.key, moment] for part in terms.components}
+        used = {
+            part.key: with_before(cycle, part, usage[cycle.pk, part.key, moment], usage) for part in terms.components
+        }
         lines = rate_cycle(terms, used, cycle.start, cycle.end) if moment > cycle.start else []
         lines += discount_lines(lines, discounts if lines else (), terms, cycle.start, cycle.end)
         found[moment] = [_item(line, cycle) for line in lines]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from customers.actors import Actor
@@ -32,18 +33,37 @@ class Outcome:
     refusal: str = ""
 
 
+Step = Callable[[str, Callable[[], str]], str]
+
+
+def _directly(step: str, work: Callable[[], str]) -> str:
+    return work()
+
+
 def act_on_many(
-    invoices: Iterable[Invoice], verb: InvoiceVerb, *, actor: Actor, reason: str, now: datetime, real_now: datetime
+    invoices: Iterable[Invoice],
+    verb: InvoiceVerb,
+    *,
+    actor: Actor,
+    reason: str,
+    now: datetime,
+    real_now: datetime,
+    once: Step = _directly,
 ) -> list[Outcome]:
-    """``reason`` is kept with each one that is voided. Each is a transaction of its own."""
+    """``reason`` is kept with each one that is voided. Each is a transaction of its own, so that one is never undone
+    with another, and none waits for the locks of all. ``once`` takes such a step, or knows what it came to before."""
     arguments: dict[str, Any] = {"actor": actor, "now": now, "real_now": real_now}
     if verb == InvoiceVerb.VOID:
         arguments["reason"] = reason
-    return [_act(invoice, BULK_VERBS[verb], arguments) for invoice in invoices]
+    return [_act(invoice, partial(BULK_VERBS[verb], **arguments), once) for invoice in invoices]
 
 
-def _act(invoice: Invoice, act: Callable[..., Invoice], arguments: Mapping[str, Any]) -> Outcome:
-    try:
-        return Outcome(act(invoice, **arguments))
-    except Refused as refusal:
-        return Outcome(invoice, refusal.message)
+def _act(invoice: Invoice, act: Callable[[Invoice], Invoice], once: Step) -> Outcome:
+    def work() -> str:
+        try:
+            act(invoice)
+        except Refused as refusal:
+            return refusal.message
+        return ""
+
+    return Outcome(invoice, once(str(invoice.uuid), work))

@@ -34,6 +34,8 @@ class StillIssuing(Refused):
     code = "still_issuing"
 
 
+_FIGURES = ("amount_due", "amount_credited", "amount_from_balance")
+
 STATUS_OF: Mapping[GatewayStatus, tuple[InvoiceStatus, EventKind]] = {
     GatewayStatus.PAID: (S.PAID, EventKind.INVOICE_PAID),
     GatewayStatus.VOID: (S.VOIDED, EventKind.INVOICE_VOIDED),
@@ -70,7 +72,8 @@ class _Settling:
     def __init__(self, invoice: Invoice, state: GatewayInvoice, now: datetime, real_now: datetime) -> None:
         self.invoice, self.state, self.now = invoice, state, now
         self.by: dict[str, Any] = {"actor": STRIPE, "now": now, "real_now": real_now}
-        self.before = {name: getattr(invoice, name) for name in ("amount_paid", "amount_overpaid", "gateway_status")}
+        watched = ("amount_paid", "amount_overpaid", "gateway_status", *_FIGURES)
+        self.before = {name: getattr(invoice, name) for name in watched}
 
     def run(self) -> str:
         news = record_payments(self.invoice, self.state)
@@ -78,6 +81,7 @@ class _Settling:
             keep_document(self.invoice, policy_for(self.invoice.customer), self.now)
         self._copy_facts()
         self._tell_of_money()
+        self._tell_of_figures()
         reason = self._follow(news)
         self._finalization()
         retries.plan(self.invoice, self.now)
@@ -121,6 +125,11 @@ class _Settling:
         if invoice.amount_overpaid > self.before["amount_overpaid"]:
             too_much = invoice.amount_overpaid - self.before["amount_overpaid"]
             tell_amount(invoice, EventKind.INVOICE_OVERPAID, too_much, **self.by)
+
+    def _tell_of_figures(self) -> None:
+        """What is to be paid changed there: tax, a credit note, the customer's balance."""
+        if any(getattr(self.invoice, name) != self.before[name] for name in _FIGURES):
+            note_fact(self.invoice, EventKind.INVOICE_UPDATED, **self.by)
 
     def _follow(self, news: Sequence[GatewayPayment]) -> str:
         if self.state.status in STATUS_OF:

@@ -53,7 +53,8 @@ class ExplainedTier:
 class ExplainedPart:
     """How one amount came about: the line itself, or one of the lines that a minimum charge stands in place of.
 
-    ``proration`` is the share of ``whole`` that a shorter billing cycle bears.
+    ``proration`` is the share of ``whole`` that a shorter billing cycle bears. ``used_before`` is what earlier billing
+    cycles had come to in the same tiers, where several climb them together.
     """
 
     kind: LineItemKind
@@ -68,6 +69,7 @@ class ExplainedPart:
     tiers: tuple[ExplainedTier, ...]
     proration: Fraction | None
     whole: int | None
+    used_before: Decimal | None
 
     @property
     def exact_amount(self) -> Fraction:
@@ -81,7 +83,8 @@ class ExplainedPart:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """``minimum`` and ``reached`` of a minimum charge, ``applies_to`` of a discount. ``replaced`` are the lines that
+    """``minimum`` and ``reached`` of a minimum charge (``earlier`` of it in billing cycles before), ``applies_to`` of a
+    discount. ``replaced`` are the lines that
     a minimum charge stands in place of; ``affected_by`` are later lines that took this one into account."""
 
     line: LineItem
@@ -89,6 +92,7 @@ class Explanation:
     part: ExplainedPart
     minimum: int | None
     reached: int | None
+    earlier: int
     applies_to: int | None
     replaced: tuple[ExplainedPart, ...]
     affected_by: tuple[LineItem, ...]
@@ -107,6 +111,7 @@ def explain(invoice: Invoice, uuid: str) -> Explanation:
         part=_part_of(line),
         minimum=said.get("minimum"),
         reached=said.get("reached"),
+        earlier=said.get("earlier", 0),
         applies_to=said.get("applies_to"),
         replaced=tuple(_part(**kept) for kept in line.explanation.get("lines", ())),
         affected_by=tuple(_affecting(line, lines)),
@@ -150,6 +155,7 @@ def _part(
         tiers=tuple(_tier(tier) for tier in metadata.get("tiers", ())),
         proration=Fraction(share) if share else None,
         whole=metadata.get("whole"),
+        used_before=Decimal(metadata["used_before"]) if "used_before" in metadata else None,
     )
 
 
@@ -209,8 +215,10 @@ def _looked_at(later: LineItem, line: LineItem) -> bool:
 
 def _discounts(discount: LineItem, line: LineItem) -> bool:
     match discount.metadata["scope"]:
-        case "INVOICE_TOTAL":
+        case "INVOICE_TOTAL" | "TRIAL_CREDIT":
             return True
+        case "ADD_ON":
+            return bool(discount.metadata["add_on_uuid"] == line.metadata.get("add_on_uuid"))
         case "BASE_PRICE":
             return line.kind == LineItemKind.BASE_PRICE or bool(line.metadata.get("scope") == "BASE_PRICE")
     return _same_component(discount, line)

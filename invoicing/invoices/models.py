@@ -89,6 +89,7 @@ class Invoice(VendorOwned, QueuedWork):
     issued_at = models.DateTimeField(null=True, blank=True)
     paid_at = models.DateTimeField(null=True, blank=True)
     voided_at = models.DateTimeField(null=True, blank=True)
+    past_due_at = models.DateTimeField(null=True, blank=True, help_text="When it was told that its due date passed.")
     next_reminder_at = models.DateTimeField(
         null=True, blank=True, help_text="The vendor's time: when to look which reminders are due."
     )
@@ -225,6 +226,11 @@ class Invoice(VendorOwned, QueuedWork):
                 fields=["vendor", "due_date", "id"],
                 condition=Q(status__in=["INVOICE_ISSUED", "PAYMENT_FAILED"]),
                 name="invoice_open_by_due_date",
+            ),
+            models.Index(
+                fields=["due_date", "id"],
+                condition=Q(status__in=["INVOICE_ISSUED", "PAYMENT_FAILED"], past_due_at__isnull=True),
+                name="invoice_past_due_untold",
             ),
             models.Index("vendor", OpClass(Upper("number"), "text_pattern_ops"), name="invoice_number_begins"),
             models.Index(

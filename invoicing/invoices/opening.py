@@ -85,7 +85,8 @@ def opening_lines(
 
 
 def _without_usage(terms: PlanTerms) -> PlanTerms:
-    return replace(terms, components=tuple(part for part in terms.components if part.is_level))
+    """Levels are left, except where cycles climb the tiers together: what comes to which tier is known at the end."""
+    return replace(terms, components=tuple(part for part in terms.components if part.is_level and part.frequency == 1))
 
 
 def _levels(
@@ -165,3 +166,7 @@ def _kept_lines(cycles: Collection[BillingCycle]) -> _Kept:
 
 def _ahead_line(line: RatedLine | LineItem) -> AheadLine:
     return AheadLine(line.kind, line.amount, line.metadata)
+
+
+def with_more(ahead: Ahead, lines: Iterable[RatedLine]) -> Ahead:
+    return replace(ahead, lines=(*ahead.lines, *map(_ahead_line, lines)))

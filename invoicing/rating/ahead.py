@@ -22,6 +22,9 @@ from invoicing.rating.rounding import half_up
 from invoicing.rating.terms import LineKind, PlanTerms, RatedLine
 from invoicing.usage.values import Usage
 
+# In place of a discount's uuid: a line that the credit of a trial paid.
+TRIAL_CREDIT = "trial credit"
+
 _BY_TIME = "TIME_WEIGHTED_SUM"
 
 
@@ -60,6 +63,11 @@ class Ahead:
     @property
     def net(self) -> int:
         return sum(line.amount for line in self.lines)
+
+    @property
+    def counted(self) -> int:
+        """What counts towards minimum charges: the credit of a trial paid for some of it, but lowered nothing."""
+        return sum(line.amount for line in self.lines if line.metadata.get("discount_uuid") != TRIAL_CREDIT)
 
     @property
     def items(self) -> dict[str, AheadLine]:

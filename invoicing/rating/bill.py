@@ -9,7 +9,7 @@ from decimal import Decimal
 from customers.money import format_money
 from invoicing.rating.ahead import NOTHING_AHEAD, Ahead, kept, left_to_bill, left_to_discount, unused
 from invoicing.rating.discounts import DiscountTerms, discount_lines
-from invoicing.rating.minimums import with_component_minimum, with_plan_minimum
+from invoicing.rating.minimums import NOTHING_EARLIER, Earlier, with_component_minimum, with_plan_minimum
 from invoicing.rating.rate import rate_cycle
 from invoicing.rating.terms import ChargeTerms, LineKind, PlanTerms, RatedLine
 from invoicing.usage.values import Usage
@@ -27,20 +27,22 @@ def bill_cycle(
     charges: Sequence[ChargeTerms] = (),
     minimum_replaces: bool = False,
     ahead: Ahead = NOTHING_AHEAD,
+    earlier: Earlier = NOTHING_EARLIER,
 ) -> list[RatedLine]:
     """Base price and usage, component minimums, discounts, the plan's minimum. Ad-hoc charges stand outside them.
 
     ``minimum_replaces``: the line of a minimum stands in place of what it tops up. ``ahead`` is what was billed of the
     cycle in advance; where more was billed than it came to, the last line says so, and takes nothing off yet.
+    ``earlier``: what counts of the cycles before towards minimum charges for several cycles.
     """
     owed = rate_cycle(terms, usage, start, end)
     back = unused(owed, ahead)
-    lines = _with_component_minimums(
-        left_to_bill(owed, ahead, terms.currency), terms, start, end, replaces=minimum_replaces, ahead=ahead
-    )
+    left, replaces = left_to_bill(owed, ahead, terms.currency), minimum_replaces
+    lines = _with_component_minimums(left, terms, start, end, replaces=replaces, ahead=ahead, earlier=earlier)
     lowered = discount_lines(lines, left_to_discount(discounts, ahead), terms, start, end)
     lines += [line for line in lowered if line.amount or not ahead.lines]
-    lines = with_plan_minimum(lines, terms, start, end, replaces=minimum_replaces, billed=ahead.net - back)
+    billed = ahead.counted - back
+    lines = with_plan_minimum(lines, terms, start, end, replaces=replaces, billed=billed, earlier=earlier.plan)
     return [*lines, *(charge_line(charge) for charge in charges), *_unused_lines(back, terms, start, end)]
 
 
@@ -80,7 +82,14 @@ def charge_line(charge: ChargeTerms) -> RatedLine:
 
 
 def _with_component_minimums(
-    lines: list[RatedLine], terms: PlanTerms, start: datetime, end: datetime, *, replaces: bool, ahead: Ahead
+    lines: list[RatedLine],
+    terms: PlanTerms,
+    start: datetime,
+    end: datetime,
+    *,
+    replaces: bool,
+    ahead: Ahead,
+    earlier: Earlier,
 ) -> list[RatedLine]:
     """The components' lines are the last ones, in the plan's order."""
     fixed = [line for line in lines if line.kind != LineKind.METERED_COMPONENT]
@@ -88,6 +97,14 @@ def _with_component_minimums(
     for line in lines[len(fixed) :]:
         metered[line.metadata["metered_component_uuid"]].append(line)
     for part in terms.components:
-        billed = kept(ahead, part.uuid)
-        fixed += with_component_minimum(metered[part.uuid], part, terms, start, end, replaces=replaces, billed=billed)
+        fixed += with_component_minimum(
+            metered[part.uuid],
+            part,
+            terms,
+            start,
+            end,
+            replaces=replaces,
+            billed=kept(ahead, part.uuid),
+            earlier=earlier.components.get(part.uuid, 0),
+        )
     return fixed

@@ -6,7 +6,7 @@ the order in which they were given. Each is worked out on what those before it h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -28,12 +28,13 @@ class DiscountScope(StrEnum):
     INVOICE_TOTAL = "INVOICE_TOTAL"
     METERED_COMPONENT = "METERED_COMPONENT"
     BASE_PRICE = "BASE_PRICE"
+    ADD_ON = "ADD_ON"
 
 
 @dataclass(frozen=True, slots=True)
 class DiscountTerms:
-    """``amount`` is in minor units, or percent. ``component_uuid`` where the scope is a component. ``coupon`` is the
-    name, as people read it, of the coupon that it came from."""
+    """``amount`` is in minor units, or percent. ``component_uuid`` where the scope is a component, ``add_on_uuid``
+    where it is an add-on. ``coupon`` is the name, as people read it, of the coupon that it came from."""
 
     uuid: str
     type: DiscountType
@@ -41,12 +42,14 @@ class DiscountTerms:
     scope: DiscountScope
     component_uuid: str = ""
     coupon: str = ""
+    add_on_uuid: str = ""
 
 
 _NAMES = {
     DiscountScope.INVOICE_TOTAL: "Invoice Total Discount",
     DiscountScope.METERED_COMPONENT: "Discount",
     DiscountScope.BASE_PRICE: "Base Price Discount",
+    DiscountScope.ADD_ON: "Discount",
 }
 
 
@@ -68,17 +71,29 @@ def discounted_base_price(base_price: int, discounts: Sequence[DiscountTerms]) -
     return base_price
 
 
+def discounted_add_ons(prices: Mapping[str, int], discounts: Sequence[DiscountTerms]) -> int:
+    """The sum of the prices, which are by the add-ons' uuids."""
+    left = dict(prices)
+    for discount in discounts:
+        if discount.add_on_uuid in left:
+            left[discount.add_on_uuid] -= _off(discount, left[discount.add_on_uuid])
+    return sum(left.values())
+
+
 def _concerns(discount: DiscountTerms, line: RatedLine) -> bool:
     match discount.scope:
         case DiscountScope.INVOICE_TOTAL:
             return True
         case DiscountScope.BASE_PRICE:
             return line.kind == LineKind.BASE_PRICE or line.metadata.get("scope") == discount.scope
+        case DiscountScope.ADD_ON:
+            return bool(line.metadata.get("add_on_uuid") == discount.add_on_uuid)
     return bool(line.metadata.get("metered_component_uuid") == discount.component_uuid)
 
 
 def _line(discount: DiscountTerms, base: int, terms: PlanTerms, start: datetime, end: datetime) -> RatedLine:
     about = {"metered_component_uuid": discount.component_uuid} if discount.component_uuid else {}
+    about |= {"add_on_uuid": discount.add_on_uuid} if discount.add_on_uuid else {}
     return RatedLine(
         kind=LineKind.DISCOUNT,
         name=_name(discount, terms),
@@ -100,8 +115,9 @@ def _off(discount: DiscountTerms, base: int) -> int:
 
 
 def _name(discount: DiscountTerms, terms: PlanTerms) -> str:
-    component = next((part.name for part in terms.components if part.uuid == discount.component_uuid), "")
-    return f"{component} {_NAMES[discount.scope]}".strip()
+    names = {part.uuid: part.name for part in terms.components} | {one.uuid: one.name for one in terms.add_ons}
+    part = names.get(discount.component_uuid or discount.add_on_uuid, "")
+    return f"{part} {_NAMES[discount.scope]}".strip()
 
 
 def _text(discount: DiscountTerms, base: int, currency: str) -> str:

@@ -76,12 +76,12 @@ def _component_line(
 ) -> RatedLine:
     # Returns and corrections can bring usage below zero; the line then says zero, and keeps what was measured.
     quantity = max(used.quantity, Decimal(0))
-    steps = schemes.steps(component.scheme, quantity)
+    steps = schemes.steps(component.scheme, quantity, used.before)
     values = ", ".join(value for _, value in labels)
     return RatedLine(
         kind=LineKind.METERED_COMPONENT,
         name=f"{component.name} ({values})" if labels else component.name,
-        description=describe_steps(component, quantity, steps, currency),
+        description=describe_steps(component, quantity, steps, currency, used.before),
         quantity=quantity,
         quantity_unit=component.unit_name,
         unit_price=_unit_price(component, quantity),
@@ -121,6 +121,7 @@ def _evidence(component: ComponentTerms, used: Usage, steps: tuple[schemes.Step,
         "scheme_type": str(component.scheme.kind),
         "batch_size": component.scheme.batch_size,
         **({} if component.watermark is None else {"watermark": plain(component.watermark)}),
+        **({} if component.frequency == 1 else {"used_before": plain(used.before), "frequency": component.frequency}),
         "tiers": [
             {
                 "quantity": plain(step.quantity),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -28,9 +28,24 @@ def amount(scheme: SchemeTerms, quantity: Decimal) -> Fraction:
     return sum((step.amount for step in steps(scheme, quantity)), Fraction(0))
 
 
-def steps(scheme: SchemeTerms, quantity: Decimal) -> tuple[Step, ...]:
-    """None where nothing was used, or where there is no price for it."""
-    return _RULES[scheme.kind](scheme, quantity) if quantity > 0 and scheme.tiers else ()
+def steps(scheme: SchemeTerms, quantity: Decimal, before: Decimal = Decimal(0)) -> tuple[Step, ...]:
+    """None where nothing was used, or where there is no price for it. ``before`` is what earlier billing cycles have
+    used of the same tiers, under TIERED and STAIRSTEP."""
+    if quantity <= 0 or not scheme.tiers:
+        return ()
+    return _further(scheme, quantity, before) if before > 0 else _RULES[scheme.kind](scheme, quantity)
+
+
+def _further(scheme: SchemeTerms, quantity: Decimal, before: Decimal) -> tuple[Step, ...]:
+    if scheme.kind is Scheme.STAIRSTEP:
+        [reached], [paid] = _one_total(scheme, before + quantity), _one_total(scheme, before)
+        return (replace(reached, quantity=quantity, amount=max(reached.amount - paid.amount, Fraction(0))),)
+    found = []
+    for step in _each_at_its_tier(scheme, before + quantity):
+        part = step.floor + step.quantity - max(before, step.floor)
+        if part > 0:
+            found.append(replace(step, quantity=part, amount=_per_unit(scheme, step.tier) * Fraction(part)))
+    return tuple(found)
 
 
 def _all_at_one_price(scheme: SchemeTerms, quantity: Decimal) -> tuple[Step, ...]:

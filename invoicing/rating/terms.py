@@ -59,7 +59,8 @@ class ComponentTerms:
     of the level costs nothing. Under a ``price_list`` the scheme's own tiers, if any, are for what no row fits;
     ``label_keys`` are the meter's primary labels, in the order of a stream's values. ``is_level``: a gauge, which can
     be billed in advance by its level at the start. ``change_after_minimum`` is the percentage by which what is above
-    the minimum charge costs more, or less.
+    the minimum charge costs more, or less. ``frequency`` billing cycles climb the tiers together; ``minimum_share`` is
+    the share that this cycle bears of a minimum charge for several (nothing: another of them bears it).
     """
 
     key: int
@@ -77,6 +78,9 @@ class ComponentTerms:
     label_keys: tuple[str, ...] = ()
     is_level: bool = False
     change_after_minimum: Decimal | None = None
+    frequency: int = 1
+    minimum_frequency: int = 1
+    minimum_share: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,8 @@ class AddOnTerms:
 @dataclass(frozen=True, slots=True)
 class PlanTerms:
     """``proration`` is the share of the minimum charges, and of the base price, that this cycle bears; ``base_share``
-    that of a base price for several cycles (``base_price_frequency``): nothing of it makes no line.
+    that of a base price for several cycles (``base_price_frequency``), ``minimum_share`` of a minimum charge for
+    several: nothing of it makes no line.
     ``add_ons`` are those of the customer, where the plan ``has_add_ons``."""
 
     currency: str
@@ -118,6 +123,8 @@ class PlanTerms:
     base_share: Fraction | None = None
     add_ons: tuple[AddOnTerms, ...] = ()
     has_add_ons: bool = False
+    minimum_frequency: int = 1
+    minimum_share: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,14 +38,22 @@ def grouped(number: Decimal) -> str:
     return f"{int(whole):,}{dot}{decimals}"
 
 
-def describe_steps(component: ComponentTerms, quantity: Decimal, steps: Sequence[Step], currency: str) -> str:
-    """ "1,234 calls x $0.07", or several such parts joined by "+"."""
+def describe_steps(
+    component: ComponentTerms, quantity: Decimal, steps: Sequence[Step], currency: str, before: Decimal = Decimal(0)
+) -> str:
+    """ "1,234 calls x $0.07", or several such parts joined by "+"; ``before`` is what earlier billing cycles used
+    of the same tiers."""
+    text = _steps(component, quantity, steps, currency, before)
+    return f"{text}, after {grouped(before)} in earlier billing cycles" if before > 0 and steps else text
+
+
+def _steps(component: ComponentTerms, quantity: Decimal, steps: Sequence[Step], currency: str, before: Decimal) -> str:
     unit = component.unit_name or "units"
     if not steps:
         missing = "" if component.scheme.tiers else ": not in the price list"
         return f"{grouped(quantity)} {unit}{missing}"
     if component.scheme.kind is Scheme.STAIRSTEP:
-        return f"{grouped(quantity)} {unit}: {_range(steps[0], unit)}{format_unit_price(steps[0].tier.price, currency)}"
+        return f"{grouped(quantity)} {unit}: {_step(steps[0], before + quantity, unit, currency)}"
     return " + ".join(
         f"{grouped(step.quantity)} {unit} x {_price(step, component.scheme.batch_size, currency)}" for step in steps
     )
@@ -56,6 +64,9 @@ def _price(step: Step, batch_size: int, currency: str) -> str:
     return price if batch_size == 1 else f"{price} per {batch_size:,}"
 
 
-def _range(step: Step, unit: str) -> str:
-    cap = step.tier.cap
-    return "" if cap is None or step.quantity > cap else f"up to {grouped(cap)} {unit} "
+def _step(step: Step, reached: Decimal, unit: str, currency: str) -> str:
+    """The price of a step, less what was paid for the steps below it before."""
+    cap, paid = step.tier.cap, Fraction(step.tier.price) - step.amount
+    text = "" if cap is None or reached > cap else f"up to {grouped(cap)} {unit} "
+    text += format_unit_price(step.tier.price, currency)
+    return f"{text} less {format_unit_price(Decimal(exact(paid)), currency)}" if paid else text

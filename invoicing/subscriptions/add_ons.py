@@ -99,15 +99,16 @@ def held_at(subscription: Subscription, moment: datetime) -> dict[int, tuple[Dec
     return {pk: pair for pk, pair in found.items() if pair[0] > 0}
 
 
-def add_ons_price(subscription: Subscription, moment: datetime) -> int:
-    """What those that are held cost in a billing cycle, in minor units."""
+def add_on_prices(subscription: Subscription, moment: datetime) -> dict[str, int]:
+    """What those that are held cost in a billing cycle, in minor units, by their uuid."""
     changes = [change for change in subscription.add_on_changes.all() if change.effective_at <= moment]
     known = {add_on.pk: add_on for add_on in subscription.price_plan.add_ons.all()}
-    total = Fraction(0)
+    found: dict[str, int] = {}
     for pk, (count, _) in held_at(subscription, moment).items():
         own = [change for change in changes if change.add_on_id == pk]
-        total += 0 if known[pk].single_use else amount(_scheme(known[pk], own), count)
-    return half_up(total)
+        price = Fraction(0) if known[pk].single_use else amount(_scheme(known[pk], own), count)
+        found[str(known[pk].external_uuid)] = half_up(price)
+    return found
 
 
 def add_ons_of(cycles: Collection[BillingCycle], *, in_advance: bool = False) -> dict[int, tuple[AddOnTerms, ...]]:

@@ -28,6 +28,7 @@ class DiscountDraft:
     amount: Decimal
     scope: DiscountScope
     component_uuid: UUID | None = None
+    add_on_name: str = ""
     start_offset: int = 0
     duration: int | None = None
 
@@ -54,6 +55,7 @@ def _read(subscription: Subscription, draft: DiscountDraft, from_cycle: int, at:
         amount=draft.amount,
         scope=draft.scope,
         metered_component_id=_component(subscription, draft, at),
+        add_on_id=_add_on(subscription, draft, at),
         first_cycle=first,
         end_cycle=None if draft.duration is None else first + draft.duration,
         created_at=now,
@@ -76,6 +78,17 @@ def _component(subscription: Subscription, draft: DiscountDraft, at: str) -> int
     found = components.filter(external_uuid=draft.component_uuid).first() if draft.component_uuid else None
     if found is None:
         raise Invalid({f"{at}metered_component_uuid": "Give the external_uuid of a component of the customer's plan."})
+    return found.pk
+
+
+def _add_on(subscription: Subscription, draft: DiscountDraft, at: str) -> int | None:
+    if draft.scope is not DiscountScope.ADD_ON:
+        if draft.add_on_name:
+            raise Invalid({f"{at}add_on_name": "Only with the scope ADD_ON."})
+        return None
+    found = subscription.price_plan.add_ons.filter(name=draft.add_on_name).first() if draft.add_on_name else None
+    if found is None:
+        raise Invalid({f"{at}add_on_name": "Give the name of an add-on of the customer's plan."})
     return found.pk
 
 
@@ -108,14 +121,14 @@ def discounts_of(cycles: Collection[BillingCycle]) -> dict[int, tuple[DiscountTe
     """By cycle, in the order given. One query."""
     rows = Discount.objects.filter(subscription__in={cycle.subscription_id for cycle in cycles})
     by_subscription: dict[int, list[Discount]] = {}
-    for discount in rows.select_related("metered_component", "coupon_use__coupon").order_by("pk"):
+    for discount in rows.select_related("metered_component", "add_on", "coupon_use__coupon").order_by("pk"):
         by_subscription.setdefault(discount.subscription_id, []).append(discount)
     return {cycle.pk: tuple(_terms(by_subscription.get(cycle.subscription_id, ()), cycle.index)) for cycle in cycles}
 
 
 def discounts_at(subscription: Subscription, now: datetime) -> tuple[DiscountTerms, ...]:
     """Those of the running cycle."""
-    rows = subscription.discounts.select_related("metered_component", "coupon_use__coupon").order_by("pk")
+    rows = subscription.discounts.select_related("metered_component", "add_on", "coupon_use__coupon").order_by("pk")
     return tuple(_terms(rows, current_index(subscription, now)))
 
 
@@ -129,6 +142,7 @@ def _terms(discounts: Iterable[Discount], index: int) -> Iterable[DiscountTerms]
                 amount=discount.amount,
                 scope=DiscountScope(discount.scope),
                 component_uuid=str(component.external_uuid) if component else "",
+                add_on_uuid=str(discount.add_on.external_uuid) if discount.add_on else "",
                 coupon=_coupon(discount),
             )
 

@@ -23,6 +23,10 @@ class Subscription(VendorOwned):
     trial_ends_at = models.DateTimeField(
         null=True, blank=True, help_text="Until then nothing is charged; the billing cycles run from then on."
     )
+    trial_credit = models.BigIntegerField(default=0, help_text="Minor units: taken off invoices until it is used up.")
+    trial_credit_until = models.DateTimeField(
+        null=True, blank=True, help_text="Billing cycles that begin from then on have none of the trial's credit."
+    )
     follows = models.OneToOneField(
         "self",
         on_delete=models.PROTECT,
@@ -89,6 +93,7 @@ class Discount(VendorOwned):
         INVOICE_TOTAL = "INVOICE_TOTAL", "Invoice total"
         METERED_COMPONENT = "METERED_COMPONENT", "A metered component"
         BASE_PRICE = "BASE_PRICE", "Base price"
+        ADD_ON = "ADD_ON", "An add-on"
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="discounts")
@@ -96,6 +101,7 @@ class Discount(VendorOwned):
     amount = models.DecimalField(max_digits=30, decimal_places=4)
     scope = models.CharField(max_length=20, choices=Scope.choices)
     metered_component = models.ForeignKey(MeteredComponent, on_delete=models.PROTECT, null=True, blank=True)
+    add_on = models.ForeignKey(AddOn, on_delete=models.PROTECT, null=True, blank=True)
     first_cycle = models.PositiveIntegerField()
     end_cycle = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField()
@@ -111,6 +117,10 @@ class Discount(VendorOwned):
                 name="component_discount_has_component",
                 condition=Q(scope="METERED_COMPONENT", metered_component__isnull=False)
                 | (~Q(scope="METERED_COMPONENT") & Q(metered_component__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="add_on_discount_has_add_on",
+                condition=Q(scope="ADD_ON", add_on__isnull=False) | (~Q(scope="ADD_ON") & Q(add_on__isnull=True)),
             ),
         ]
 

@@ -17,6 +17,7 @@ from invoicing.catalog.models import (
     DataType,
     Meter,
     MeteredComponent,
+    Period,
     PricePlan,
     PriceScheme,
     SchemeType,
@@ -28,17 +29,18 @@ from invoicing.subscriptions.add_ons import add_ons_of
 from invoicing.subscriptions.cycles import CycleRule
 from invoicing.subscriptions.models import BillingCycle
 from invoicing.subscriptions.rules import cut, cycle_rule
-from invoicing.usage.values import HOUR, Usage, Window, added_up
+from invoicing.usage.values import HOUR, NO_USAGE, Usage, Window, added_up
 
 
 def load_terms(plan_ids: Collection[int]) -> dict[int, PlanTerms]:
     """By id of the plan's version; three queries."""
+    plans = PricePlan.objects.filter(pk__in=plan_ids)
+    some = list(plans.annotate(has_add_ons=Exists(AddOn.objects.filter(price_plan=OuterRef("pk")))))
+    months = {plan.pk: Period(plan.period).months for plan in some}
     components = MeteredComponent.objects.filter(price_plan__in=plan_ids).order_by("price_plan", "position")
     by_plan: dict[int, list[ComponentTerms]] = {pk: [] for pk in plan_ids}
     for component in components.select_related("meter", "price_scheme").prefetch_related("price_scheme__tiers"):
-        by_plan[component.price_plan_id].append(_component(component))
-    plans = PricePlan.objects.filter(pk__in=plan_ids)
-    some = plans.annotate(has_add_ons=Exists(AddOn.objects.filter(price_plan=OuterRef("pk"))))
+        by_plan[component.price_plan_id].append(_component(component, months[component.price_plan_id]))
     return {plan.pk: _plan(plan, by_plan[plan.pk], has_add_ons=plan.has_add_ons) for plan in some}
 
 
@@ -52,10 +54,12 @@ def _plan(plan: PricePlan, components: Iterable[ComponentTerms], *, has_add_ons:
         label=plan.label,
         base_price_frequency=plan.base_price_frequency,
         has_add_ons=has_add_ons,
+        minimum_frequency=plan.minimum_charge_frequency or 1,
     )
 
 
-def _component(component: MeteredComponent) -> ComponentTerms:
+def _component(component: MeteredComponent, months: int) -> ComponentTerms:
+    """``months`` is the period of its plan."""
     scheme, meter = component.price_scheme, component.meter
     tiers = tuple(Tier(tier.price, tier.cap, tier.description) for tier in scheme.tiers.all())
     return ComponentTerms(
@@ -74,6 +78,8 @@ def _component(component: MeteredComponent) -> ComponentTerms:
         watermark=component.watermark,
         price_list=tuple(_row(row) for row in scheme.price_list),
         label_keys=tuple(meter.primary_labels),
+        frequency=max(scheme.frequency // months, 1),
+        minimum_frequency=component.minimum_charge_frequency or 1,
     )
 
 
@@ -92,8 +98,9 @@ def _unit(scheme: PriceScheme, meter: Meter) -> str:
 
 
 def _aggregation(scheme: PriceScheme, meter: Meter) -> str:
-    """Of a level that is weighted by time otherwise, STAIRSTEP takes the latest value."""
-    if scheme.scheme_type == SchemeType.STAIRSTEP and meter.aggregation == Aggregation.TIME_WEIGHTED_SUM:
+    """Of a level that is weighted by time otherwise, STAIRSTEP takes the latest value, unless cycles climb together."""
+    by_time = meter.aggregation == Aggregation.TIME_WEIGHTED_SUM
+    if scheme.scheme_type == SchemeType.STAIRSTEP and by_time and not scheme.time_unit_name:
         return Aggregation.LATEST
     return meter.aggregation
 
@@ -118,16 +125,28 @@ def _of_cycle(plan: PlanTerms, cycle: BillingCycle) -> PlanTerms:
     if rule.is_trial(cycle.index) or cycle.start >= cycle.end:
         return replace(plan, base_price=0, components=(), add_ons=(), minimum_charge=0)
     share = rule.proration(cycle.index, cycle.start, cycle.end)
-    return replace(plan, proration=share, base_share=_base_share(plan, cycle, rule, share))
+    base_share = _share_of_several(plan.base_price_frequency, cycle, rule)
+    return replace(
+        plan,
+        proration=share,
+        base_share=share if base_share is None else base_share,
+        minimum_share=_share_of_several(plan.minimum_frequency, cycle, rule),
+        components=tuple(
+            replace(part, minimum_share=_share_of_several(part.minimum_frequency, cycle, rule))
+            for part in plan.components
+        ),
+    )
 
 
-def _base_share(plan: PlanTerms, cycle: BillingCycle, rule: CycleRule, share: Fraction) -> Fraction:
-    """Where the base price is for several cycles, the last of them bears it, or the one in which all ends."""
-    every = plan.base_price_frequency
+def _share_of_several(every: int, cycle: BillingCycle, rule: CycleRule) -> Fraction | None:
+    """What is for several cycles is borne by the last of them, or by the one in which all ends. None: for each."""
     if every == 1:
-        return share
-    is_last = cycle.end == cycle.subscription.expired_at or cycle.index == rule.span(cycle.index, every)[1]
-    return rule.span_share(cycle.index, every, cycle.end) if is_last else Fraction(0)
+        return None
+    return rule.span_share(cycle.index, every, cycle.end) if ends_span(cycle, rule, every) else Fraction(0)
+
+
+def ends_span(cycle: BillingCycle, rule: CycleRule, every: int) -> bool:
+    return cycle.end == cycle.subscription.expired_at or cycle.index == rule.span(cycle.index, every)[1]
 
 
 def opening_share(plan: PlanTerms, cycle: BillingCycle) -> Fraction:
@@ -156,7 +175,46 @@ def usage_windows(cycle: BillingCycle, terms: PlanTerms, until: datetime | None 
     """
     end = cycle.end if until is None else min(cycle.end, until)
     zone = cycle.vendor.time_zone
-    return [component_window((cycle.pk, part.key), cycle, part, end, zone=zone) for part in terms.components]
+    own = [component_window((cycle.pk, part.key), cycle, part, end, zone=zone) for part in terms.components]
+    return [*own, *windows_before(cycle, terms)]
+
+
+def windows_before(cycle: BillingCycle, terms: PlanTerms) -> list[Window]:
+    """The earlier cycles whose usage climbs the same tiers; answers are keyed by (cycle id, component key, number)."""
+    together = [part for part in terms.components if part.frequency > 1]
+    rule = cycle_rule(cycle.subscription, cycle.vendor.zone) if together else None
+    return [
+        _window((cycle.pk, part.key, index), cycle, part, index, *rule.bounds(index))
+        for part in together
+        if rule is not None
+        for index in range(rule.span(cycle.index, part.frequency)[0], cycle.index)
+    ]
+
+
+def used_in(cycle: BillingCycle, terms: PlanTerms, found: Mapping[Hashable, Usage]) -> dict[int, Usage]:
+    """By component, from the answers to ``usage_windows``."""
+    return {
+        part.key: with_before(cycle, part, found.get((cycle.pk, part.key), NO_USAGE), found)
+        for part in terms.components
+    }
+
+
+def with_before(cycle: BillingCycle, part: ComponentTerms, usage: Usage, found: Mapping[Hashable, Usage]) -> Usage:
+    """The usage of a component with what came before it in the same tiers: what was billed, so nothing below zero."""
+    if part.frequency == 1:
+        return usage
+    rule = cycle_rule(cycle.subscription, cycle.vendor.zone)
+    numbers = range(rule.span(cycle.index, part.frequency)[0], cycle.index)
+    earlier = [found[cycle.pk, part.key, index] for index in numbers]
+
+    def before(parts: Iterable[Usage]) -> Decimal:
+        return sum((max(one.quantity, Decimal(0)) for one in parts), Decimal(0))
+
+    streams = {
+        values: replace(stream, before=before(one.streams[values] for one in earlier if values in one.streams))
+        for values, stream in usage.streams.items()
+    }
+    return replace(usage, before=before(earlier), streams=streams)
 
 
 def level_windows(cycle: BillingCycle, terms: PlanTerms, at: datetime) -> list[Window]:
@@ -179,7 +237,7 @@ def held(cycle: BillingCycle, component: ComponentTerms, level: Usage) -> Usage:
     """The usage that a level comes to if it holds from the cycle's start to its end."""
     weighted = component.aggregation == Aggregation.TIME_WEIGHTED_SUM
     seconds = Fraction((cycle.end - cycle.start) // _TICK, 1_000_000)
-    factor = seconds / _unit_seconds(cycle, component.time_unit) if weighted else Fraction(1)
+    factor = seconds / _unit_seconds(cycle, component.time_unit, cycle.index) if weighted else Fraction(1)
     above = component.watermark if weighted and component.watermark else Decimal(0)
 
     def amount(quantity: Decimal) -> Decimal:
@@ -193,21 +251,33 @@ def component_window(
     key: Hashable, cycle: BillingCycle, component: ComponentTerms, until: datetime, *, zone: str = ""
 ) -> Window:
     """From the cycle's start; ``zone``: by day too. ``cycle`` comes as ``terms_for`` wants it."""
+    return _window(key, cycle, component, cycle.index, cycle.start, until, zone)
+
+
+def _window(
+    key: Hashable,
+    cycle: BillingCycle,
+    component: ComponentTerms,
+    index: int,
+    start: datetime,
+    end: datetime,
+    zone: str = "",
+) -> Window:
     return Window(
         key,
         cycle.customer_id,
         component.meter_id,
-        cycle.start,
-        until,
+        start,
+        end,
         zone,
         aggregation=component.aggregation,
-        unit_seconds=_unit_seconds(cycle, component.time_unit),
+        unit_seconds=_unit_seconds(cycle, component.time_unit, index),
         watermark=component.watermark,
         by_stream=bool(component.price_list),
     )
 
 
-def _unit_seconds(cycle: BillingCycle, time_unit: str) -> Fraction:
+def _unit_seconds(cycle: BillingCycle, time_unit: str, index: int) -> Fraction:
     if time_unit == TimeUnit.MONTH:
-        return cycle_rule(cycle.subscription, cycle.vendor.zone).month(cycle.index)
+        return cycle_rule(cycle.subscription, cycle.vendor.zone).month(index)
     return HOUR * {TimeUnit.DAY: 24, TimeUnit.WEEK: 24 * 7}.get(TimeUnit(time_unit or TimeUnit.HOUR), 1)

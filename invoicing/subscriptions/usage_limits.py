@@ -233,9 +233,15 @@ def _event(standing: Standing, threshold: int, real_now: datetime) -> Event:
         "cycle_end": cycle.end.isoformat(),
     }
     kind = EventKind.USAGE_LIMIT_EXCEEDED if is_whole else EventKind.USAGE_LIMIT_THRESHOLD
-    details = {"usage": str(standing.usage)}
+    details = {"note": _note_of(standing)}
     fact = Fact(kind, SubjectKind.CUSTOMER, cycle.customer_id, cycle.customer_id, payload=payload, details=details)
     return build_event(cycle.vendor, fact, actor=SCHEDULE, now=cycle.vendor.now(real_now), real_now=real_now)
+
+
+def _note_of(standing: Standing) -> str:
+    of = ", ".join(f"{name} {value}" for name, value in standing.labels)
+    used, limit = (f"{_number(value):,}" for value in (standing.usage, standing.limit))
+    return f"{standing.name}{f' ({of})' if of else ''}: {used} of {limit} {standing.unit}".rstrip() + "."
 
 
 def _number(value: Decimal) -> int | float:

@@ -23,7 +23,7 @@ from invoicing.subscriptions.coupons import apply_coupon
 from invoicing.subscriptions.discounts import DiscountDraft, add_discounts
 from invoicing.subscriptions.models import BillingCycle, Coupon, CycleAction, Subscription
 from invoicing.subscriptions.rules import current_bounds, cut, cycle_rule, planned_cycle
-from invoicing.subscriptions.trials import trial_end
+from invoicing.subscriptions.trials import TrialTerms, trial_terms
 
 # Outside these a date is a slip of the keyboard, and its cycles would be thousands.
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -62,6 +62,7 @@ def subscribe(
     """
     start = effective_at or now
     _check_start(start, now)
+    having = TrialTerms() if follows and not trial else trial_terms(plan, trial, start, customer.vendor.zone)
     with transaction.atomic():
         customer = _lock(customer)
         _check_plan(plan, customer)
@@ -70,7 +71,7 @@ def subscribe(
         subscription = Subscription.objects.create(
             vendor=customer.vendor, customer=customer, price_plan=plan, effective_at=start, follows=follows,
             align_to_calendar=_alignment(customer, align_to_calendar),
-            trial_ends_at=None if follows and not trial else trial_end(plan, trial, start, customer.vendor.zone),
+            trial_ends_at=having.ends_at, trial_credit=having.credit, trial_credit_until=having.credit_until,
             features_override=list(features.features), limits_override=list(features.limits), created_at=now,
         )  # fmt: skip
         first = _begin(subscription)

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from customers.errors import Invalid
 from customers.vendor import Vendor
 from invoicing.catalog.models import Meter
 from invoicing.usage.attribution import Directory, Reason, Unattributed, stream_of
 from invoicing.usage.buckets import Bucket, floor
+from invoicing.usage.csv_files import CsvUpload
 from invoicing.usage.models import UnattributedMeasurement
 from invoicing.usage.partitions import ensure_months, kept_from, month_of
-from invoicing.usage.readings import Reading, read_batch, read_one
+from invoicing.usage.readings import Reading, read_batch, read_one, read_rows
 from invoicing.usage.writing import Key, Row, write
 
 _CHUNK = 1000
@@ -31,15 +34,38 @@ def take_in(vendor: Vendor, items: Any, *, now: datetime, real_now: datetime) ->
 
     What matches no customer or meter yet is kept and attributed when one appears.
     """
-    return _store(vendor, read_batch(items, now=now), real_now)
+    readings = read_batch(items, now=now)
+    _store(vendor, readings, real_now)
+    return readings
 
 
 def take_in_one(vendor: Vendor, item: Any, *, now: datetime, real_now: datetime) -> Reading:
     """A batch of one, whose refusals name no place."""
-    return _store(vendor, [read_one(item, now=now)], real_now)[0]
+    reading = read_one(item, now=now)
+    _store(vendor, [reading], real_now)
+    return reading
 
 
-def _store(vendor: Vendor, readings: list[Reading], real_now: datetime) -> list[Reading]:
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """How many rows a file had, and how many of them wait for their customer or meter."""
+
+    measurements: int = 0
+    unattributed: int = 0
+
+
+def take_in_file(vendor: Vendor, upload: CsvUpload, *, now: datetime, real_now: datetime) -> TakenIn:
+    """All of a file, or nothing of it: raises ``Invalid`` naming row and reason (those of the first rows at fault)."""
+    taken = TakenIn()
+    with transaction.atomic():
+        for rows in upload.chunks():
+            waiting = _store(vendor, read_rows(rows, now=now), real_now)
+            taken = TakenIn(taken.measurements + len(rows), taken.unattributed + waiting)
+    return taken
+
+
+def _store(vendor: Vendor, readings: list[Reading], real_now: datetime) -> int:
+    """How many wait for their customer or meter."""
     with transaction.atomic():
         _refuse_dropped(vendor, readings)
         # Also for those that wait: whoever attributes them makes no months.
@@ -55,7 +81,7 @@ def _store(vendor: Vendor, readings: list[Reading], real_now: datetime) -> list[
                 waiting.append(_waiting(vendor, reading, reason.reason, real_now))
         write(list(attributed.values()), replace=True)
         UnattributedMeasurement.objects.bulk_create(waiting)
-    return readings
+    return len(waiting)
 
 
 def _refuse_dropped(vendor: Vendor, readings: Sequence[Reading]) -> None:
@@ -115,13 +141,16 @@ def attribute_pending(vendor: Vendor, *, real_now: datetime) -> int:
     Newest first, and never over what is there already: what was received later has replaced the earlier.
     """
     rows = UnattributedMeasurement.objects.of(vendor).order_by("-received_at", "-pk")
-    ids = list(rows.values_list("pk", flat=True))
-    found = 0
-    for start in range(0, len(ids), _CHUNK):
+    found, left = 0, rows
+    while True:
         with transaction.atomic():
-            chunk = list(rows.filter(pk__in=ids[start : start + _CHUNK]).select_for_update())
+            chunk = list(left.select_for_update()[:_CHUNK])
             found += _attribute(vendor, chunk)
-    return found
+        if len(chunk) < _CHUNK:
+            return found
+        last = chunk[-1]
+        older = Q(received_at__lt=last.received_at) | Q(pk__lt=last.pk)
+        left = rows.filter(older, received_at__lte=last.received_at)
 
 
 def _attribute(vendor: Vendor, chunk: Sequence[UnattributedMeasurement]) -> int:

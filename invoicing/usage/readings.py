@@ -72,6 +72,28 @@ def read_one(item: Any, *, now: datetime) -> Reading:
     return _read(item, "", now)
 
 
+def read_rows(rows: Sequence[tuple[str, Mapping[str, Any]]], *, now: datetime) -> list[Reading]:
+    """Those of a file, whose values are text; with every row at fault named by its place: ``row 2.value``."""
+    readings: list[Reading] = []
+    errors: dict[str, Sequence[str] | str] = {}
+    for place, item in rows:
+        try:
+            readings.append(_read({**item, "value": _number(item.get("value"))}, f"{place}.", now))
+        except Invalid as refusal:
+            errors.update(refusal.errors)
+    if errors:
+        raise Invalid(errors)
+    return readings
+
+
+def _number(text: Any) -> Any:
+    """What is none is refused where it is read, as it was written."""
+    try:
+        return None if text is None else Decimal(text)
+    except InvalidOperation:
+        return text
+
+
 def _read(item: Any, at: str, now: datetime) -> Reading:
     if not isinstance(item, Mapping):
         raise Invalid({at.rstrip(".") or "body": "A measurement is an object with at least a value and a meter_name."})
@@ -96,7 +118,7 @@ def _read(item: Any, at: str, now: datetime) -> Reading:
 
 def _arrival_id(at: str) -> str:
     """Of those that arrived together, the later in the batch sorts last."""
-    return f"{_ARRIVAL}{at.rstrip('.').zfill(len(str(MOST_AT_ONCE)))}-{uuid.uuid4()}"
+    return f"{_ARRIVAL}{at.rstrip('.').removeprefix('row ').zfill(len(str(MOST_AT_ONCE)))}-{uuid.uuid4()}"
 
 
 def _meter_or_event(item: Mapping[str, Any], at: str) -> tuple[str, str]:

@@ -108,7 +108,8 @@ class Usage:
     """``first`` and ``last`` are the times of the oldest and newest measurement behind the quantity.
 
     ``days`` are those on which something was measured (or a level weighted by time held), oldest first; ``streams``
-    are by the values of the meter's primary labels, where they were asked for.
+    are by the values of the meter's primary labels, where they were asked for. ``before`` is what came before them on
+    the way through tiers that several billing cycles climb together.
     """
 
     quantity: Decimal = Decimal(0)
@@ -117,6 +118,7 @@ class Usage:
     count: int = 0
     days: Days = NO_DAYS
     streams: Mapping[tuple[str, ...], Usage] = field(default_factory=dict)
+    before: Decimal = Decimal(0)
 
 
 NO_USAGE = Usage()
@@ -133,6 +135,7 @@ def added_up(parts: Iterable[Usage]) -> Usage:
         last=max((part.last for part in found if part.last), default=None),
         count=sum(part.count for part in found),
         days=_days(chain.from_iterable(part.days for part in found)),
+        before=sum((part.before for part in found), Decimal(0)),
     )
 
 

@@ -5,38 +5,23 @@ from __future__ import annotations
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
+from customers.tables import ReadOnlyAdmin
 from payments.reconcile.models import Difference, EventCursor, ImportedInvoice, ReconciliationRun, Watch
 from payments.stripe import processing
 from payments.stripe.models import StripeConnection, StripeCustomer, StripeEvent, StripePaymentMethod, WebhookTally
-
-
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
 
 
 class StripeConnectionAdmin(ReadOnlyAdmin):
     list_display = ["account_id", "vendor", "livemode", "is_active", "connected_at", "last_webhook_at"]
     list_filter = ["livemode", "is_active"]
     list_select_related = ["vendor"]
-    search_fields = ["account_id"]
 
 
 class StripeCustomerAdmin(ReadOnlyAdmin):
     list_display = ["customer", "external_id", "state", "connection", "linked_at", "last_error"]
     list_filter = ["state"]
     list_select_related = ["customer", "connection"]
-    search_fields = ["external_id", "customer__name"]
 
 
 class StripePaymentMethodAdmin(ReadOnlyAdmin):
@@ -48,7 +33,6 @@ class StripePaymentMethodAdmin(ReadOnlyAdmin):
 class StripeEventAdmin(ReadOnlyAdmin):
     list_display = ["type", "object_id", "account_id", "livemode", "state", "reason", "attempts", "received_at"]
     list_filter = ["state", "livemode", "type"]
-    search_fields = ["event_id", "object_id"]
     actions = ["process_again"]
 
     @admin.action(description="Process again")
@@ -70,7 +54,6 @@ class EventCursorAdmin(ReadOnlyAdmin):
 class WatchAdmin(ReadOnlyAdmin):
     list_display = ["kind", "external_id", "state", "since", "asked", "next_at", "last_error"]
     list_filter = ["kind"]
-    search_fields = ["external_id"]
 
 
 class ReconciliationRunAdmin(ReadOnlyAdmin):
@@ -82,14 +65,12 @@ class ReconciliationRunAdmin(ReadOnlyAdmin):
 class DifferenceAdmin(ReadOnlyAdmin):
     list_display = ["kind", "external_id", "ours", "theirs", "found_at", "repaired_at", "gone_at", "last_error"]
     list_filter = ["kind"]
-    search_fields = ["external_id"]
 
 
 class ImportedInvoiceAdmin(ReadOnlyAdmin):
     list_display = ["external_id", "number", "customer", "status", "total", "amount_remaining", "as_of"]
     list_filter = ["status"]
     list_select_related = ["customer"]
-    search_fields = ["external_id", "number"]
 
 
 ADMINS: dict[type[models.Model], type[ReadOnlyAdmin]] = {

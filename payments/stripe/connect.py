@@ -209,5 +209,7 @@ def connection_for_event(account_id: str, livemode: bool) -> StripeConnection | 
 
 def note_webhook(connection: StripeConnection, at: datetime) -> None:
     """Remember when the last webhook came in."""
+    if connection.last_webhook_at is not None and connection.last_webhook_at >= at - NOTE_EVERY:
+        return
     stale = Q(last_webhook_at__isnull=True) | Q(last_webhook_at__lt=at - NOTE_EVERY)
     StripeConnection.objects.filter(stale, pk=connection.pk).update(last_webhook_at=at)

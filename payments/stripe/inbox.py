@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from django.db import DataError, transaction
+from django.db import DataError, IntegrityError, transaction
 
 from payments.stripe import tally
 from payments.stripe.connect import connection_for_event, note_webhook
@@ -87,15 +87,32 @@ def _optional(value: object) -> str:
 def store(incoming: Incoming, *, real_now: datetime) -> StripeEvent:
     """Keep it once, however often it is delivered, and note that the account's webhooks arrive."""
     connection = connection_for_event(incoming.account_id, incoming.livemode)
-    with transaction.atomic():
-        _insert(_row(incoming, connection, real_now))
+    with transaction.atomic(savepoint=False):
+        event = _first(_row(incoming, connection, real_now)) or _known(incoming)
         if connection is not None:
             note_webhook(connection, real_now)
-        event = StripeEvent.objects.defer("body").get(account_id=incoming.account_id, event_id=incoming.event_id)
-        if event.source == Source.POLL:  # it was only late
-            StripeEvent.objects.filter(pk=event.pk).update(source=Source.WEBHOOK)
     if connection is not None and event.received_at == real_now:
         tally.note_version(incoming, real_now=real_now)
+    return event
+
+
+def _first(row: StripeEvent) -> StripeEvent | None:
+    """Most come once, so this is tried first, and answers the row without asking for it. None: it is here."""
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError:
+        return None
+    except DataError:
+        _insert(_without_body(row))
+        return None
+    return row
+
+
+def _known(incoming: Incoming) -> StripeEvent:
+    event = StripeEvent.objects.defer("body").get(account_id=incoming.account_id, event_id=incoming.event_id)
+    if event.source == Source.POLL:  # it was only late
+        StripeEvent.objects.filter(pk=event.pk).update(source=Source.WEBHOOK)
     return event
 
 
@@ -120,11 +137,13 @@ def _insert(*rows: StripeEvent) -> None:
         with transaction.atomic():
             StripeEvent.objects.bulk_create(rows, ignore_conflicts=True)
     except DataError:
-        # Legal JSON that PostgreSQL's jsonb does not hold (NUL, lone surrogates). Nothing is taken
-        # from the body anyway.
-        for row in rows:
-            row.body = {"id": row.event_id, "type": row.type}
-        StripeEvent.objects.bulk_create(rows, ignore_conflicts=True)
+        StripeEvent.objects.bulk_create([_without_body(row) for row in rows], ignore_conflicts=True)
+
+
+def _without_body(row: StripeEvent) -> StripeEvent:
+    """Legal JSON that PostgreSQL's jsonb does not hold (NUL, lone surrogates). Nothing is taken from it anyway."""
+    row.body = {"id": row.event_id, "type": row.type}
+    return row
 
 
 def _row(incoming: Incoming, connection: StripeConnection | None, real_now: datetime) -> StripeEvent:

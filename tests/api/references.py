@@ -57,6 +57,8 @@ REFERENCES: list[Asked] = [
     ("get", "/live_measurements", {"customer_name": "{customer}"}),
     ("get", "/live_measurements", {"meter_name": "{meter}"}),
     ("get", "/customers", {"names": ["{customer}"]}),
+    ("get", "/coupons", {"names": ["{coupon}"]}),
+    ("get", "/invoices/upcoming", {"customer_name": "{customer}"}),
     ("get", "/invoices", {"customer_name": "{customer}"}),
     ("get", "/meters", {"names": ["{meter}"]}),
     ("get", "/price_plans", {"names": ["{plan}"]}),

@@ -80,7 +80,7 @@ def test_a_trial_of_ones_own(api: Api, plan):
     ("given", "field"),
     [
         ({"base_price_frequency": 0}, "base_price_frequency"),
-        ({"trial": {"credit": 5}}, "trial.credit"),
+        ({"trial": {"credit": -5}}, "trial.credit"),
         ({"add_ons": [{**SETUP, "price_scheme_type": "VOLUME"}]}, "add_ons.0.price_scheme_type"),
         ({"add_ons": [{**SETUP, "immediately_charge": True}]}, "add_ons.0.immediately_charge"),
         ({"add_ons": [SETUP, SETUP]}, "add_ons.1.feature.name"),

@@ -18,7 +18,7 @@ from tests.contract.served_schema import operations
 WITH_BODY = {
     operation["operationId"]: (method, path.removeprefix("/api/v1"))
     for (method, path), operation in operations().items()
-    if "requestBody" in operation
+    if "application/json" in operation.get("requestBody", {}).get("content", {})
 }
 
 

@@ -95,7 +95,7 @@ def test_a_component_and_the_fixed_price(api: Api, plan, subscription) -> None:
         ({"amount": 101}, "1.amount"),
         ({"discount_type": "FLAT", "amount": 1.5}, "1.amount"),
         ({"discount_type": "FREE"}, "1.discount_type"),
-        ({"scope": "ADD_ON"}, "1.scope"),
+        ({"scope": "ADD_ON"}, "1.add_on_name"),
         ({"scope": "METERED_COMPONENT"}, "1.metered_component_uuid"),
         ({"metered_component_uuid": "3a7cf9b4-27a8-4b1c-8f0e-54a4f6d90fd1"}, "1.metered_component_uuid"),
         ({"labels": {"region": "eu"}}, "1.labels"),

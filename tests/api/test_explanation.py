@@ -68,7 +68,7 @@ def test_a_line_explains_its_tiers_and_the_days_behind_it(api: Api) -> None:
     assert sum(day["usage"] for day in usage["by_day"]) == usage["usage"] == explained["quantity"] == 250
     assert (usage["first_measurement"], usage["last_measurement"]) == ("2026-03-10T20:00:00Z", "2026-03-12T05:00:00Z")
     assert names(calls["affected_by"]) == ["API calls Minimum Charge", "Invoice Total Discount"]
-    assert minimum["minimum"] == {"minimum": 20_000, "reached": 10_500, "replaces": []}
+    assert minimum["minimum"] == {"minimum": 20_000, "reached": 10_500, "earlier": 0, "replaces": []}
     assert discount["discount_applies_to"] == 9_900 + 20_000
 
 

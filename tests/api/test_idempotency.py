@@ -23,7 +23,7 @@ from billing_portal.api.tasks import forget_answers
 from customers.errors import Conflict
 from customers.models import Customer, Event, WebhookEndpoint
 from invoicing.catalog import verbs
-from invoicing.models import Measurement, Meter
+from invoicing.models import Invoice, Measurement, Meter
 from payments.models import StripeCustomer
 from payments.stripe import customers as stripe_customers
 from payments.stripe.connect import attach
@@ -283,6 +283,26 @@ def test_killed_anywhere_the_same_request_is_carried_out_once(transactional_db: 
         assert replayed(send(number))
     assert len(died) >= 6
     assert Meter.objects.count() == len(died) + 1
+
+
+def test_killed_among_many_invoices_the_same_request_goes_on(transactional_db: None, api: Api) -> None:
+    """Each is a transaction of its own: what was done stays done, and is not done again."""
+    waiting = {"number": "", "issued_at": None, "paid_at": None, "is_approved": False, "next_action": "approve"}
+    customer = CustomerFactory.create(vendor=api.vendor)
+    ids = [str(one.uuid) for one in InvoiceFactory.create_batch(4, customer=customer, next_action_at=None, **waiting)]
+
+    def send() -> Any:
+        return api.post("/invoices/bulk", {"action": "approve", "invoice_ids": ids}, key="k-1")
+
+    done = []
+    while die(28, send):
+        done.append(Invoice.objects.filter(is_approved=True).count())
+        until_not_busy(lambda: api.get("/meters"))
+    assert 0 < done[0] < 4, done
+    assert done == sorted(set(done)), "each time it goes on behind the last one"
+    found = answer(until_not_busy(send))
+    assert [(one["invoice_id"], one["success"]) for one in found] == [(one, True) for one in ids]
+    assert Event.objects.filter(kind="invoice.approved").count() == 4
 
 
 def test_killed_between_the_work_and_its_answer(

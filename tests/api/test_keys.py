@@ -17,7 +17,7 @@ from customers.models import Customer, Vendor
 from tests.api.client import Api, answer, refusal
 from tests.contract.served_schema import operations
 
-MEASUREMENTS = {"send_measurement", "send_measurements"}
+MEASUREMENTS = {"send_measurement", "send_measurements", "send_measurements_file"}
 # A POST, because the question does not fit into an address.
 QUESTIONS = {"usage_by_time", "spend_by_time"}
 

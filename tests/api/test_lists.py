@@ -145,12 +145,25 @@ def test_a_cursor_belongs_to_its_list(api: Api, addresses: dict[str, str]) -> No
         ("/price_plans", {"tags": ["second"]}, 0),
         ("/live_measurements", {"customerName": "acme"}, 5),
         ("/live_measurements", {"meter_name": "nothing"}, 0),
+        ("/coupons", {"names": ["coupon-1", "coupon-3"]}, 2),
+        ("/coupons", {"code": "nothing"}, 0),
+        ("/invoices/upcoming", {"customer_name": "nobody"}, 0),
+        ("/invoices/upcoming", {"currency": "EUR"}, 0),
         ("/webhooks", {"url": "https://example.com/3"}, 1),
         ("/api_keys", {"scope": "read"}, 0),
     ],
 )
 def test_filters(api: Api, addresses: dict[str, str], path: str, query: dict[str, Any], count: int) -> None:
     assert len(rows_of(api.get(path, query))) == count
+
+
+def test_every_list_can_be_narrowed() -> None:
+    pages = {"limit", "cursor", "sort_column", "sort_direction", "forward_sort_offset", "forward_secondary_sort_offset"}
+    for (method, path), operation in operations().items():
+        if method == "get" and operation["operationId"] in LISTS:
+            asks = {found["name"] for found in operation["parameters"] if found.get("in") == "query"}
+            assert asks - pages, path
+            assert asks & {"cursor", "forward_sort_offset"}, path
 
 
 def test_every_list_refuses_what_it_does_not_know(api: Api, addresses: dict[str, str]) -> None:

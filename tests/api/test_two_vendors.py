@@ -213,8 +213,8 @@ def test_no_reference_is_forgotten() -> None:
 
 def _fields(operation: dict[str, Any]) -> Iterator[str]:
     yield from (parameter["name"] for parameter in operation.get("parameters", []) if parameter.get("in") == "query")
-    if "requestBody" in operation:
-        yield from _fields_of(operation["requestBody"]["content"]["application/json"]["schema"])
+    content = operation.get("requestBody", {}).get("content", {})  # of a file nothing is said but that it is text
+    yield from _fields_of(content.get("application/json", {}).get("schema"))
 
 
 def _fields_of(schema: Any) -> Iterator[str]:

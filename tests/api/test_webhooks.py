@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 from standardwebhooks import Webhook
 
-from customers.events.deliver import claim_endpoints, record_answer
+from customers.events.deliver import claim_endpoints, record_delivered, record_failure
 from customers.events.dispatch import dispatch
 from customers.events.post import Answer
 from customers.events.signature import signature_headers
@@ -160,7 +160,7 @@ def test_deliveries_are_paged_newest_first_with_their_tries(api: Api) -> None:
     path = f"/webhooks/{made['uuid']}/deliveries"
     ids = [answer(api.post(f"/webhooks/{made['uuid']}/test"))["id"] for _ in range(5)]
     first = WebhookDelivery.objects.get(pk=ids[0])
-    record_answer(first, Answer(500, "The endpoint answered 500.", "sorry", "", 12), real_now=timezone.now())
+    record_failure(first, Answer(500, "The endpoint answered 500.", "sorry", "", 12), real_now=timezone.now())
 
     page = answer(api.get(path, {"limit": 3}))
     assert [row["id"] for row in page["deliveries"]] == ids[:1:-1]
@@ -178,7 +178,7 @@ def test_a_delivery_is_sent_again(api: Api, stranger: Api) -> None:
     made = answer(api.post("/webhooks", {"url": URL}))
     sent = answer(api.post(f"/webhooks/{made['uuid']}/test"))
     row = WebhookDelivery.objects.get()
-    record_answer(row, Answer(200), real_now=timezone.now())
+    record_delivered([(row, Answer(200), timezone.now())])
     path = f"/webhooks/deliveries/{sent['id']}/retries"
     refusal(stranger.post(path), 404)
     refusal(api.post("/webhooks/deliveries/999999/retries"), 404)

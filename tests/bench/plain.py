@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 from billing_portal.accounts.models import ApiKey, hash_key
 from customers.api.serializers import customer_shape
 from customers.customer import Customer
-from invoicing.catalog.api.serializers import meter_shape
+from invoicing.catalog.api.meters import meter_shape
 from invoicing.catalog.models import Meter
 from invoicing.invoices.api.shapes import invoice_shape, past_invoice_shape
 from invoicing.invoices.models import Invoice

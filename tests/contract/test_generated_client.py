@@ -22,8 +22,13 @@ from tests.contract.served_schema import Operation, operations, served
 from tests.factories import CustomerFactory, InvoiceFactory, VendorFactory
 
 PACKAGE = "portal_client"
-# No formatter runs afterwards; and to the generator a PDF is but bytes, once it is told so.
-CONFIG = "post_hooks: []\ncontent_type_overrides:\n  application/pdf: application/octet-stream\n"
+# No formatter runs afterwards; and to the generator PDF and CSV are but bytes, once it is told so.
+CONFIG = """
+post_hooks: []
+content_type_overrides:
+  application/pdf: application/octet-stream
+  text/csv: application/octet-stream
+"""
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import requests
 from django.db import connection
 from django.utils import timezone
 
+from billing_portal.api import examples
 from customers.actors import STRIPE
 from customers.events.dispatch import dispatch
 from customers.models import Customer, Vendor
@@ -20,6 +21,7 @@ from payments.sandbox.models import ApiKey
 from payments.stripe.connect import attach
 from payments.stripe.methods import credential, refresh
 from tests.api.client import Api, answer
+from tests.api.test_measurements import upload
 from tests.contract.served_schema import operation_at, operations, validator
 from tests.factories import InvoiceFactory, LineItemFactory, VendorFactory
 from tests.sandbox_server import StripeSandbox
@@ -218,6 +220,7 @@ def _subscription(api: Api) -> None:
 def _usage(api: Api) -> None:
     api.post("/measurements", MEASUREMENT)
     api.post("/measurements/multi", [{**MEASUREMENT, "id": "m-1", "time": "2026-03-01T12:00:00Z"}, MEASUREMENT])
+    upload(api, examples.BODIES["send_measurements_file"], str(uuid4()))
     api.get("/live_measurements", {"limit": 2})
     api.get("/customers/acme/usage", {"meter_name": "requests"})
     for report in ("revenue", "accrued_revenue", "total_accrued_revenue", "daily_accrued_revenue"):
@@ -251,6 +254,7 @@ def _invoices(api: Api) -> None:
     ended = Subscription.objects.of(api.vendor).get(customer=acme, expired_at=None).cycles.get(index=0)
     BillingCycle.objects.filter(pk=ended.pk).update(next_action="", next_action_at=None, ended_at=timezone.now())
     again = InvoiceFactory.create(customer=acme, number="", cycle=ended, subscription=ended.subscription)
+    api.get(f"/invoices/{again.uuid}/regenerate")
     api.post(f"/invoices/{again.uuid}/regenerate")
     api.post(f"/invoices/{waiting.uuid}/due_date", {"due_date": None})
     api.post(f"/invoices/{sent.uuid}/payments", {"amount": 1, "method": "Bank transfer", "reference": "4711"})
@@ -304,6 +308,7 @@ def _endings(api: Api) -> None:
     api.delete("/price_plans/useless")
     api.post("/meters", {**METER, "name": "spare"})
     api.post("/meters/spare/archive")
+    api.post("/meters/spare/unarchive")
     api.delete("/meters/spare")
     api.post("/customers", {"name": "initech"})
     api.delete("/customers/initech")

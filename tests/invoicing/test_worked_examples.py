@@ -26,6 +26,7 @@ HELD_BY: dict[str, tuple[str, ...]] = {
     "Trials": (
         f"{BILLED}/test_fixed_items.py::test_a_trial_costs_nothing_and_the_billing_cycles_run_from_its_end",
         f"{BILLED}/test_fixed_items.py::test_in_advance_the_first_charge_is_at_the_end_of_the_trial",
+        f"{BILLED}/test_several_cycles.py::test_the_credit_of_a_trial_pays_until_it_is_used_up",
     ),
     "Base prices for several cycles": (
         f"{BILLED}/test_fixed_items.py::test_a_base_price_for_a_quarter_on_a_monthly_plan",
@@ -35,14 +36,23 @@ HELD_BY: dict[str, tuple[str, ...]] = {
         f"{RATING}/test_bill.py::test_the_vendors_worked_example",
         f"{RATING}/test_bill.py::test_a_shorter_cycle_bears_its_share_of_the_minimum",
         f"{BILLED}/test_fixed_items.py::test_prices_change_once_the_minimum_is_reached",
+        f"{BILLED}/test_several_cycles.py::test_a_minimum_charge_for_a_quarter_is_due_in_its_last_month",
+        f"{BILLED}/test_several_cycles.py::test_a_minimum_charge_for_a_quarter_that_ends_early",
     ),
-    "Discounts": (f"{RATING}/test_bill.py::test_discounts_of_a_part_come_first_and_each_takes_from_what_is_left",),
+    "Discounts": (
+        f"{RATING}/test_bill.py::test_discounts_of_a_part_come_first_and_each_takes_from_what_is_left",
+        f"{BILLED}/test_several_cycles.py::test_a_discount_of_an_add_on",
+    ),
     "Coupons": (f"{API}/test_coupons.py::test_recurring_lowers_what_begins_before_its_time_is_over",),
     "Ad-hoc charges": (f"{API}/test_adhoc_charges.py::test_it_is_on_the_invoice_of_its_cycle_once",),
     "Price schemes": (
         f"{RATING}/test_schemes.py::test_the_worked_example",
         f"{RATING}/test_schemes.py::test_beyond_the_last_cap_the_last_tier_goes_on",
         f"{RATING}/test_schemes.py::test_part_of_a_batch_costs_its_part",
+    ),
+    "Tiers for several billing cycles": (
+        f"{BILLED}/test_several_cycles.py::test_three_months_climb_the_tiers_together",
+        f"{BILLED}/test_several_cycles.py::test_a_level_by_time_climbs_them_too_and_is_not_billed_in_advance",
     ),
     "Price lists": (f"{RATING}/test_price_lists.py::test_one_line_for_each_combination_of_labels",),
     "Rounding": (f"{RATING}/test_schemes.py::test_fractions_of_a_cent_are_exact_until_the_line_is_made",),
@@ -58,10 +68,17 @@ HELD_BY: dict[str, tuple[str, ...]] = {
     ),
     "Cycles": (f"{CYCLES}::test_the_31st_falls_on_the_last_day_and_returns",),
     "Usage": ("tests/invoicing/usage/test_aggregation.py::test_each_aggregation",),
+    "Archived meters": (
+        f"{API}/test_meters.py::test_an_archived_meter_keeps_what_it_has_and_takes_the_rest_when_it_returns",
+    ),
     "Levels by time": (
         f"{RATING}/test_levels.py::test_a_level_costs_its_price_for_each_unit_and_time",
         f"{RATING}/test_levels.py::test_a_watermark_is_what_of_the_level_costs_nothing",
         f"{RATING}/test_levels.py::test_under_stairstep_the_latest_level_picks_the_step",
+    ),
+    "Usage that comes late": (
+        f"{BILLED}/test_regeneration.py::test_the_page_shows_what_came_late_and_the_button_bills_it",
+        f"{BILLED}/test_regeneration.py::test_over_the_api",
     ),
     "Tax": (f"{RATING}/test_rate.py::test_tax_is_of_the_subtotal_and_rounds_half_up",),
     "The running cycle": (f"{API}/test_revenue.py::test_day_by_day_it_adds_up",),

@@ -54,6 +54,11 @@ def _delivery(scene: Scene) -> WebhookDelivery:
     return WebhookDelivery.objects.of(scene.vendor).first() or failing_delivery(scene.vendor)
 
 
+def invoice_line(scene: Scene) -> str:
+    invoice = scene.invoices["generated"]
+    return reverse("portal:line_item", args=[invoice.uuid, invoice.line_items.get(position=1).uuid])
+
+
 def operators(scene: Scene) -> str:
     """With somebody who is invited."""
     times = {"created_at": timezone.now(), "expires_at": timezone.now() + timedelta(days=7)}
@@ -103,12 +108,14 @@ def coupon(scene: Scene) -> str:
 PAGES = {
     "dashboard": lambda scene: reverse("portal:dashboard"),
     "invoices": lambda scene: reverse("portal:invoices"),
+    "search": lambda scene: reverse("portal:find") + "?q=inv",
     "audit trail": lambda scene: reverse("portal:audit"),
     "scheduled work": lambda scene: reverse("portal:scheduled"),
     "next run": lambda scene: reverse("portal:next_run"),
     "dunning": lambda scene: reverse("portal:dunning"),
     "new invoice": lambda scene: reverse("portal:new_invoice", args=["acme"]),
     "generated invoice": lambda scene: reverse("portal:invoice", args=[scene.invoices["generated"].uuid]),
+    "invoice line": invoice_line,
     "failed invoice": lambda scene: reverse("portal:invoice", args=[scene.invoices["payment-failed"].uuid]),
     "paid invoice": lambda scene: reverse("portal:invoice", args=[scene.invoices["acme-january"].uuid]),
     "customers": lambda scene: reverse("portal:customers"),
@@ -134,6 +141,8 @@ PAGES = {
     "meter": lambda scene: reverse("portal:meter", args=["requests"]),
     "price plans": lambda scene: reverse("portal:price_plans"),
     "new price plan": lambda scene: reverse("portal:new_price_plan"),
+    "new version": lambda scene: reverse("portal:new_plan_version", args=["growth"]),
+    "plan for all": lambda scene: reverse("portal:change_plan_in_place", args=["growth", 1]),
     "price plan": lambda scene: reverse("portal:price_plan", args=["growth"]),
     "unattributed": lambda scene: reverse("portal:unattributed"),
     "Stripe event": stripe_event,
@@ -145,7 +154,10 @@ PAGES = {
     "reconciliation": lambda scene: reverse("portal:reconciliation"),
     "API keys": lambda scene: reverse("portal:api_keys"),
     "operators": operators,
+    "imports": lambda scene: reverse("portal:imports"),
     "billing settings": lambda scene: reverse("portal:billing_settings"),
+    "keys of one's own": lambda scene: reverse("portal:stripe_keys", args=["test"]),
+    "change password": lambda scene: reverse("portal:change_password"),
     "test clock": lambda scene: reverse("portal:test_clock"),
 }
 
@@ -156,6 +168,7 @@ LISTS = {
     "next run",
     "scheduled work",
     "audit trail",
+    "search",
     "dashboard",
     "invoices",
     "dunning",
@@ -171,7 +184,10 @@ LISTS = {
     "reconciliation",
     "API keys",
     "operators",
+    "imports",
     "billing settings",
+    "keys of one's own",
+    "change password",
     "test clock",
 }
 

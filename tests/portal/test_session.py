@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from unittest import mock
+from urllib.parse import urlsplit
 
 import pytest
 from django.contrib import admin
@@ -10,6 +12,7 @@ from django.urls import reverse
 
 from billing_portal.accounts.models import Membership, Operator, Role
 from customers.models import Vendor
+from invoicing.invoices.links import page_url
 from tests.factories import VendorFactory
 from tests.portal.scene import NOW, PASSWORD, Scene
 
@@ -106,9 +109,57 @@ def test_pages_load_nothing_from_elsewhere_and_stand_in_no_frame(scene: Scene, s
     assert "script-src 'self' 'unsafe-eval'" in policy
 
 
-def test_pages_outside_the_skin_are_stricter(db: None, client: Client) -> None:
-    for address in ("/healthz", "/api/v1/nowhere"):
-        assert "unsafe" not in client.get(address)["Content-Security-Policy"]
+def test_pages_outside_the_skin_are_stricter(scene: Scene, client: Client) -> None:
+    """The API and its reference, customers' pages, documents, sign-up, a forgotten password, and what goes wrong."""
+    customers_page = urlsplit(page_url(scene.invoices["acme-january"])).path
+    addresses = [
+        "/healthz", "/api/v1/nowhere", reverse("api-reference"), reverse("openapi"), customers_page,
+        f"{customers_page}/pdf", reverse("public:invoice", args=["nothing"]), reverse("portal:join", args=["nothing"]),
+        reverse("portal:forgotten_password"), reverse("portal:choose_password", args=["x", "y"]), "/nowhere/",
+    ]  # fmt: skip
+    for address in addresses:
+        policy = client.get(address)["Content-Security-Policy"]
+        assert "unsafe" not in policy, address
+        assert "default-src 'self'" in policy, address
+        assert "frame-ancestors 'none'" in policy, address
+        assert "http" not in policy, address
+
+
+def test_what_goes_wrong_is_said_in_words(scene: Scene, signed_in: SignedIn) -> None:
+    client = signed_in(Role.READ_ONLY)
+    answers = {
+        404: client.get("/customers/nobody/"),
+        403: client.post(reverse("portal:operators"), {"email": "x@example.com", "role": "owner"}),
+    }
+    words = {404: "There is nothing at this address", 403: "Your role, Read-only, may not manage operators"}
+    for status, answer in answers.items():
+        assert answer.status_code == status
+        assert words[status] in answer.content.decode()
+        assert "unsafe" not in answer["Content-Security-Policy"]
+    careful = Client(enforce_csrf_checks=True)
+    careful.force_login(scene.operators[Role.OWNER])
+    forged = careful.post(reverse("portal:sign_out"))
+    assert (forged.status_code, "This page is out of date" in forged.content.decode()) == (403, True)
+    assert careful.get(reverse("portal:dashboard")).status_code == 200
+
+
+def test_a_mistake_of_ours_is_said_in_words(scene: Scene, signed_in: SignedIn) -> None:
+    client = signed_in()
+    client.raise_request_exception = False
+    with mock.patch("billing_portal.portal.test_clock.show", side_effect=RuntimeError("boom")):
+        answer = client.get(reverse("portal:test_clock"))
+    assert answer.status_code == 500
+    page = answer.content.decode()
+    assert "Something went wrong on our side" in page
+    assert "boom" not in page
+
+
+def test_cookies_are_no_scripts_business(scene: Scene, client: Client) -> None:
+    client.get(reverse("portal:sign_in"))
+    client.post(reverse("portal:sign_in"), {"username": scene.operators[Role.OWNER].email, "password": PASSWORD})
+    for name in ("sessionid", "csrftoken"):
+        assert client.cookies[name]["httponly"]
+        assert client.cookies[name]["samesite"] == "Lax"
 
 
 def test_the_admin_site_is_for_superusers_only(scene: Scene, signed_in: SignedIn) -> None:

@@ -187,6 +187,13 @@ def test_a_refused_form_stands_open_and_says_why(
     assert not AdhocCharge.objects.exists()
 
 
+def test_the_credit_of_a_trial_is_shown(scene: Scene, signed_in: SignedIn) -> None:
+    subscription = wonka_since_march(scene)
+    Subscription.objects.filter(pk=subscription.pk).update(trial_credit=5_000, trial_credit_until=NOW)
+    page = signed_in(Role.READ_ONLY).get(tab("wonka")).content.decode()
+    assert "$50.00 off its invoices, of billing cycles that begin before" in page
+
+
 def test_the_usage_of_a_meter_is_drawn_by_day(scene: Scene, signed_in: SignedIn) -> None:
     page = signed_in(Role.READ_ONLY).get(tab("acme"), {"meter": "requests", "span": "cycle"}).content.decode()
     assert "<title>1 Mar, API requests: 412 requests</title>" in page

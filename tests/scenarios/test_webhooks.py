@@ -80,7 +80,7 @@ def tell(world, kind: EventKind) -> None:
         disputes.tell(dispute, kind, now=when["now"], real_now=when["real_now"])
     elif kind in (EventKind.INVOICE_PARTLY_PAID, EventKind.INVOICE_OVERPAID):
         collection.tell_amount(invoice, kind, 500, **by(world))
-    elif kind == EventKind.INVOICE_REFUNDED:
+    elif kind in (EventKind.INVOICE_REFUNDED, EventKind.INVOICE_REFUND_FAILED):
         when = by(world)
         refund = Refund(invoice=invoice, amount=500, actor_kind="operator", actor_label="Olivia")
         refunds.tell(refund, kind, now=when["now"], real_now=when["real_now"])

@@ -69,7 +69,7 @@ def webhook_shape(endpoint: WebhookEndpoint) -> WebhookAnswer:
 def delivery_shape(delivery: WebhookDelivery, *, tries: Iterable[WebhookAttempt] = ()) -> DeliveryAnswer:
     return {
         "id": str(delivery.pk),
-        "event_type": delivery.event.kind,
+        "event_type": delivery.event.told_kind,
         "idempotency_key": delivery.event.uuid.hex,
         "state": DeliveryState(delivery.state),
         "created_at": delivery.created_at,

@@ -14,7 +14,7 @@ from customers.api.paging import HIGHEST_LIMIT, beyond, linked, names_field
 from customers.api.schema import documented
 from customers.errors import Invalid
 from invoicing.catalog import verbs
-from invoicing.catalog.api.serializers import PricePlanAnswer, plan_shape, with_components
+from invoicing.catalog.api.plans import PricePlanAnswer, plan_shape, with_components
 from invoicing.catalog.models import PricePlan
 
 

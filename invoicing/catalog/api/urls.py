@@ -8,6 +8,7 @@ from invoicing.catalog.api.views import (
     FeaturesView,
     MeterArchiveView,
     MetersView,
+    MeterUnarchiveView,
     MeterView,
     PricePlanArchiveView,
     PricePlanInPlaceView,
@@ -22,6 +23,7 @@ from invoicing.catalog.api.views import (
 urlpatterns = [
     path("meters", MetersView.as_view(), name="meters"),
     path("meters/<str:name>", MeterView.as_view(), name="meter"),
+    path("meters/<str:name>/unarchive", MeterUnarchiveView.as_view(), name="meter-unarchive"),
     path("meters/<str:name>/archive", MeterArchiveView.as_view(), name="meter-archive"),
     path("price_plans", PricePlansView.as_view(), name="price-plans"),
     path("features", FeaturesView.as_view(), name="features"),

@@ -12,27 +12,18 @@ from customers.api.paging import listed
 from customers.api.schema import documented
 from customers.errors import Missing
 from invoicing.catalog import in_place, limits, verbs
-from invoicing.catalog.api.serializers import (
-    AddAddOnsInput,
-    AddComponentsInput,
-    FeatureAnswer,
-    FeaturesInput,
-    LimitsInput,
-    MeterAnswer,
-    MeteredComponentAnswer,
-    MeterInput,
-    MeterQuery,
+from invoicing.catalog.api.add_ons import AddAddOnsInput
+from invoicing.catalog.api.features import FeatureAnswer, FeaturesInput, RemoveFeaturesInput, feature_shape
+from invoicing.catalog.api.meters import MeterAnswer, MeterInput, MeterQuery, meter_shape
+from invoicing.catalog.api.plans import (
     PricePlanAnswer,
     PricePlanInPlaceInput,
     PricePlanInput,
     PricePlanQuery,
-    RemoveFeaturesInput,
-    component_shape,
-    feature_shape,
-    meter_shape,
     plan_shape,
     with_components,
 )
+from invoicing.catalog.api.prices import AddComponentsInput, LimitsInput, MeteredComponentAnswer, component_shape
 from invoicing.catalog.features import features_of
 from invoicing.catalog.models import Meter, PricePlan
 
@@ -73,9 +64,18 @@ class MeterView(VendorView):
 class MeterArchiveView(VendorView):
     @documented("archive_meter")
     def post(self, request: Request, name: str) -> Response:
+        """Its measurements are still billed. What is sent to it from now on is kept, and waits for it to return."""
         meter = self.find_named(Meter.objects.of(self.vendor), "meter", name)
         verbs.archive_meter(self.vendor, meter.name, now=self.now)
         return done()
+
+
+class MeterUnarchiveView(VendorView):
+    @documented("unarchive_meter", answer=MeterAnswer)
+    def post(self, request: Request, name: str) -> Response:
+        """It takes measurements again, also those that were sent meanwhile."""
+        meter = self.find_named(Meter.objects.of(self.vendor), "meter", name)
+        return done(meter_shape(verbs.unarchive_meter(self.vendor, meter.name, real_now=self.real_now)))
 
 
 class PricePlansView(VendorView):

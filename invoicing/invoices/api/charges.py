@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from customers.api.base import StrictSerializer, VendorView, done
 from customers.api.paging import CursorQuery, listed
 from customers.api.schema import documented
-from invoicing.catalog.api.serializers import number
+from invoicing.catalog.api.wire import number
 from invoicing.invoices.charges import ChargeDraft, add_charge, remove_charge
 from invoicing.subscriptions.models import AdhocCharge
 

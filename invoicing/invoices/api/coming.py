@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, TypedDict
 
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -42,9 +43,16 @@ def coming_bill_shape(bill: ComingBill) -> ComingBillAnswer:
     }
 
 
+class ComingBillQuery(CursorQuery):
+    filters = {"customer_name": "customer__name", "currency": "currency"}
+
+    customer_name = serializers.CharField(required=False)
+    currency = serializers.CharField(required=False)
+
+
 class UpcomingInvoicesView(VendorView):
-    @documented("list_upcoming_invoices", query=CursorQuery, answer=list[ComingBillAnswer])
+    @documented("list_upcoming_invoices", query=ComingBillQuery, answer=list[ComingBillAnswer])
     def get(self, request: Request) -> Response:
         """Every invoice of the coming run as it was last worked out; the largest changes against the last one first."""
         rows = coming_bills(self.vendor).select_related("cycle", "customer")
-        return listed(self, rows, coming_bill_shape, order=("-deviation", "-pk"))
+        return listed(self, rows, coming_bill_shape, order=("-deviation", "-pk"), query=ComingBillQuery)

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from customers.api.base import done
 from customers.api.schema import documented
-from invoicing.catalog.api.serializers import number
+from invoicing.catalog.api.wire import number
 from invoicing.catalog.models import Aggregation, SchemeType
 from invoicing.invoices.api.shapes import LineItemAnswer, line_shape
 from invoicing.invoices.api.views import InvoiceVendorView
@@ -64,6 +64,7 @@ class ExplainedPartAnswer(TypedDict):
     scheme_type: SchemeType | None
     batch_size: int
     tiers: list[ExplainedTierAnswer]
+    used_before: Annotated[float | None, "What earlier billing cycles used of the same tiers, where they share them."]
     proration: ProrationAnswer | None
 
 
@@ -76,6 +77,7 @@ class PlanVersionAnswer(TypedDict):
 class MinimumAnswer(TypedDict):
     minimum: Annotated[int, "What this billing cycle costs at least, in minor units."]
     reached: Annotated[int, "What the lines came to without it."]
+    earlier: Annotated[int, "How much of that is of earlier billing cycles, where the minimum charge is for several."]
     replaces: Annotated[
         list[ExplainedPartAnswer], "The lines that it stands in place of, if the billing settings say so."
     ]
@@ -126,6 +128,7 @@ def _minimum(found: Explanation) -> MinimumAnswer | None:
     return {
         "minimum": found.minimum,
         "reached": found.reached,
+        "earlier": found.earlier,
         "replaces": [_part(part) for part in found.replaced],
     }
 
@@ -143,6 +146,7 @@ def _part(part: ExplainedPart) -> ExplainedPartAnswer:
         "scheme_type": part.scheme_type,
         "batch_size": part.batch_size,
         "tiers": [_tier(tier) for tier in part.tiers],
+        "used_before": number(part.used_before),
         "proration": _proration(part),
     }
 

@@ -16,7 +16,7 @@ from customers.api.schema import documented
 from customers.customer import Customer
 from customers.errors import Missing
 from customers.money import format_money
-from invoicing.catalog.api.serializers import number
+from invoicing.catalog.api.wire import number
 from invoicing.invoices.accrual import AccruedBucket, AccruedItem, accrued
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.preview import running_cycle

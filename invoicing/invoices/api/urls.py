@@ -5,6 +5,7 @@ from invoicing.invoices.api.coming import UpcomingInvoicesView
 from invoicing.invoices.api.explanation import ExplanationView
 from invoicing.invoices.api.numbering import NextNumberView
 from invoicing.invoices.api.refunds import InvoiceRefundView
+from invoicing.invoices.api.regeneration import RegenerateView
 from invoicing.invoices.api.revenue import (
     AccruedRevenueView,
     DailyAccruedRevenueView,
@@ -26,7 +27,6 @@ from invoicing.invoices.api.views import (
     PayView,
     PdfView,
     RefundView,
-    RegenerateView,
     ResumeView,
     RetryView,
     SendView,

@@ -12,12 +12,12 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from customers.api.base import StrictSerializer, VendorView, done
+from customers.api.base import StrictSerializer, VendorView, done, step_by_step
 from customers.api.paging import linked
 from customers.api.schema import documented
 from customers.errors import Conflict, Missing
 from customers.money import LARGEST_MINOR
-from invoicing.invoices import by_hand, due_dates, lifecycle, pausing, refunds, regeneration
+from invoicing.invoices import by_hand, due_dates, lifecycle, pausing, refunds
 from invoicing.invoices.api.paging import LIMIT, InvoiceQuery, matching, page_of
 from invoicing.invoices.api.shapes import (
     InvoiceAnswer,
@@ -78,16 +78,21 @@ class BulkAnswer(TypedDict):
 
 
 class BulkView(InvoiceVendorView):
+    calls_out = frozenset({"POST"})
+
     @documented("act_on_invoices", body=BulkInput, answer=list[BulkAnswer])
     def post(self, request: Request) -> Response:
-        """Approve, push or void many. What is refused for one hinders none of the others; the answer has a result for
-        each, in the order they were given."""
+        """Approve, push, send or void many. Each is done by itself: what is refused for one hinders no other,
+        and nothing is undone when a later one fails. The answer has a result for each, in the order they were given.
+        Sent again with the same Idempotency-Key it goes on where it was interrupted, and repeats none."""
         given = self.read(BulkInput)
         rows = Invoice.objects.of(self.vendor).select_related("customer", "vendor")
         found = {invoice.uuid: invoice for invoice in rows.filter(uuid__in=given["invoice_ids"])}
         wanted = dict.fromkeys(given["invoice_ids"])
         known = [found[uuid] for uuid in wanted if uuid in found]
-        outcomes = act_on_many(known, InvoiceVerb(given["action"]), reason=given["reason"], **self.by)
+        outcomes = act_on_many(
+            known, InvoiceVerb(given["action"]), reason=given["reason"], once=step_by_step, **self.by
+        )
         refusals = {outcome.invoice.uuid: outcome.refusal for outcome in outcomes}
         return done([_bulk_shape(uuid, refusals.get(uuid, f"There is no invoice {str(uuid)!r}.")) for uuid in wanted])
 
@@ -185,16 +190,6 @@ class PaymentsView(InvoiceVendorView):
         received = {"received_on": given.get("received_on"), "means": given["method"], "reference": given["reference"]}
         paid = by_hand.record_payment(invoice, amount=given["amount"], **received, **self.by)
         return done(invoice_shape(paid))
-
-
-class RegenerateView(InvoiceVendorView):
-    @documented("regenerate_invoice", answer=InvoiceAnswer)
-    def post(self, request: Request, uuid: str) -> Response:
-        """Before it is issued: a new invoice for the same billing cycle takes its place, made of what is known now. It
-        has an id of its own."""
-        invoice = self.invoice(uuid)
-        self.read(StrictSerializer)
-        return done(invoice_shape(regeneration.regenerate(invoice, **self.by)))
 
 
 class SendView(InvoiceVendorView):

@@ -10,11 +10,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers.api.base import StrictSerializer, VendorView, done
-from customers.api.paging import CursorQuery, listed
+from customers.api.paging import CursorQuery, listed, names_field
 from customers.api.schema import documented
 from customers.customer import Customer
 from customers.errors import Invalid
-from invoicing.catalog.api.serializers import number
+from invoicing.catalog.api.wire import number
 from invoicing.rating.discounts import DiscountType
 from invoicing.subscriptions import coupons
 from invoicing.subscriptions.models import Coupon
@@ -89,10 +89,17 @@ class CouponAnswer(TypedDict):
     excluded_price_plans: list[NamedAnswer]
 
 
+class CouponQuery(CursorQuery):
+    filters = {"names": "name__in", "code": "code"}
+
+    names = names_field()
+    code = serializers.CharField(required=False, help_text="Only the one that customers know by this code.")
+
+
 class CouponsView(VendorView):
-    @documented("list_coupons", query=CursorQuery, answer=list[CouponAnswer])
+    @documented("list_coupons", query=CouponQuery, answer=list[CouponAnswer])
     def get(self, request: Request) -> Response:
-        return listed(self, coupons.coupons(self.vendor), coupon_shape, order=("name", "pk"))
+        return listed(self, coupons.coupons(self.vendor), coupon_shape, order=("name", "pk"), query=CouponQuery)
 
     @documented("create_coupon", body=CouponInput, answer=CouponAnswer)
     def post(self, request: Request) -> Response:

@@ -13,26 +13,22 @@ from rest_framework import serializers
 
 from customers.api.base import StrictSerializer
 from customers.api.paging import CursorQuery
-from invoicing.catalog.api.serializers import (
-    AddOnAnswer,
+from invoicing.catalog.api.add_ons import AddOnAnswer, add_on_shape
+from invoicing.catalog.api.features import (
     FeatureAnswer,
     FeatureInput,
     LimitAnswer,
     LimitInput,
-    MeteredComponentAnswer,
-    PricePlanAnswer,
-    TrialInput,
-    add_on_shape,
-    component_shape,
     feature_shape,
     limit_shapes,
-    number,
-    plan_shape,
 )
+from invoicing.catalog.api.plans import PricePlanAnswer, TrialInput, plan_shape
+from invoicing.catalog.api.prices import MeteredComponentAnswer, component_shape
+from invoicing.catalog.api.wire import number
 from invoicing.catalog.checks import refuse_unsupported
 from invoicing.catalog.features import Features
-from invoicing.rating.discounts import DiscountScope, DiscountType, discounted_base_price
-from invoicing.subscriptions.add_ons import AddOnOrder, add_ons_price, held_at
+from invoicing.rating.discounts import DiscountScope, DiscountType, discounted_add_ons, discounted_base_price
+from invoicing.subscriptions.add_ons import AddOnOrder, add_on_prices, held_at
 from invoicing.subscriptions.discounts import DiscountDraft, discounts_at
 from invoicing.subscriptions.models import Discount, Subscription
 from invoicing.subscriptions.rules import current_bounds, cycle_rule
@@ -63,13 +59,14 @@ class DiscountInput(StrictSerializer):
     metered_component_uuid = serializers.UUIDField(required=False, allow_null=True)
     billing_cycle_start_offset = serializers.IntegerField(default=0, help_text="0 is the running cycle.")
     billing_cycle_duration = serializers.IntegerField(required=False, allow_null=True, help_text="Left out: for good.")
-    add_on_name = serializers.JSONField(required=False, allow_null=True)
+    add_on_name = serializers.CharField(
+        max_length=128, required=False, allow_null=True, help_text="With the scope ADD_ON: which of the plan's."
+    )
     labels = serializers.JSONField(required=False, allow_null=True)
 
     def validate(self, given: dict[str, Any]) -> dict[str, Any]:
-        for name in ("add_on_name", "labels"):
-            if given.get(name):
-                raise serializers.ValidationError({name: "Not supported yet."})
+        if given.get("labels"):
+            raise serializers.ValidationError({"labels": "Not supported yet."})
         return given
 
 
@@ -80,6 +77,7 @@ def discount_drafts(given: Iterable[dict[str, Any]] | None) -> list[DiscountDraf
             amount=one["amount"],
             scope=DiscountScope(one["scope"]),
             component_uuid=one.get("metered_component_uuid"),
+            add_on_name=one.get("add_on_name") or "",
             start_offset=one["billing_cycle_start_offset"],
             duration=one.get("billing_cycle_duration"),
         )
@@ -208,7 +206,7 @@ class DiscountAnswer(TypedDict):
     amount: Annotated[float, "Minor units, or percent."]
     scope: str
     metered_component: MeteredComponentAnswer | None
-    add_on: None
+    add_on: AddOnAnswer | None
     coupon_id: int | None
     coupon_name: str | None
     labels: dict[str, str]
@@ -235,6 +233,8 @@ class SubscriptionAnswer(TypedDict):
     add_ons: list[SubscriptionAddOnAnswer]
     trial_override: None
     trial_ends_at: Annotated[datetime | None, "Until then nothing is charged; billing cycles run from then on."]
+    trial_credit: Annotated[int, "Minor units: taken off invoices until it is used up."]
+    trial_credit_until: Annotated[datetime | None, "Billing cycles that begin from then on have none of it."]
     base_price_override: None
     features_override: list[FeatureAnswer]
     limits_override: list[LimitAnswer]
@@ -292,6 +292,8 @@ def subscription_shape(subscription: Subscription) -> SubscriptionAnswer:
         "add_ons": _add_ons(subscription),
         "trial_override": None,
         "trial_ends_at": subscription.trial_ends_at,
+        "trial_credit": subscription.trial_credit,
+        "trial_credit_until": subscription.trial_credit_until,
         "base_price_override": None,
         "features_override": [feature_shape(feature) for feature in subscription.features_override],
         "limits_override": limit_shapes(overridden(subscription)),
@@ -317,12 +319,13 @@ def _add_ons(subscription: Subscription) -> list[SubscriptionAddOnAnswer]:
 
 def active_subscription_shape(subscription: Subscription, zone: ZoneInfo, now: datetime) -> ActiveSubscriptionAnswer:
     start, end = current_bounds(subscription, zone, now)
-    base_price, add_ons = subscription.price_plan.base_price, add_ons_price(subscription, now)
+    base_price, add_ons = subscription.price_plan.base_price, add_on_prices(subscription, now)
+    discounts = discounts_at(subscription, now)
     return {
         **subscription_shape(subscription),
         "current_billing_cycle": {"cycle_start": start, "cycle_end": end},
-        "total_fixed_price": base_price + add_ons,
-        "discounted_fixed_price": discounted_base_price(base_price, discounts_at(subscription, now)) + add_ons,
+        "total_fixed_price": base_price + sum(add_ons.values()),
+        "discounted_fixed_price": discounted_base_price(base_price, discounts) + discounted_add_ons(add_ons, discounts),
     }
 
 
@@ -332,6 +335,8 @@ def discount_shape(discount: Discount, subscription: Subscription) -> DiscountAn
     # Of the subscription's own plan, whose components are loaded.
     components = {one.pk: one for one in subscription.price_plan.metered_components.all()}
     component = components.get(discount.metered_component_id or 0)
+    add_ons = {one.pk: one for one in subscription.price_plan.add_ons.all()}
+    add_on = add_ons.get(discount.add_on_id or 0)
     use = getattr(discount, "coupon_use", None)
     return {
         "external_uuid": str(discount.uuid),
@@ -339,7 +344,7 @@ def discount_shape(discount: Discount, subscription: Subscription) -> DiscountAn
         "amount": number(discount.amount),
         "scope": discount.scope,
         "metered_component": component_shape(component) if component else None,
-        "add_on": None,
+        "add_on": add_on_shape(add_on) if add_on else None,
         "coupon_id": use.coupon_id if use else None,
         "coupon_name": use.coupon.name if use else None,
         "labels": {},

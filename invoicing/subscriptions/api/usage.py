@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from customers.api.paging import CursorQuery, listed
 from customers.api.schema import documented
-from invoicing.catalog.api.serializers import number
+from invoicing.catalog.api.wire import number
 from invoicing.catalog.models import Meter
 from invoicing.subscriptions.api.serializers import usage_times
 from invoicing.subscriptions.api.views import UsageWindowView

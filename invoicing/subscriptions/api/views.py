@@ -15,7 +15,7 @@ from customers.api.paging import listed
 from customers.api.schema import documented
 from customers.customer import Customer
 from customers.errors import Invalid, Missing
-from invoicing.catalog.api.serializers import number
+from invoicing.catalog.api.wire import number
 from invoicing.catalog.features import of_subscription, read_override
 from invoicing.catalog.models import Aggregation, Meter, PricePlan
 from invoicing.catalog.trials import Trial, read_trial

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import TypedDict
+from typing import Annotated, TypedDict
 
 from rest_framework import serializers
 
 from customers.api.base import StrictSerializer
 from customers.api.paging import CursorQuery
-from invoicing.catalog.api.serializers import number
+from invoicing.catalog.api.wire import number
 from invoicing.usage.buckets import Bucket
 from invoicing.usage.by_time import BucketUsage, Question
+from invoicing.usage.intake import TakenIn
 from invoicing.usage.models import Measurement
 from invoicing.usage.readings import Reading
 
@@ -78,6 +79,14 @@ class MeasurementAnswer(_Reading, total=False):
     id: str
 
 
+CSV = {"type": "string", "description": "Rows of cells; the first names the columns."}
+
+
+class TakenInAnswer(TypedDict):
+    measurements: Annotated[int, "How many rows were taken."]
+    unattributed: Annotated[int, "How many of them match no customer or meter yet. They are kept until one appears."]
+
+
 class LiveMeasurementAnswer(_Reading):
     meter_name: str
     customer_name: str
@@ -116,6 +125,10 @@ def reading_shape(reading: Reading) -> MeasurementAnswer:
     if reading.given_id:
         shape["id"] = reading.given_id
     return shape
+
+
+def taken_in_shape(taken: TakenIn) -> TakenInAnswer:
+    return {"measurements": taken.measurements, "unattributed": taken.unattributed}
 
 
 def measurement_shape(row: Measurement) -> LiveMeasurementAnswer:

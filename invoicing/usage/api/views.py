@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from io import BytesIO
+from typing import IO, Any
 
+from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -15,18 +18,22 @@ from customers.customer import Customer
 from invoicing.catalog.models import Aggregation, Meter
 from invoicing.usage import by_time
 from invoicing.usage.api.serializers import (
+    CSV,
     LiveMeasurementAnswer,
     LiveQuery,
     MeasurementAnswer,
     MeasurementInput,
+    TakenInAnswer,
     UsageByTimeAnswer,
     UsageByTimeInput,
     measurement_shape,
     reading_shape,
+    taken_in_shape,
     usage_by_time_shape,
 )
 from invoicing.usage.buckets import Bucket, edges
-from invoicing.usage.intake import take_in, take_in_one
+from invoicing.usage.csv_files import CsvUpload
+from invoicing.usage.intake import take_in, take_in_file, take_in_one
 from invoicing.usage.models import Measurement
 
 
@@ -50,6 +57,32 @@ class MeasurementsView(VendorView):
     def post(self, request: Request) -> Response:
         readings = take_in(self.vendor, request.data, now=self.now, real_now=self.real_now)
         return done([reading_shape(reading) for reading in readings])
+
+
+class CsvParser(BaseParser):
+    media_type = "text/csv"
+
+    def parse(
+        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        return CsvUpload(stream)
+
+
+class MeasurementsFileView(VendorView):
+    """A CSV file of measurements: all of its rows are taken, or none."""
+
+    access = {"POST": Access.MEASURE}
+    parser_classes = [CsvParser]
+
+    @documented("send_measurements_file", body={"text/csv": CSV}, answer=TakenInAnswer)
+    def post(self, request: Request) -> Response:
+        """The first row names the columns: value, and either meter_name or event_name; where they are known
+        customer_name, time, id, reset_total, and labels.KEY for each label. An empty cell counts as left out.
+        64 MB at most. A row at fault is named as a spreadsheet numbers it, and nothing is taken."""
+        # Of an empty body no parser is asked.
+        upload = request.data if isinstance(request.data, CsvUpload) else CsvUpload(BytesIO())
+        taken = take_in_file(self.vendor, upload, now=self.now, real_now=self.real_now)
+        return done(taken_in_shape(taken))
 
 
 class LiveMeasurementsView(VendorView):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,6 +35,7 @@ class Receiver:
     body: bytes = b""
     received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     refused: set[int] = field(default_factory=set)
+    delay: float = 0
 
     @property
     def subjects(self) -> list[int]:
@@ -50,6 +53,11 @@ def receiver() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             receiver.received.append((dict(self.headers.items()), body))
+            time.sleep(receiver.delay)
+            with suppress(BrokenPipeError, ConnectionResetError):
+                self.answer(body)
+
+        def answer(self, body: bytes) -> None:
             self.send_response(receiver.status_for(body))
             for name, value in receiver.headers.items():
                 self.send_header(name, value)

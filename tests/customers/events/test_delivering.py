@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from unittest import mock
 
@@ -181,6 +185,48 @@ def test_an_endpoint_that_hangs_is_left_after_the_timeout(post_room, monkeypatch
     assert attempt.duration_ms >= 150
 
 
+def test_an_answer_that_comes_too_late_is_asked_for_again_recognisably(post_room, receiver, monkeypatch):
+    """The receiver has dealt with it, but we cannot know: it is sent again, and told by its id to be the same."""
+    monkeypatch.setattr("customers.events.post.TIMEOUT", (0.2, 0.2))
+    receiver.delay = 0.5
+    post_room.tell(1)
+    assert post_room.work() == 1
+    receiver.delay = 0
+    assert post_room.work(T0 + MINUTE) == 1
+    [delivery] = post_room.deliveries()
+    history = list(delivery.tries.order_by("pk").values_list("status", "attempted_at"))
+    assert history == [(None, T0), (204, T0 + MINUTE)]
+    (first, body), (second, same) = receiver.received
+    assert body == same
+    assert first["webhook-id"] == second["webhook-id"] == json.loads(body)["idempotency_key"]
+    assert first["Octane-Signature"] == second["Octane-Signature"]
+    # Each is signed at its own time, so that a receiver may refuse what is old.
+    assert int(second["webhook-timestamp"]) - int(first["webhook-timestamp"]) == 60
+
+
+def test_a_receiver_that_is_slow_for_an_hour_loses_nothing_and_nothing_overtakes_for_six_minutes(
+    post_room, receiver, monkeypatch
+):
+    monkeypatch.setattr("customers.events.post.TIMEOUT", (0.1, 0.1))
+    receiver.delay = 0.15
+    for n in range(4):
+        post_room.tell(n)
+    for minute in (0, 1, 6):
+        post_room.work(T0 + minute * MINUTE, limit=1)
+    assert receiver.subjects == [0, 0, 0]
+    for minute in range(7, 60, 9):
+        post_room.work(T0 + minute * MINUTE, limit=1)
+    receiver.delay = 0
+    for minute in range(60, 300, 15):
+        post_room.work(T0 + minute * MINUTE)
+    assert {d.state for d in post_room.deliveries()} == {"delivered"}
+    last_told = {n: at for at, n in enumerate(receiver.subjects)}
+    assert sorted(last_told) == [0, 1, 2, 3]
+    by_event = {headers["webhook-id"] for headers, _ in receiver.received}
+    assert len(by_event) == 4, "however often they were sent"
+    assert post_room.endpoint.failing_since is None
+
+
 def test_nobody_there(post_room, receiver):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -235,3 +281,24 @@ def test_an_endpoint_hears_what_it_listens_to(post_room, receiver):
     assert post_room.work() == 1
     assert receiver.subjects == [2]
     assert not Event.objects.filter(dispatched_at=None).exists()
+
+
+def test_an_answer_that_trickles_in_has_no_longer_than_one_that_is_late(post_room, monkeypatch):
+    """Byte for byte, each within the timeout of a read: a worker must not be held for as long as it likes."""
+    monkeypatch.setattr("customers.events.post.LONGEST", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+        WebhookEndpoint.objects.update(url=f"http://127.0.0.1:{server.getsockname()[1]}/")
+        post_room.tell(1)
+        pool.submit(_trickle, server, b"HTTP/1.1 200 OK\r\nX-Slow: very\r\n\r\n")
+        assert post_room.work() == 1
+    attempt = WebhookAttempt.objects.get()
+    assert (attempt.status, attempt.error) == (None, "It did not answer within 0.5 seconds.")
+    assert 400 <= attempt.duration_ms < 2000
+
+
+def _trickle(server: socket.socket, text: bytes) -> None:
+    connection, _ = server.accept()
+    with connection, suppress(OSError):
+        for byte in text:
+            connection.sendall(bytes([byte]))
+            time.sleep(0.05)

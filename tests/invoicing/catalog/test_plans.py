@@ -91,7 +91,7 @@ SCHEME = "metered_components.0.price_scheme"
         ([component(flat(frequency=12))], f"{SCHEME}.frequency"),
         ([component(minimum_charge=-100)], "metered_components.0.minimum_charge"),
         (
-            [component(minimum_charge=100, minimum_charge_frequency=12)],
+            [component(minimum_charge=100, minimum_charge_frequency=121)],
             "metered_components.0.minimum_charge_frequency",
         ),
         ([component(watermark=5)], "metered_components.0.watermark"),
@@ -115,7 +115,7 @@ def test_a_wrong_component_is_named_and_nothing_is_stored(vendor, given, field):
         ({"base_price": 1.5}, "base_price"),
         ({"base_price_frequency": 0}, "base_price_frequency"),
         ({"minimum_charge": -500}, "minimum_charge"),
-        ({"minimum_charge": 500, "minimum_charge_frequency": 12}, "minimum_charge_frequency"),
+        ({"minimum_charge": 500, "minimum_charge_frequency": 121}, "minimum_charge_frequency"),
         ({"trial": {"time_length": 0.5}}, "trial.time_length"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -49,9 +50,10 @@ def by(world: World) -> dict[str, Any]:
     return {"actor": OPERATOR, "now": world.now, "real_now": timezone.now()}
 
 
-def use_late(world: World) -> None:
+def use_late(world: World, hour: int = 0) -> None:
     invoice = world.invoice()
-    world.use(invoice.customer, invoice.subscription.price_plan.metered_components.get().meter, 120, utc(2026, 1, 20))
+    calls = invoice.subscription.price_plan.metered_components.get().meter
+    world.use(invoice.customer, calls, 120, utc(2026, 1, 20, hour))
 
 
 def rows() -> list[Any]:
@@ -69,6 +71,8 @@ def test_the_page_shows_what_came_late_and_the_button_bills_it(world: World) -> 
     before = rows()
     page = " ".join(browser.get(address).content.decode().split())
     assert "would come to $115.20 instead of $114.00" in page
+    assert "came after the invoice was generated:" in page
+    assert "API calls: +120 calls, 1 measurement, the newest of 20 Jan 2026" in re.sub("<[^>]+>", "", page)
     assert "API calls: +120 calls, +$1.20" in page
     assert "Setup" not in page.partition("has changed since")[2].partition("</ul>")[0]
     assert rows() == before
@@ -81,10 +85,14 @@ def test_the_page_shows_what_came_late_and_the_button_bills_it(world: World) -> 
     page = browser.get(response["Location"]).content.decode()
     assert "In place of the one of $114.00, generated 2026-02-01." in page
     assert "has changed since" not in page
+    assert "came after the invoice" not in page
     assert world.kinds(old) == ["invoice.generated", "invoice.deleted"]
     assert world.kinds(new) == ["invoice.generated", "invoice.regenerated"]
     world.move_to(utc(2026, 2, 8))
     assert world.invoice().status == "INVOICE_ISSUED"
+    use_late(world, hour=1)
+    page = browser.get(response["Location"]).content.decode()
+    assert "It is not on this invoice, which can no longer be generated again" in page
 
 
 def test_number_and_due_date_are_taken_over_and_the_grace_period_begins_anew(world: World) -> None:
@@ -131,5 +139,28 @@ def test_over_the_api(world: World) -> None:
     ) as found:
         assert would_change(invoice, now=world.now, real_now=timezone.now()) is not None
     assert len(found) < 60
-    made = answer(Api(world.vendor).post(f"/invoices/{invoice.uuid}/regenerate"))
+    api, address, before = Api(world.vendor), f"/invoices/{invoice.uuid}/regenerate", rows()
+    assert answer(api.get(address)) == {
+        "late_usage": [
+            {
+                "meter_name": "calls", "display_name": "API calls", "unit_name": "calls", "billed_usage": 1000,
+                "usage": 1120, "measurements": 1, "last_measurement": "2026-01-20T00:00:00Z",
+            }
+        ],
+        "can_be_generated_again": True, "why_not": "", "currency": "USD", "amount_due": 11400, "new_amount_due": 11520,
+        "changes": [
+            {
+                "name": "API calls", "unit_name": "calls", "quantity": 1000, "new_quantity": 1120, "price_int": 1000,
+                "new_price_int": 1120,
+            }
+        ],
+    }  # fmt: skip
+    assert rows() == before
+    made = answer(api.post(address))
     assert (made["amount_due"], made["id"]) == (11520, str(world.invoice().uuid))
+    world.move_to(utc(2026, 2, 8))
+    use_late(world, hour=1)
+    said = answer(api.get(f"/invoices/{made['id']}/regenerate"))
+    assert [(late["billed_usage"], late["usage"]) for late in said["late_usage"]] == [(1120, 1240)]
+    assert (said["can_be_generated_again"], said["new_amount_due"], said["changes"]) == (False, 11520, [])
+    assert "issued" in said["why_not"]

@@ -87,6 +87,21 @@ def test_tiered_is_the_sum_over_its_tiers(ladder, quantity):
     assert amount(SchemeTerms(Scheme.TIERED, ladder), quantity) == expected
 
 
+@given(st.sampled_from([Scheme.TIERED, Scheme.STAIRSTEP]), tiers(), st.lists(quantities, max_size=5))
+def test_cycles_that_climb_together_cost_what_their_usage_costs_at_once(kind, ladder, used):
+    """Steps whose prices rise; what was paid is not given back where they do not."""
+    if kind is Scheme.STAIRSTEP:
+        rising = sorted(tier.price for tier in ladder)
+        ladder = tuple(Tier(price, tier.cap) for price, tier in zip(rising, ladder, strict=True))
+    scheme, total, before = SchemeTerms(kind, ladder), Fraction(0), Decimal(0)
+    for quantity in used:
+        found = steps(scheme, quantity, before)
+        assert sum(step.quantity for step in found) == quantity
+        assert all(step.amount >= 0 for step in found)
+        total, before = total + sum(step.amount for step in found), before + quantity
+    assert total == amount(scheme, before)
+
+
 @given(st.sampled_from([Scheme.TIERED, Scheme.VOLUME, Scheme.STAIRSTEP]), tiers(), quantities)
 def test_the_explanation_accounts_for_the_whole_quantity(kind, ladder, quantity):
     assert sum(step.quantity for step in steps(SchemeTerms(kind, ladder), quantity)) == quantity

@@ -5,9 +5,10 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from invoicing.rating.rounding import half_up
 from invoicing.subscriptions.cycles import CycleRule
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -108,3 +109,13 @@ def test_two_parts_of_a_cycle_bear_the_whole(rule, index, share):
     middle = start + timedelta(microseconds=int((end - start) // timedelta(microseconds=1) * share))
     parts = rule.proration(index, start, middle) + rule.proration(index, middle, end)
     assert parts == rule.proration(index, start, end)
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@given(rules, st.integers(0, 12), st.fractions(0, 1), st.integers(0, 10**9))
+def test_the_two_parts_cost_the_whole_but_for_the_rounding_of_one_line(rule, index, share, price):
+    start, end = rule.bounds(index)
+    middle = start + timedelta(microseconds=int((end - start) // timedelta(microseconds=1) * share))
+    whole = half_up(price * rule.proration(index, start, end))
+    parts = [half_up(price * rule.proration(index, *part)) for part in ((start, middle), (middle, end))]
+    assert abs(sum(parts) - whole) <= 1

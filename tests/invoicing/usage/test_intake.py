@@ -15,6 +15,7 @@ from customers.directory import NewCustomer, Rule, add_mapping, create_customer
 from customers.errors import Invalid
 from invoicing.catalog.verbs import create_meter
 from invoicing.models import Measurement, UnattributedMeasurement
+from invoicing.usage import intake
 from invoicing.usage.intake import take_in, take_in_one
 from tests.factories import CustomerFactory, MappingFactory, MeterFactory, VendorFactory
 
@@ -278,6 +279,17 @@ def test_of_those_waiting_the_one_received_last_counts(vendor, customer):
         take_in(vendor, [item(value=value)], now=NOW, real_now=REAL_NOW.replace(day=value))
     create_meter(vendor, {"name": "calls"}, now=NOW, real_now=NOW)
     assert values() == [2]
+
+
+@pytest.mark.usefixtures("customer")
+def test_those_waiting_are_gone_through_in_parts_each_once(vendor, monkeypatch):
+    """Some came together, some wait on; the last of the same moment counts, whichever part it is in."""
+    monkeypatch.setattr(intake, "_CHUNK", 2)
+    for day, batch in ((1, [1, 2, 3]), (2, [4]), (2, [5]), (3, [6, 7])):
+        items = [item(value=value, id=str(value % 6)) for value in batch]
+        take_in(vendor, [*items, item(customer_name="nobody")], now=NOW, real_now=REAL_NOW.replace(day=day))
+    create_meter(vendor, {"name": "calls"}, now=NOW, real_now=NOW)
+    assert (values(), waiting()) == ([2, 3, 4, 5, 6, 7], ["no_customer"] * 4)
 
 
 def test_what_lacks_its_meters_label_goes_on_waiting_and_says_so(vendor, customer):
