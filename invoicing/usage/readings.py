@@ -27,7 +27,7 @@ _NUL = "\0"
 LONGEST_AGO = timedelta(days=10 * 366)
 FARTHEST_AHEAD = timedelta(days=5 * 366)
 MOST_LABELS = 64
-_LABEL_LENGTH = 1000
+_LABEL_LENGTH = 10_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,8 @@ def test_a_month_is_invoiced_and_then_dropped(vendor, customer, meter, cycle):
     Invoice.objects.update(status="INVOICE_ISSUED", number="1", issued_at=APRIL)
 
     told = drop(dry_run=True)
-    assert "2026-03: 3 measurements, 0.1 MB\nWould free" in told
+    assert "2026-03: 3 measurements, " in told
+    assert "Would free" in told
     assert Measurement.objects.count() == 4
     assert not DroppedMonth.objects.exists()
 
@@ -189,7 +190,7 @@ def test_nothing_far_off_makes_months(vendor, customer, meter):
     [
         ({"labels": {"region": "a\0b"}}, "labels.region"),
         ({"labels": {"a\0b": "eu"}}, "labels"),
-        ({"labels": {"region": "x" * 1001}}, "labels.region"),
+        ({"labels": {"region": "x" * 10_001}}, "labels.region"),
         ({"labels": {"region": "€" * 900}}, "labels.region"),
         ({"labels": {"x" * 129: "eu"}}, "labels"),
         ({"labels": {str(n): "" for n in range(65)}}, "labels"),
