@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,10 @@ RATING, API, BILLED = "tests/invoicing/rating", "tests/api", "tests/invoicing/in
 CYCLES, USAGE = "tests/invoicing/subscriptions/test_cycles.py", "tests/invoicing/usage"
 
 HELD_BY: dict[str, tuple[str, ...]] = {
-    "The lines of an invoice": (f"{RATING}/test_rate.py::test_base_price_and_usage_make_two_lines",),
+    "The lines of an invoice": (
+        f"{RATING}/test_rate.py::test_base_price_and_usage_make_two_lines",
+        f"{RATING}/test_rate.py::test_each_scheme_explains_itself",
+    ),
     "Why does this line cost that?": (
         f"{API}/test_explanation.py::test_a_line_explains_its_tiers_and_the_days_behind_it",
     ),
@@ -125,3 +130,40 @@ def test_every_section_says_what_holds_it() -> None:
 def test_what_holds_it_is_there(test: str) -> None:
     path, _, name = test.partition("::")
     assert re.search(rf"^def {name}\(", (ROOT / path).read_text(), re.MULTILINE)
+
+
+SECTIONS = dict(re.findall(r"^##+ (.+?)\n(.+?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL))
+
+
+def source(test: str) -> str:
+    """The test, and what of its file all tests share: constants, fixtures and helpers."""
+    path, _, wanted = test.partition("::")
+    text = (ROOT / path).read_text()
+    lines, kept = text.splitlines(), []
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_") and node.name != wanted:
+            continue
+        first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))])
+        kept += lines[first - 1 : node.end_lineno]
+    return "\n".join(kept).replace("_", "")
+
+
+def whole_cents(section: str) -> list[str]:
+    """The amounts of a section, without those that it shows before they are rounded."""
+    found = re.findall(r"\$(\d+(?:,\d{3})*(?:\.\d+)?)", SECTIONS[section])
+    return [amount for amount in found if cents(amount) % 1 == 0]
+
+
+def cents(amount: str) -> Decimal:
+    return Decimal(amount.replace(",", "")) * 100
+
+
+def is_literal_in(amount: str, code: str) -> bool:
+    """$86.38 as 8638, 8_638 or "$86.38"."""
+    return f"${amount}" in code or re.search(rf"(?<![\d.]){int(cents(amount))}(?!\d)", code) is not None
+
+
+@pytest.mark.parametrize("section", HELD_BY)
+def test_every_amount_of_a_section_is_a_figure_of_its_tests(section: str) -> None:
+    code = "\n".join(source(test) for test in HELD_BY[section])
+    assert [amount for amount in whole_cents(section) if not is_literal_in(amount, code)] == []
