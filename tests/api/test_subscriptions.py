@@ -66,7 +66,7 @@ def test_the_active_subscription_has_its_cycle(api: Api) -> None:
         ({"align": True}, "align"),
         ({"discounts": [{"discount_type": "FLAT"}]}, "discounts.0.amount"),
         ({"trial_override": {"time_length": 4000}}, "trial_override.time_length"),
-        ({"trial_override": {"credit": 1}}, "trial_override.credit"),
+        ({"trial_override": {"credit": -1}}, "trial_override.credit"),
     ],
 )
 def test_what_is_wrong_is_named(api: Api, body, field) -> None:
