@@ -68,7 +68,7 @@ def _make_a_meter(page: Page) -> None:
 def _make_a_plan(page: Page) -> None:
     page.goto("/price-plans/new/")
     page.get_by_label("Code name").fill("pro")
-    page.get_by_label("Base price").fill("20")
+    page.get_by_label("Base price", exact=True).fill("20")
     page.get_by_role("button", name="Add a metered component").click()
     page.get_by_label("Meter", exact=True).select_option("requests")
     page.locator("#c0-t0-price").fill("0.05")

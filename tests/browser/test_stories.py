@@ -83,7 +83,7 @@ def test_a_row_of_the_list_leads_to_its_invoice(page: Page, scene: Scene) -> Non
 def test_a_price_plan_is_priced_while_it_is_typed(page: Page, scene: Scene) -> None:
     page.goto("/price-plans/new/")
     page.get_by_label("Code name").fill("scale")
-    page.get_by_label("Base price").fill("20")
+    page.get_by_label("Base price", exact=True).fill("20")
     preview = page.locator("#preview")
     expect(preview).to_contain_text("$20.00")
     page.get_by_role("button", name="Add a metered component").click()

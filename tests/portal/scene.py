@@ -211,7 +211,7 @@ def _invoices(scene: Scene) -> None:
     )  # fmt: skip
     make_invoice(
         scene, "late", "soylent", 131, 9_900, status="INVOICE_ISSUED",
-        due_date=NOW - timedelta(days=12), generated_at=NOW - timedelta(days=44),
+        due_date=NOW - timedelta(days=12), past_due_at=NOW - timedelta(days=12), generated_at=NOW - timedelta(days=44),
     )  # fmt: skip
     make_invoice(
         scene, "payment-failed", "initech", 149, 27_344, status="PAYMENT_FAILED", gateway="stripe",

@@ -33,6 +33,7 @@ NO_PAGES = {
     "clock_progress": "A part of a page.",
     "import_progress": "A part of a page.",
     "import_errors": "A file.",
+    "invoice_glance": "A part of a page.",
     "import": "There is one only once a file was sent; tests/portal/test_imports.py does.",
     "invoice_pdf": "A document.",
     "stripe_callback": "Where the browser comes back from Stripe; held to the visit it began (test_stripe_oauth.py).",
