@@ -10,7 +10,8 @@ from django.db.models import Q
 
 from customers.customer import Customer
 from invoicing.invoices.states import InvoiceStatus
-from invoicing.models import Invoice, Measurement, Subscription
+from invoicing.models import Invoice, Subscription
+from invoicing.usage.models import was_measured
 from payments.models import StripeCustomer
 
 
@@ -47,7 +48,11 @@ def _is_ending(customer: Customer, now: datetime) -> bool:
 
 
 def _never_measured(customer: Customer, now: datetime) -> bool:
-    return not Measurement.objects.of(customer.vendor).filter(customer=customer).exists()
+    return (
+        not Customer.objects.of(customer.vendor)
+        .filter(was_measured(customer.vendor, customer), pk=customer.pk)
+        .exists()
+    )
 
 
 def _has_no_counterpart(customer: Customer, now: datetime) -> bool:

@@ -83,6 +83,7 @@ def format_money(minor: int, currency: str, locale: str = DEFAULT_LOCALE) -> str
     return _format(to_major(minor, currency), currency, locale, decimals, decimals)
 
 
+@functools.lru_cache(maxsize=4096)
 def format_unit_price(minor: Decimal, currency: str, locale: str = DEFAULT_LOCALE) -> str:
     """A price of one unit, in minor units, with as many decimals as it needs: 0.5 USD cents -> $0.005."""
     least = exponent(currency)

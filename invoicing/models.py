@@ -24,7 +24,14 @@ from invoicing.subscriptions.models import (
     Subscription,
     UsageAlert,
 )
-from invoicing.usage.models import Measurement, StaleUsage, UnattributedMeasurement, UsageDay, UsageLimitCheck
+from invoicing.usage.models import (
+    DroppedMonth,
+    Measurement,
+    StaleUsage,
+    UnattributedMeasurement,
+    UsageDay,
+    UsageLimitCheck,
+)
 
 __all__ = [
     "AddOn",
@@ -38,6 +45,7 @@ __all__ = [
     "Discount",
     "Dispute",
     "DisputeMovement",
+    "DroppedMonth",
     "Invoice",
     "InvoiceDocument",
     "IssueAttempt",

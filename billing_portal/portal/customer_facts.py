@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Prefetch, QuerySet, Sum
+from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, F, OuterRef, Prefetch, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from billing_portal.portal.invoice_filters import OUTSTANDING, past_due
@@ -17,7 +17,7 @@ from customers.vendor import Vendor
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.states import InvoiceStatus
 from invoicing.subscriptions.models import Subscription
-from invoicing.usage.models import Measurement
+from invoicing.usage.models import was_measured
 from payments.stripe.models import StripeCustomer, StripePaymentMethod
 
 
@@ -50,7 +50,7 @@ def with_facts(rows: QuerySet[Customer], vendor: Vendor) -> QuerySet[Customer]:
     return rows.annotate(
         invoicing_failed=Exists(invoices.filter(status=InvoiceStatus.INVOICING_FAILED)),
         payment_failed=Exists(invoices.filter(status=InvoiceStatus.PAYMENT_FAILED)),
-        has_measurements=Exists(Measurement.objects.of(vendor).filter(customer=mine)),
+        has_measurements=ExpressionWrapper(was_measured(vendor, mine), output_field=BooleanField()),
         has_mappings=Exists(MeasurementMapping.objects.filter(customer=mine)),
         has_override=Exists(BillingSettingsOverride.objects.of(vendor).filter(customer=mine)),
     ).prefetch_related(

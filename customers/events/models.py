@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from django.db.models import Q
 
 from customers.actors import ActorKind
 from customers.claims import Claimable
+from customers.copying import copy_objects
 from customers.crypto import EncryptedTextField
 from customers.events.nudge import nudge_after_commit
 from customers.scoping import VendorOwned, VendorQuerySet
@@ -156,6 +157,11 @@ class EventQuerySet(VendorQuerySet["Event"]):
         created = super().bulk_create(objs, *args, **kwargs)
         nudge_after_commit(told=any(is_told(event.kind) for event in created))
         return created
+
+    def copy_in(self, events: Sequence[Event]) -> None:
+        """The same for thousands, which get no keys here."""
+        copy_objects(self.model, events)
+        nudge_after_commit(told=any(event.kind in PUBLIC_KINDS for event in events))
 
 
 class Event(VendorOwned):

@@ -12,6 +12,7 @@ from typing import Any
 from customers.errors import Missing
 from invoicing.catalog.models import Aggregation, PricePlan, SchemeType
 from invoicing.invoices.models import Invoice, LineItem, LineItemKind
+from invoicing.usage.values import Days
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +168,15 @@ def _usage(metadata: Mapping[str, Any], explanation: Mapping[str, Any], unit: st
         measurements=metadata["measurements"],
         first=_moment(metadata["first_measurement"]),
         last=_moment(metadata["last_measurement"]),
-        days=tuple(
-            ExplainedDay(date.fromisoformat(kept["day"]), Decimal(kept["quantity"]), kept["measurements"])
-            for kept in explanation.get("days", ())
-        ),
+        days=_days(explanation),
     )
+
+
+def _days(explanation: Mapping[str, Any]) -> tuple[ExplainedDay, ...]:
+    if "days" not in explanation:
+        return ()
+    kept = Days(date.fromisoformat(explanation["first_day"]), explanation["days"])
+    return tuple(ExplainedDay(one.day, one.quantity, one.count) for one in kept)
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F, QuerySet
 
 from customers.actors import SCHEDULE
 from customers.claims import retry_delay, unclaimed
+from customers.copying import copy_objects, give_keys
 from customers.events.models import Event, EventKind
 from customers.events.record import build_event
 from customers.settings.policy import BillingPolicy
+from customers.vendor import Vendor
+from invoicing.catalog.models import PricePlan
 from invoicing.invoices.documents.memo import render_memo
 from invoicing.invoices.holding import Bill, last_bills, reason_to_hold
 from invoicing.invoices.lifecycle import invoice_fact
-from invoicing.invoices.models import Invoice, LineItem
+from invoicing.invoices.lines import write_lines
+from invoicing.invoices.models import Invoice
 from invoicing.invoices.rated import Draft, drafted
 from invoicing.invoices.schedule import first_action, issue_time
 from invoicing.invoices.snapshot import snapshot_of
 from invoicing.invoices.states import InvoiceAction
 from invoicing.invoices.taxing import flat_tax
-from invoicing.rating.terms import RatedLine
 from invoicing.subscriptions.advance import policies_of
 from invoicing.subscriptions.models import BillingCycle, CycleAction, ProrationCredit
 
@@ -78,26 +82,49 @@ def _generate_chunk(ready: QuerySet[BillingCycle], limit: int, real_now: datetim
     with transaction.atomic():
         # The subscription too: what one invoice bills in advance, that of the next cycle has to know.
         locked = ready.select_for_update(skip_locked=True, no_key=True, of=("self", "subscription"))
-        cycles = list(locked.select_related("vendor", "customer", "subscription__price_plan")[:limit])
+        cycles = list(locked.select_related("customer", "subscription")[:limit])
         if cycles:
+            _load_shared(cycles)
             _write(cycles, real_now)
     return len(cycles)
 
 
+def _load_shared(cycles: Sequence[BillingCycle]) -> None:
+    """Vendors and price plans are the same for many, and loaded once."""
+    vendors = Vendor.objects.in_bulk({cycle.vendor_id for cycle in cycles})
+    plans = PricePlan.objects.in_bulk({cycle.subscription.price_plan_id for cycle in cycles})
+    for cycle in cycles:
+        cycle.vendor = vendors[cycle.vendor_id]
+        cycle.subscription.price_plan = plans[cycle.subscription.price_plan_id]
+
+
 def _write(cycles: Sequence[BillingCycle], real_now: datetime) -> None:
     policies = policies_of(cycles)
+    snapshots = _snapshots(policies.values())
     drafts = drafted(cycles, policies, lock=True)
     due = [(cycle, drafts[cycle.pk]) for cycle in cycles]
     made = [(cycle, draft) for cycle, draft in due if draft.closes or draft.opens]
     pairs = [(_invoice(cycle, draft, policies[cycle.customer_id], real_now), draft) for cycle, draft in made]
+    for invoice, _ in pairs:
+        invoice.policy_snapshot = snapshots[id(policies[invoice.customer_id])]
     decide_approval([invoice for invoice, _ in pairs], policies)
-    Invoice.objects.bulk_create([invoice for invoice, _ in pairs])
+    invoices = [invoice for invoice, _ in pairs]
+    give_keys(invoices)
+    copy_objects(Invoice, invoices)
     credits = _new_credits(made, real_now)
-    LineItem.objects.bulk_create(
-        [_line(invoice, i, line, credits) for invoice, draft in pairs for i, line in enumerate(draft.lines)]
-    )
-    Event.objects.bulk_create([_event(invoice, real_now) for invoice, _ in pairs])
+    write_lines((invoice.pk, draft.lines, _own_credit(invoice, credits)) for invoice, draft in pairs)
+    Event.objects.copy_in([_event(invoice, real_now) for invoice in invoices])
     _mark(due)
+
+
+def _snapshots(policies: Iterable[BillingPolicy]) -> dict[int, dict[str, Any]]:
+    """By the policy's identity: most customers have the vendor's."""
+    return {key: policy.snapshot() for key, policy in {id(policy): policy for policy in policies}.items()}
+
+
+def _own_credit(invoice: Invoice, credits: Mapping[int, ProrationCredit]) -> int | None:
+    own = credits.get(invoice.cycle_id) if invoice.cycle_id else None
+    return own.pk if own else None
 
 
 def _new_credits(made: Sequence[tuple[BillingCycle, Draft]], real_now: datetime) -> dict[int, ProrationCredit]:
@@ -152,9 +179,9 @@ def _invoice(cycle: BillingCycle, draft: Draft, policy: BillingPolicy, real_now:
         generated_at=now,
         issue_date=issue_time(now, policy),
         customer_snapshot=snapshot_of(cycle.customer),
-        policy_snapshot=policy.snapshot(),
     )
-    invoice.memo = render_memo(policy.invoice_memo, memo_variables(invoice))
+    if policy.invoice_memo:
+        invoice.memo = render_memo(policy.invoice_memo, memo_variables(invoice))
     return invoice
 
 
@@ -193,28 +220,6 @@ def memo_variables(invoice: Invoice) -> dict[str, str]:
         "customer_display_name": invoice.customer.display_name,
         "customer_name": invoice.customer.name,
     }
-
-
-def _line(invoice: Invoice, position: int, line: RatedLine, credits: Mapping[int, ProrationCredit]) -> LineItem:
-    own = credits[invoice.cycle_id].pk if invoice.cycle_id and "unused" in line.metadata and credits else None
-    return LineItem(
-        invoice=invoice,
-        position=position,
-        kind=line.kind,
-        name=line.name,
-        description=line.description,
-        quantity=line.quantity,
-        quantity_unit=line.quantity_unit,
-        unit_price=line.unit_price,
-        amount=line.amount,
-        start_time=line.start,
-        end_time=line.end,
-        metadata=line.metadata,
-        explanation=line.explanation,
-        adhoc_charge_id=line.charge_key,
-        in_advance=line.in_advance,
-        proration_credit_id=line.credit_key or own,
-    )
 
 
 def _event(invoice: Invoice, real_now: datetime) -> Event:

@@ -11,7 +11,8 @@ from invoicing.invoices.compose import compose
 from invoicing.invoices.documents.memo import render_memo
 from invoicing.invoices.documents.pdf import render_pdf
 from invoicing.invoices.generation import memo_variables
-from invoicing.invoices.models import Invoice, LineItem
+from invoicing.invoices.lines import unsaved
+from invoicing.invoices.models import Invoice
 from invoicing.invoices.preview import PreviewedInvoice, preview_of
 from invoicing.invoices.snapshot import snapshot_of
 from invoicing.invoices.taxing import flat_tax
@@ -53,20 +54,6 @@ def _unsaved(cycle: BillingCycle, seen: PreviewedInvoice) -> Invoice:
         policy_snapshot=policy.snapshot(),
     )
     invoice.memo = render_memo(policy.invoice_memo, memo_variables(invoice))
-    lines = [
-        LineItem(
-            kind=line.kind,
-            name=line.name,
-            description=line.description,
-            quantity=line.quantity,
-            quantity_unit=line.quantity_unit,
-            unit_price=line.unit_price,
-            amount=line.amount,
-            start_time=line.start,
-            end_time=line.end,
-            metadata=line.metadata,
-        )
-        for line in seen.lines
-    ]
+    lines = [unsaved(line) for line in seen.lines]
     invoice._prefetched_objects_cache = {"line_items": lines}  # type: ignore[attr-defined]  # Django's own place for them
     return invoice

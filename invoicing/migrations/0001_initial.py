@@ -57,6 +57,16 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='DroppedMonth',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('month', models.DateField(unique=True)),
+                ('measurements', models.BigIntegerField()),
+                ('bytes', models.BigIntegerField(help_text='How much room they took, with their indexes.')),
+                ('dropped_at', models.DateTimeField()),
+            ],
+        ),
+        migrations.CreateModel(
             name='AdhocCharge',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -56,6 +56,13 @@ MARKS = """
 ZONES = """
     CREATE FUNCTION invoicing_zone_changed() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
+        IF EXISTS (
+            SELECT FROM invoicing_usageday AS kept JOIN invoicing_meter AS meter ON meter.id = kept.meter_id
+            WHERE meter.vendor_id = NEW.id
+                AND kept.first < (SELECT max(month) + interval '1 month' FROM invoicing_droppedmonth) AT TIME ZONE 'UTC'
+        ) THEN
+            RAISE EXCEPTION 'The time zone of a vendor stays as it is once measurements were dropped: its days could not be counted anew.';
+        END IF;
         PERFORM pg_advisory_xact_lock(hashtextextended('invoicing folds usage', 5));
         DELETE FROM invoicing_usageday AS kept USING invoicing_meter AS meter
         WHERE meter.id = kept.meter_id AND meter.vendor_id = NEW.id;

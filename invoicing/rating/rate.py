@@ -16,7 +16,7 @@ from invoicing.rating.price_lists import Labels, price_parts, scheme_for
 from invoicing.rating.rounding import half_up
 from invoicing.rating.terms import ComponentTerms, LineKind, PlanTerms, RatedLine, Scheme
 from invoicing.rating.wording import describe_steps, exact, plain
-from invoicing.usage.values import NO_USAGE, DayUsage, Usage
+from invoicing.usage.values import NO_USAGE, Usage
 
 __all__ = ["RatedLine", "rate_cycle"]
 
@@ -89,12 +89,14 @@ def _component_line(
         start=start,
         end=end,
         metadata=_evidence(component, used, steps) | ({"labels": dict(labels)} if labels else {}),
-        explanation={"days": [_day(one) for one in used.days]} if used.days else {},
+        explanation=_explanation(used),
     )
 
 
-def _day(used: DayUsage) -> dict[str, Any]:
-    return {"day": used.day.isoformat(), "quantity": plain(used.quantity), "measurements": used.count}
+def _explanation(used: Usage) -> dict[str, Any]:
+    """The days as they came: there are many, and only the page of one line reads them."""
+    days = used.days
+    return {"first_day": days.origin.isoformat(), "days": days.text} if days.origin and days else {}
 
 
 def _unit_price(component: ComponentTerms, quantity: Decimal) -> Decimal | None:

@@ -21,6 +21,9 @@ from invoicing.catalog.models import Meter
 from invoicing.usage.models import UnattributedMeasurement
 from invoicing.usage.readings import Reading
 
+# They are part of the key of the table of measurements, whose entries the database limits.
+MOST_STREAM_BYTES = 1500
+
 Reason = UnattributedMeasurement.Reason
 
 # A mapping without any of these characters is compared as it stands; vendors have one for each customer.
@@ -149,11 +152,16 @@ def _compiled(pattern: str) -> Any:
 
 
 def stream_of(meter: Meter, reading: Reading) -> str:
-    """The values of the meter's primary labels as one text. Raises ``Invalid`` where one is missing."""
+    """The values of the meter's primary labels as one text. Raises ``Invalid`` where one is missing, or
+    they are too long."""
     if not meter.primary_labels:
         return ""
     for key in meter.primary_labels:
         if key not in reading.labels:
             why = f"The meter {meter.name!r} needs this label with every measurement."
             raise Invalid({f"{reading.at}labels.{key}": why})
-    return json.dumps([reading.labels[key] for key in meter.primary_labels], ensure_ascii=False)
+    stream = json.dumps([reading.labels[key] for key in meter.primary_labels], ensure_ascii=False)
+    if len(stream.encode()) > MOST_STREAM_BYTES:
+        at = f"{reading.at}labels.{meter.primary_labels[0]}"
+        raise Invalid({at: f"The primary labels of {meter.name!r} take at most {MOST_STREAM_BYTES} bytes together."})
+    return stream

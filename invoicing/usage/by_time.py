@@ -24,7 +24,8 @@ from customers.errors import Invalid
 from invoicing.catalog.models import Aggregation, DataType, Meter
 from invoicing.usage.aggregation import usage_of
 from invoicing.usage.buckets import Bucket, edges, floor
-from invoicing.usage.models import Measurement
+from invoicing.usage.models import Measurement, UsageDay
+from invoicing.usage.partitions import kept_from
 from invoicing.usage.values import Usage, Window
 
 _TRUNCATE = {Bucket.HOUR: TruncHour, Bucket.DAY: TruncDay}
@@ -93,7 +94,11 @@ def _streams(question: Question, usage: Usage) -> Iterator[tuple[Mapping[str, st
 
 
 def check(question: Question) -> None:
-    """Raises ``Invalid`` where this meter's usage cannot be aggregated so."""
+    """Raises ``Invalid`` where this meter's usage cannot be aggregated so, or was dropped since."""
+    kept = kept_from()
+    if kept and question.start < kept and _had_usage(question, kept):
+        why = f"Measurements of before {kept:%Y-%m-%d} (UTC) were dropped after they were invoiced: start there."
+        raise Invalid({"start_time": why})
     if question.aggregation != Aggregation.TIME_WEIGHTED_SUM:
         return
     if question.meter.data_type != DataType.CONTINUOUS:
@@ -104,6 +109,11 @@ def check(question: Question) -> None:
                 raise Invalid(
                     {field: f"What is weighted by time can be told apart by primary labels only, not {key!r}."}
                 )
+
+
+def _had_usage(question: Question, until: datetime) -> bool:
+    rows = UsageDay.objects.filter(customer=question.customer, meter=question.meter)
+    return rows.filter(first__lt=until, last__gte=question.start).exists()
 
 
 def total_usage(question: Question) -> Decimal:

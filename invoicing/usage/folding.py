@@ -3,6 +3,8 @@
 The marks of a chunk are taken away and its days counted in one statement, so both see the same measurements. What is
 committed later brings its own mark. Only one process folds at a time, so that an older count never replaces a newer.
 
+Days whose measurements were dropped, or some of them, stay what they are.
+
 What has limits is noted for ``subscriptions/usage_limits.py``, which holds the new usage against them.
 
 Nothing waits for folding: whoever asks for usage reads the measurements of touched days themselves.
@@ -35,6 +37,9 @@ _FOLD = """
             date_trunc('day', taken.first AT TIME ZONE vendor.time_zone), taken.last AT TIME ZONE vendor.time_zone,
             interval '1 day'
         ) AS day
+        WHERE day AT TIME ZONE vendor.time_zone >= coalesce(
+            (SELECT max(month) + interval '1 month' FROM invoicing_droppedmonth) AT TIME ZONE 'UTC', '-infinity'
+        )
     ),
     measured AS (
         SELECT touched.*, found.*, count(*) FILTER (WHERE found.reset_total AND touched.can_reset) OVER (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -19,9 +19,10 @@ from customers.errors import Invalid
 from customers.vendor import Vendor
 from invoicing.catalog.models import Meter
 from invoicing.usage.attribution import Directory, Reason, Unattributed, stream_of
+from invoicing.usage.buckets import Bucket, floor
 from invoicing.usage.csv_files import CsvUpload
 from invoicing.usage.models import UnattributedMeasurement
-from invoicing.usage.partitions import ensure_months, month_of
+from invoicing.usage.partitions import ensure_months, kept_from, month_of
 from invoicing.usage.readings import Reading, read_batch, read_one, read_rows
 from invoicing.usage.writing import Key, Row, write
 
@@ -66,6 +67,7 @@ def take_in_file(vendor: Vendor, upload: CsvUpload, *, now: datetime, real_now: 
 def _store(vendor: Vendor, readings: list[Reading], real_now: datetime) -> int:
     """How many wait for their customer or meter."""
     with transaction.atomic():
+        _refuse_dropped(vendor, readings)
         # Also for those that wait: whoever attributes them makes no months.
         ensure_months({month_of(reading.time) for reading in readings})
         directory = Directory(vendor, readings)
@@ -80,6 +82,21 @@ def _store(vendor: Vendor, readings: list[Reading], real_now: datetime) -> int:
         write(list(attributed.values()), replace=True)
         UnattributedMeasurement.objects.bulk_create(waiting)
     return len(waiting)
+
+
+def _refuse_dropped(vendor: Vendor, readings: Sequence[Reading]) -> None:
+    """A day that was dropped, if only in part, could not be summed up anew."""
+    kept = kept_from()
+    if kept is None:
+        return
+    start = floor(kept, Bucket.DAY, vendor.zone)
+    first = start if start == kept else floor(kept + timedelta(days=1), Bucket.DAY, vendor.zone)
+    why = (
+        f"Measurements of before {first.astimezone(vendor.zone):%Y-%m-%d} are no longer taken: they were dropped after "
+        "they were invoiced. Bill what is missing with an ad-hoc charge, or give it a later time."
+    )
+    if late := [reading for reading in readings if reading.time < first]:
+        raise Invalid({f"{reading.at}time": why for reading in late})
 
 
 def _rows(vendor: Vendor, directory: Directory, reading: Reading, received_at: datetime) -> list[Row]:

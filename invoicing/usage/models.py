@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import models
+from django.db.models import Exists, Q
 
 from customers.customer import Customer
 from customers.scoping import VendorOwned, VendorQuerySet
@@ -113,6 +114,25 @@ class StaleUsage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.first} to {self.last}"
+
+
+class DroppedMonth(models.Model):
+    """A month whose measurements were dropped once they were invoiced; what its days came to is kept. No measurement
+    is taken any more for it, or for a time before it (``partitions.kept_from``)."""
+
+    month = models.DateField(unique=True)
+    measurements = models.BigIntegerField()
+    bytes = models.BigIntegerField(help_text="How much room they took, with their indexes.")
+    dropped_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}"
+
+
+def was_measured(vendor: Vendor, customer: Any) -> Q:
+    """A condition: something was measured for the customer (or what an ``OuterRef`` names), dropped since or not."""
+    days = UsageDay.objects.filter(customer=customer)
+    return Q(Exists(Measurement.objects.of(vendor).filter(customer=customer))) | Q(Exists(days))
 
 
 class UsageLimitCheck(models.Model):

@@ -7,7 +7,7 @@ stops everybody (``docs/adr/0002-measurements-by-month.md``).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 
 from django.db import connection, transaction
 
@@ -31,6 +31,14 @@ def months_kept() -> set[date]:
     with connection.cursor() as cursor:
         cursor.execute(_MONTHS, [PARENT])
         return {date(int(name[:4]), int(name[5:]), 1) for (name,) in cursor.fetchall()}
+
+
+def kept_from() -> datetime | None:
+    """The end of the last month that was dropped: measurements of before are gone. None: nothing was dropped."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT max(month) FROM invoicing_droppedmonth")
+        [month] = cursor.fetchone()
+    return datetime.combine(following(month), time(), UTC) if month else None
 
 
 def ensure_months(wanted: Iterable[date]) -> int:

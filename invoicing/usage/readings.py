@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, InvalidOperation
 from typing import Any
 
@@ -21,6 +21,13 @@ _ROOM = Context(prec=40)
 _NAME_LENGTH = 128
 _ID_LENGTH = 255
 _ARRIVAL = "arrival:"
+_NUL = "\0"
+
+# By the vendor's clock.
+LONGEST_AGO = timedelta(days=10 * 366)
+FARTHEST_AHEAD = timedelta(days=5 * 366)
+MOST_LABELS = 64
+_LABEL_LENGTH = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +101,7 @@ def _read(item: Any, at: str, now: datetime) -> Reading:
         if name not in FIELDS:
             raise Invalid({f"{at}{name}": f"Unknown field. Known: {', '.join(sorted(FIELDS))}."})
     meter_name, event_name = _meter_or_event(item, at)
-    time, external_id = _time(item.get("time"), f"{at}time"), _text(item, "id", at, _ID_LENGTH)
+    time, external_id = _time(item.get("time"), f"{at}time", now), _text(item, "id", at, _ID_LENGTH)
     return Reading(
         at=at,
         value=_value(item, at),
@@ -136,15 +143,19 @@ def _value(item: Mapping[str, Any], at: str) -> Decimal:
     raise Invalid({f"{at}value": "Out of range: give a number below 10^18."})
 
 
-def _time(value: Any, at: str) -> datetime | None:
-    """Without an offset it is UTC."""
+def _time(value: Any, at: str, now: datetime) -> datetime | None:
+    """Without an offset it is UTC. Measurements are kept by months, so a typing error must not make thousands."""
     if value is None:
         return None
     try:
         time = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
         raise Invalid({at: f"{_shown(value)} is not a time: write it like 2026-03-01T12:00:00Z."}) from None
+    if not now - LONGEST_AGO <= time <= now + FARTHEST_AHEAD:
+        oldest, newest = (f"{moment:%Y-%m-%d}" for moment in (now - LONGEST_AGO, now + FARTHEST_AHEAD))
+        raise Invalid({at: f"{_shown(value)} is too far off: give a time from {oldest} to {newest}."})
+    return time
 
 
 def _text(item: Mapping[str, Any], name: str, at: str, longest: int = _NAME_LENGTH) -> str:
@@ -155,7 +166,16 @@ def _text(item: Mapping[str, Any], name: str, at: str, longest: int = _NAME_LENG
         raise Invalid({f"{at}{name}": f"{_shown(value)} is not text."})
     if len(value) > longest:
         raise Invalid({f"{at}{name}": f"At most {longest} characters; these are {len(value)}."})
+    _refuse_unstorable(value, f"{at}{name}")
     return value
+
+
+def _refuse_unstorable(text: str, at: str) -> None:
+    """No database text holds these."""
+    if _NUL in text:
+        raise Invalid({at: "It contains a NUL character (\\u0000): take it out."})
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise Invalid({at: "It contains half of a surrogate pair (\\ud800 to \\udfff): take it out."})
 
 
 def _labels(value: Any, at: str) -> dict[str, str]:
@@ -163,10 +183,22 @@ def _labels(value: Any, at: str) -> dict[str, str]:
         return {}
     if not isinstance(value, Mapping):
         raise Invalid({at: "Labels are an object of texts, such as {'region': 'eu'}."})
+    if len(value) > MOST_LABELS:
+        raise Invalid({at: f"At most {MOST_LABELS} labels; these are {len(value)}."})
     for key, text in value.items():
-        if not isinstance(text, str):
-            raise Invalid({f"{at}.{key}": f"{_shown(text)} is not text: write it in quotes."})
+        _check_label(key, text, at)
     return dict(value)
+
+
+def _check_label(key: str, text: Any, at: str) -> None:
+    if len(key) > _NAME_LENGTH:
+        raise Invalid({at: f"{_shown(key)} is too long for the name of a label: at most {_NAME_LENGTH} characters."})
+    _refuse_unstorable(key, at)
+    if not isinstance(text, str):
+        raise Invalid({f"{at}.{key}": f"{_shown(text)} is not text: write it in quotes."})
+    if len(text) > _LABEL_LENGTH:
+        raise Invalid({f"{at}.{key}": f"At most {_LABEL_LENGTH} characters; these are {len(text)}."})
+    _refuse_unstorable(text, f"{at}.{key}")
 
 
 def _flag(item: Mapping[str, Any], name: str, at: str) -> bool:

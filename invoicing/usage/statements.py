@@ -1,46 +1,22 @@
 """The two statements that aggregate measurements: where order does not matter, and where a level holds until the next.
 
-Both work on *pieces*: a whole day of a stream as ``UsageDay`` keeps it, or a single measurement. Days are taken where
-they lie in the window as a whole and are not stale; measurements at the window's edges, and of stale days. A piece
-begins with the measurement ``first`` and ends with the measurement ``last``; for a single one these are the same.
-``first``, ``part`` and ``external_id`` are its place in its stream's time.
+Windows of whole days that are kept, and nothing else, are answered from these at once (``whole_days.py``). For the
+others both statements work on *pieces*: a whole day of a stream as ``UsageDay`` keeps it, or a single measurement. Days
+are taken where they lie in the window as a whole and are not stale; measurements at the window's edges, and of stale
+days. A piece begins with the measurement ``first`` and ends with the measurement ``last``; for a single one these are
+the same. ``first``, ``part`` and ``external_id`` are its place in its stream's time.
 
 Quantity and days come from one statement, and so do the days and what says which of them are stale: measurements that
-arrive meanwhile are in all of it or in none. What is weighted by time comes in seconds.
+arrive meanwhile are in all of it or in none.
 """
 
-# ``lo`` to ``hi`` (exclusive) are the whole days that are asked for as they are kept; ``lo_time`` and ``hi_time`` are
-# where the edges end and begin. Days of another zone than the vendor's are put together from measurements, and so
-# are changes of a level above a watermark: how high it stands in the middle of a day is not kept.
-# A window on a level has a history besides, since the level at its start belongs to it.
+from invoicing.usage.whole_days import ASKED, EVENTS_OF_WHOLE_DAYS, LEVELS_OF_WHOLE_DAYS, in_units, listed
+
+# Those that are not answered yet.
 _WINDOWS = """
-    meant AS (
-        SELECT asked.number, asked.customer_id, asked.meter_id, asked.start, asked."end", asked.zone, asked.watermark,
-            asked.by_stream, meter.data_type, coalesce(nullif(asked.aggregation, ''), meter.aggregation) AS aggregation,
-            meter.data_type = 'CONTINUOUS' AS has_history, vendor.time_zone AS kept_zone,
-            meter.data_type = 'CONTINUOUS' AND meter.reporting_method = 'DELTA' AS is_change,
-            (asked.start AT TIME ZONE vendor.time_zone)::date AS first_day,
-            (asked."end" AT TIME ZONE vendor.time_zone)::date AS last_day
-        FROM unnest(
-            %s::int[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[],
-            %s::numeric[], %s::bool[]
-        ) AS asked(number, customer_id, meter_id, start, "end", zone, aggregation, watermark, by_stream)
-        JOIN invoicing_meter AS meter ON meter.id = asked.meter_id
-        JOIN customers_vendor AS vendor ON vendor.id = meter.vendor_id
-    ),
-    dayed AS (
-        SELECT *, first_day::timestamp AT TIME ZONE kept_zone AS midnight,
-            CASE WHEN zone IN ('', kept_zone) AND NOT (is_change AND watermark IS NOT NULL) THEN last_day END AS hi,
-            first_day + (first_day::timestamp AT TIME ZONE kept_zone < start)::int AS lo
-        FROM meant
-    ),
     asked AS MATERIALIZED (
-        SELECT *,
-            CASE WHEN hi IS NULL THEN "end" ELSE least(lo::timestamp AT TIME ZONE kept_zone, "end") END AS lo_time,
-            CASE WHEN hi IS NULL THEN "end"
-                ELSE greatest(hi::timestamp AT TIME ZONE kept_zone, least(lo::timestamp AT TIME ZONE kept_zone, "end"))
-            END AS hi_time
-        FROM dayed
+        SELECT wanted.* FROM wanted LEFT JOIN plain USING (number) LEFT JOIN unclear USING (number)
+        WHERE plain.number IS NULL OR unclear.number IS NOT NULL
     ),
     stale AS MATERIALIZED (
         SELECT asked.number, day::date AS day
@@ -102,31 +78,50 @@ _WINDOWS = """
     )
 """
 
+# ``lost`` are those that would need measurements which were dropped.
 # From ``streams`` (the quantity of each) and ``daily`` (that of each stream's day, empty without a zone) to answers.
-_ANSWERS = """
+_ANSWERS = f"""
+    lost AS (
+        SELECT spans.number
+        FROM spans JOIN (
+            SELECT (max(month) + interval '1 month') AT TIME ZONE 'UTC' AS until FROM invoicing_droppedmonth
+        ) AS dropped ON spans.since < dropped.until
+        WHERE EXISTS (
+            SELECT FROM invoicing_usageday AS kept
+            WHERE kept.meter_id = spans.meter_id AND kept.customer_id = spans.customer_id
+                AND kept.day >= (spans.since AT TIME ZONE 'UTC')::date - 1
+                AND kept.day <= (spans.until AT TIME ZONE 'UTC')::date + 1
+                AND kept.first < least(spans.until, dropped.until) AND kept.last >= spans.since
+        )
+    ),
     days AS (
         SELECT number, CASE WHEN by_stream THEN stream ELSE '' END AS stream, day, sum(quantity) AS quantity,
             sum(count)::bigint AS count
         FROM daily JOIN asked USING (number) WHERE day IS NOT NULL GROUP BY 1, 2, 3
     ),
     listed AS (
-        SELECT number, stream, array_agg(day ORDER BY day) AS days,
-            array_agg(quantity ORDER BY day) AS quantities, array_agg(count ORDER BY day) AS counts
-        FROM days GROUP BY number, stream
+        SELECT number, stream, {listed("day", "quantity", "count")} AS days
+        FROM days JOIN asked USING (number) GROUP BY number, stream
     ),
     totals AS (
         SELECT number, CASE WHEN by_stream THEN stream ELSE '' END AS stream, sum(quantity) AS quantity,
             min(first) AS first, max(last) AS last, sum(count)::bigint AS count
         FROM streams JOIN asked USING (number) GROUP BY 1, 2
     )
-    SELECT number, stream, quantity, first, last, count, days, quantities, counts
-    FROM totals LEFT JOIN listed USING (number, stream)
+    SELECT number, stream, {in_units("quantity")} AS quantity, first, last, count, origin, days
+    FROM totals JOIN asked USING (number) LEFT JOIN listed USING (number, stream)
+    UNION ALL
+    SELECT number, stream, quantity, first, last, count, origin, days
+    FROM whole WHERE number NOT IN (SELECT number FROM unclear)
+    UNION ALL
+    SELECT DISTINCT number, NULL, NULL::numeric, NULL::timestamptz, NULL::timestamptz, NULL::bigint, NULL::date, NULL
+    FROM lost
     ORDER BY number, stream
-"""
+"""  # noqa: S608 - put together from constants
 
 # The order of events does not matter, except that a reset forgets what its stream counted before it.
 EVENTS = f"""
-    WITH {_WINDOWS},
+    WITH {ASKED}, {EVENTS_OF_WHOLE_DAYS}, {_WINDOWS},
     resets AS MATERIALIZED (
         SELECT DISTINCT ON (number, stream) number, stream, pieces.first, pieces.part, pieces.external_id
         FROM pieces JOIN asked USING (number)
@@ -174,7 +169,7 @@ EVENTS = f"""
 # A level is what was measured last, or, where changes are reported, all of them since the last reset. That of a
 # continuous meter at the window's start belongs to the window. Of two at the same moment the larger id is the later.
 LEVELS = f"""
-    WITH {_WINDOWS},
+    WITH {ASKED}, {LEVELS_OF_WHOLE_DAYS}, {_WINDOWS},
     eras AS (
         SELECT pieces.*, count(*) FILTER (WHERE pieces.resets) OVER (
             PARTITION BY number, stream ORDER BY pieces.first, part, external_id

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import chain
+from typing import overload
 
 HOUR = Fraction(3600)
 
@@ -42,6 +43,66 @@ class DayUsage:
     count: int
 
 
+class Days(Sequence[DayUsage]):
+    """A quantity day by day, oldest first. One text until somebody looks: a line ``place quantity count`` for each,
+    ``place`` counted from ``origin``. Billing runs carry it from the database to line items, and nobody else needs it.
+    """
+
+    __slots__ = ("_found", "origin", "text")
+
+    def __init__(self, origin: date | None = None, text: str | None = "") -> None:
+        self.origin, self.text = origin, text or ""
+        self._found: tuple[DayUsage, ...] | None = None
+
+    @classmethod
+    def of(cls, days: Sequence[DayUsage]) -> Days:
+        if not days:
+            return NO_DAYS
+        origin = days[0].day
+        return cls(origin, "\n".join(f"{(one.day - origin).days} {_plain(one.quantity)} {one.count}" for one in days))
+
+    @property
+    def found(self) -> tuple[DayUsage, ...]:
+        if self._found is None:
+            self._found = tuple(map(self._read, self.text.splitlines()))
+        return self._found
+
+    def _read(self, line: str) -> DayUsage:
+        place, quantity, count = line.split(" ")
+        assert self.origin is not None  # noqa: S101 - it comes with every text
+        return DayUsage(self.origin + timedelta(days=int(place)), Decimal(quantity), int(count))
+
+    @overload
+    def __getitem__(self, place: int) -> DayUsage: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[DayUsage, ...]: ...
+    def __getitem__(self, place: int | slice) -> DayUsage | tuple[DayUsage, ...]:
+        return self.found[place]
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Days) and self.found == other.found
+
+    def __hash__(self) -> int:
+        return hash(self.found)
+
+    def __repr__(self) -> str:
+        return f"Days({self.found!r})"
+
+
+NO_DAYS = Days()
+
+
+def _plain(number: Decimal) -> str:
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """``first`` and ``last`` are the times of the oldest and newest measurement behind the quantity.
@@ -55,7 +116,7 @@ class Usage:
     first: datetime | None = None
     last: datetime | None = None
     count: int = 0
-    days: tuple[DayUsage, ...] = ()
+    days: Days = NO_DAYS
     streams: Mapping[tuple[str, ...], Usage] = field(default_factory=dict)
     before: Decimal = Decimal(0)
 
@@ -66,6 +127,8 @@ NO_USAGE = Usage()
 def added_up(parts: Iterable[Usage]) -> Usage:
     """Several streams as one."""
     found = list(parts)
+    if len(found) == 1:
+        return replace(found[0], streams={})
     return Usage(
         quantity=sum((part.quantity for part in found), Decimal(0)),
         first=min((part.first for part in found if part.first), default=None),
@@ -76,9 +139,9 @@ def added_up(parts: Iterable[Usage]) -> Usage:
     )
 
 
-def _days(days: Iterable[DayUsage]) -> tuple[DayUsage, ...]:
+def _days(days: Iterable[DayUsage]) -> Days:
     found: dict[date, DayUsage] = {}
     for one in days:
         so_far = found.get(one.day, DayUsage(one.day, Decimal(0), 0))
         found[one.day] = DayUsage(one.day, so_far.quantity + one.quantity, so_far.count + one.count)
-    return tuple(sorted(found.values(), key=lambda day: day.day))
+    return Days.of(sorted(found.values(), key=lambda day: day.day))

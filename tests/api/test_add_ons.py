@@ -83,6 +83,8 @@ def test_a_trial_of_ones_own(api: Api, plan):
         ({"trial": {"credit": -5}}, "trial.credit"),
         ({"add_ons": [{**SETUP, "price_scheme_type": "VOLUME"}]}, "add_ons.0.price_scheme_type"),
         ({"add_ons": [{**SETUP, "immediately_charge": True}]}, "add_ons.0.immediately_charge"),
+        ({"add_ons": [{**SETUP, "price_frequency": 3}]}, "add_ons.0.price_frequency"),
+        ({"add_ons": [{**SETUP, "charge_frequency": 3}]}, "add_ons.0.charge_frequency"),
         ({"add_ons": [SETUP, SETUP]}, "add_ons.1.feature.name"),
     ],
 )

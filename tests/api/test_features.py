@@ -119,6 +119,7 @@ def test_in_place_refusals(api: Api, plan, stranger: Api) -> None:
     assert "feature_names" in refusal(api.post(f"{here}/remove_features", {"feature_names": ["gold"]}), 422)
     refusal(stranger.post(f"{here}/remove_features", {"feature_names": ["sso"]}), 404)
     refusal(api.post("/price_plans/nonsense/add_features", {"features": [SSO]}), 404)
+    assert "base_price" in refusal(api.post("/price_plans/update_in_place/pro", {"base_price": 1}), 422)
     free = {"add_ons": [{"feature": SSO}]}
     assert "add_ons.0.prices" in refusal(api.post("/price_plans/update_in_place/pro", free), 422)
 

@@ -66,7 +66,7 @@ def test_the_active_subscription_has_its_cycle(api: Api) -> None:
         ({"align": True}, "align"),
         ({"discounts": [{"discount_type": "FLAT"}]}, "discounts.0.amount"),
         ({"trial_override": {"time_length": 4000}}, "trial_override.time_length"),
-        ({"trial_override": {"credit": 1}}, "trial_override.credit"),
+        ({"trial_override": {"credit": -1}}, "trial_override.credit"),
     ],
 )
 def test_what_is_wrong_is_named(api: Api, body, field) -> None:
@@ -117,9 +117,37 @@ def test_a_plan_changes_now(api: Api) -> None:
 
 def test_a_change_has_one_moment(api: Api) -> None:
     answer(subscribe(api))
-    moments = {"at_cycle_end": True, "at_cycle_start": True}
-    refused = api.put(f"{HERE}/subscription", {"price_plan_name": "max", **moments})
-    assert list(refusal(refused, 422)) == ["at_cycle_end"]
+    end, start, then = {"at_cycle_end": True}, {"at_cycle_start": True}, {"effective_at": "2030-01-01T00:00:00Z"}
+    for moments, field in (
+        ({**end, **start}, "at_cycle_end"),
+        ({**end, **then}, "at_cycle_end"),
+        ({**start, **then}, "at_cycle_start"),
+    ):
+        refused = api.put(f"{HERE}/subscription", {"price_plan_name": "max", **moments})
+        assert list(refusal(refused, 422)) == [field]
+        add_on = {"feature_name": "seats", "quantity": 1, **moments}
+        refused = api.post(f"{HERE}/subscription/add_ons", [add_on])
+        assert list(refusal(refused, 422)) == [f"0.{field}"]
+    assert answer(api.get(f"{HERE}/active_subscription"))["price_plan_name"] == "pro"
+
+
+def test_who_subscribes_has_the_latest_version_or_a_tags_and_who_is_subscribed_keeps_theirs(api: Api, vendor) -> None:
+    answer(subscribe(api))
+    newer = answer(api.put("/price_plans/pro", {"base_price": 12_000}))
+    assert newer["version"] == 2
+    for name, tagged in (("globex", {}), ("initech", {"price_plan_tag": "beta"})):
+        CustomerFactory(vendor=vendor, name=name)
+        answer(api.post(f"/customers/{name}/subscriptions", {"price_plan_name": "pro", **tagged}))
+
+    def prices():
+        found = [answer(api.get(f"/customers/{name}/active_subscription")) for name in ("acme", "globex", "initech")]
+        return [one["total_fixed_price"] for one in found]
+
+    assert prices() == [9_900, 12_000, 9_900]
+    # A tag moves to the version that is given it; it takes nobody along.
+    answer(api.put("/price_plans/pro", {"base_price": 15_000, "tags": ["beta"]}))
+    assert answer(api.get("/price_plans/pro/beta"))["base_price"] == 15_000
+    assert prices() == [9_900, 12_000, 9_900]
 
 
 def test_strangers_find_no_customer(api: Api, stranger: Api) -> None:

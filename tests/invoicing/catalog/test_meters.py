@@ -141,6 +141,17 @@ def exists(key):
     return {"filter": {"key": key, "operation": "EXISTS"}}
 
 
+# Retried, or an error in the EU.
+NESTED = {
+    "is_expression": True,
+    "expression_operator": "OR",
+    "filters": [
+        exists("retry"),
+        {"is_expression": True, "filters": [equals("region", "eu"), equals("status", "500")]},
+    ],
+}
+
+
 @pytest.mark.parametrize(
     ("tree", "labels", "counts"),
     [
@@ -149,6 +160,7 @@ def exists(key):
         (equals("region", "eu"), {"region": "us"}, False),
         (equals("region", "eu", not_filter=True), {"region": "us"}, True),
         (equals("region", "eu", not_filter=True), {}, True),
+        (equals("region", "eu", not_filter=True), {"region": "eu"}, False),
         (exists("host"), {"host": ""}, True),
         (exists("host"), {}, False),
         ({"is_expression": True, "filters": [exists("a"), exists("b")]}, {"a": "1"}, False),
@@ -157,6 +169,9 @@ def exists(key):
             {"a": "1"},
             True,
         ),
+        (NESTED, {"region": "eu", "status": "500"}, True),
+        (NESTED, {"region": "eu", "status": "200"}, False),
+        (NESTED, {"retry": "", "status": "200"}, True),
     ],
 )
 def test_label_filters(tree, labels, counts):

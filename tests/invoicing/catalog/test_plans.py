@@ -86,6 +86,7 @@ SCHEME = "metered_components.0.price_scheme"
             f"{SCHEME}.prices.1.cap",
         ),
         ([component({**flat(), "scheme_type": "VOLUME", "batch_size": 10})], f"{SCHEME}.batch_size"),
+        ([component({**flat(), "scheme_type": "STAIRSTEP", "batch_size": 10})], f"{SCHEME}.batch_size"),
         ([component(flat(batch_size=-1))], f"{SCHEME}.batch_size"),
         ([component(flat(price_list=[{"price": 1}]))], f"{SCHEME}.price_list"),
         ([component(flat(frequency=12))], f"{SCHEME}.frequency"),

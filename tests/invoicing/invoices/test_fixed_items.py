@@ -69,6 +69,29 @@ def test_a_base_price_for_a_quarter_on_a_monthly_plan(settings, bills):
     assert shop.bills() == bills
 
 
+def test_a_yearly_fee_and_yearly_tiers_on_a_monthly_plan():
+    """$300 a year; 50 cents up to 100 calls of the year, 40 up to 200, then 30; 150 in January and 100 in December."""
+    shop = Shop()
+    calls = shop.meter("calls")
+    prices = [{"price": 50, "cap": 100}, {"price": 40, "cap": 200}, {"price": 30}]
+    tiers = {"scheme_type": "TIERED", "prices": prices, "frequency": 12}
+    fee = {"base_price": 30_000, "base_price_frequency": 12, "base_price_description": "Fee"}
+    shop.subscribe(shop.plan(**fee, metered_components=[component(calls, 0, scheme=tiers)]))
+    for used, day in ((150, utc(2026, 1, 9)), (100, utc(2026, 12, 9)), (10, utc(2027, 1, 9))):
+        shop.use(calls, used, day)
+    shop.until(utc(2027, 2, 1))
+    quiet = [[("calls", 0)]] * 10
+    assert shop.bills() == [
+        [("calls", 7_000)], *quiet, [("Fee", 30_000), ("calls", 3_500)], [("calls", 500)]
+    ]  # fmt: skip
+
+
+def test_a_trial_of_a_month_from_the_31st_ends_on_the_last_day_of_february():
+    shop = Shop()
+    plan = shop.plan(trial={"time_length": 1, "time_unit_name": "month"})
+    assert shop.subscribe(plan, at=utc(2026, 1, 31)).trial_ends_at == utc(2026, 2, 28)
+
+
 def test_a_base_price_for_several_cycles_ends_early():
     """$90 for January to March, 90 days; ended on 10 February: 40 days are $40."""
     for settings, bills in (({}, [[], [("Pro", 4_000)]]), (FIXED, [[("Pro", 9_000)], [], [("Pro: unused time", 0)]])):

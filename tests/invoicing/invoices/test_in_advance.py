@@ -113,6 +113,18 @@ def test_a_change_of_plan_in_mid_cycle_is_invoiced_at_once():
     assert shop.last() == [("Scale", 31_000)]
 
 
+def test_a_change_in_mid_cycle_to_a_calendar_aligned_plan_bears_its_share_in_advance():
+    """21 of January's 31 days of $310, and 21 of 31 days of $93 given back."""
+    shop = Shop(**FIXED)
+    shop.subscribe(shop.plan(base_price=9_300), align_to_calendar=True)
+    shop.until(JANUARY)
+    shop.change(shop.plan("scale", base_price=31_000), utc(2026, 1, 11), align_to_calendar=True)
+    shop.until(utc(2026, 1, 11))
+    assert shop.last() == [("Scale", 21_000), ("Pro: unused time", -6_300)]
+    shop.until(FEBRUARY)
+    assert shop.last() == [("Scale", 31_000)]
+
+
 def test_a_change_at_the_end_of_a_cycle_is_on_its_normal_invoice():
     shop = Shop(**FIXED, invoice_grace_period_length=2)
     shop.subscribe(shop.plan(base_price=9_300))

@@ -21,6 +21,10 @@ eu,,price=9
 eu,ssd,"[{""price"": 20, ""cap"": 100}, {""price"": 15}]"
 us,,price=7.5
 """
+GRADED = json.dumps([{"price": 50, "cap": 100}, {"price": 40, "cap": 200}, {"price": 30}]).replace('"', '""')
+STEPS = json.dumps([{"price": 5000, "cap": 100}, {"price": 9000, "cap": 200}, {"price": 15000, "cap": 1000}]).replace(
+    '"', '""'
+)
 USED = ((40, "eu", "hdd"), (60, "eu", "hdd"), (150, "eu", "ssd"), (3, "us", "hdd"), (5, "mars", "hdd"))
 AT = "metered_components.0.price_scheme.price_list"
 
@@ -74,6 +78,21 @@ def test_what_no_row_fits_costs_what_the_scheme_says(api: Api) -> None:  # noqa:
     _, lines, _ = billed(api, ROWS, scheme={"prices": [{"price": 100}]}, minimum_charge=5_000)
     assert lines[2] == ("traffic (mars, hdd)", "5 GB x $1.00", 500)
     assert lines[4] == ("traffic Minimum Charge", "Minimum of $50.00", 5_000 - 900 - 2_750 - 500 - 23)
+
+
+@pytest.mark.parametrize(
+    ("scheme_type", "cell", "description", "amount"),
+    [
+        ("FLAT", "price=900", "250 GB x $9.00", 225_000),
+        ("TIERED", GRADED, "100 GB x $0.50 + 100 GB x $0.40 + 50 GB x $0.30", 10_500),
+        ("VOLUME", GRADED, "250 GB x $0.30", 7_500),
+        ("STAIRSTEP", STEPS, "250 GB: up to 1,000 GB $150.00", 15_000),
+    ],
+)
+def test_a_list_for_each_scheme(api: Api, scheme_type, cell, description, amount) -> None:  # noqa: F811
+    rows = f'region,prices\neu,"{cell}"\n'
+    _, lines, _ = billed(api, rows, scheme={"scheme_type": scheme_type})
+    assert lines[0] == ("traffic (eu)", description, amount)
 
 
 def test_only_the_labels_that_the_list_goes_by_make_lines(api: Api) -> None:  # noqa: F811

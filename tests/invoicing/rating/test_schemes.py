@@ -43,7 +43,7 @@ def test_nothing_used_costs_nothing(scheme):
 
 def test_beyond_the_last_cap_the_last_tier_goes_on():
     capped = (Tier(Decimal(50), Decimal(100)), Tier(Decimal(40), Decimal(200)))
-    assert amount(SchemeTerms(Scheme.TIERED, capped), Decimal(300)) == 5000 + 8000
+    assert amount(SchemeTerms(Scheme.TIERED, capped), Decimal(300)) == 13_000  # 5000 + 8000
     assert amount(SchemeTerms(Scheme.VOLUME, capped), Decimal(300)) == 12000
     assert amount(STAIRSTEP, Decimal(5000)) == 15000
 
@@ -52,6 +52,20 @@ def test_part_of_a_batch_costs_its_part():
     batches = SchemeTerms(Scheme.FLAT, (Tier(Decimal(1000)),), batch_size=300)
     assert amount(batches, Decimal(450)) == 1500
     assert amount(batches, Decimal(1)) == Fraction(10, 3)
+
+
+def test_a_price_for_a_batch():
+    """1000 cents for 100 units are $10 for 100, of a tier too."""
+    tenner, fiver = Tier(Decimal(1000), Decimal(200)), Tier(Decimal(500))
+    flat = SchemeTerms(Scheme.FLAT, (Tier(Decimal(1000)),), batch_size=100)
+    tiered = SchemeTerms(Scheme.TIERED, (tenner, fiver), batch_size=100)
+    found = [(amount(flat, Decimal(used)), amount(tiered, Decimal(used))) for used in (100, 250, 300)]
+    assert found == [(1000, 1000), (2500, 2250), (3000, 2500)]
+
+
+def test_a_cap_is_cumulative_and_belongs_to_its_tier():
+    found = {used: [step.quantity for step in steps(TIERED, Decimal(used))] for used in (100, 101, 200, 250)}
+    assert found == {100: [100], 101: [100, 1], 200: [100, 100], 250: [100, 100, 50]}
 
 
 def test_fractions_of_a_cent_are_exact_until_the_line_is_made():

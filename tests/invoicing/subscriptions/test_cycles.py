@@ -31,6 +31,14 @@ def test_the_31st_falls_on_the_last_day_and_returns():
     ]  # fmt: skip
 
 
+def test_from_the_15th_to_the_15th_and_aligned_from_the_15th_to_the_first():
+    start = at("2026-01-15T00:00")
+    assert starts(CycleRule(start, UTC_ZONE, 1), 3) == ["2026-01-15 00:00", "2026-02-15 00:00", "2026-03-15 00:00"]
+    aligned = CycleRule(start, UTC_ZONE, 1, aligned=True)
+    assert starts(aligned, 3) == ["2026-01-15 00:00", "2026-02-01 00:00", "2026-03-01 00:00"]
+    assert aligned.proration(0, *aligned.bounds(0)) == Fraction(17, 31)
+
+
 def test_a_leap_day_returns_every_fourth_year():
     rule = CycleRule(at("2024-02-29T00:00"), UTC_ZONE, 12)
     assert [start[:10] for start in starts(rule, 5)] == [

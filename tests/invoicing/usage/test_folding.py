@@ -88,7 +88,11 @@ class TestFolded(TestCase):
     @settings(max_examples=25, deadline=None)
     @given(
         st.lists(batches, min_size=1, max_size=3),
-        st.lists(st.one_of(st.integers(0, MINUTES), st.sampled_from([300, 1740, 4620])), min_size=2, max_size=3),
+        st.lists(
+            st.one_of(st.integers(0, MINUTES), st.sampled_from([0, 300, 1740, 4320, 4620, 10080])),
+            min_size=2,
+            max_size=3,
+        ),
         st.sampled_from(["UTC", "America/New_York"]),
     )
     def test_folded_usage_is_what_the_measurements_come_to(self, sent, edges, zone):

@@ -16,7 +16,9 @@ from customers.errors import Invalid
 from invoicing.catalog.verbs import create_meter
 from invoicing.models import Measurement, UnattributedMeasurement
 from invoicing.usage import intake
+from invoicing.usage.aggregation import usage_of
 from invoicing.usage.intake import take_in, take_in_one
+from invoicing.usage.values import Window
 from tests.factories import CustomerFactory, MappingFactory, MeterFactory, VendorFactory
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
@@ -106,6 +108,13 @@ def test_an_id_keeps_apart_what_collides_on_time(vendor):
     take(vendor, item(value=1, id="a"), item(value=2, id="b"), item(value=3))
     take(vendor, item(value=9, id="b"))
     assert values() == [1, 3, 9]
+
+
+def test_of_two_with_the_same_time_the_one_with_the_larger_id_is_later(vendor, customer):
+    meter = MeterFactory(vendor=vendor, name="calls", aggregation="LATEST")
+    take(vendor, item(value=20, id="b"), item(value=10, id="a"))
+    window = Window("only", customer.pk, meter.pk, datetime(2026, 3, 1, tzinfo=UTC), NOW)
+    assert usage_of([window])["only"].quantity == 20
 
 
 def test_each_combination_of_primary_labels_is_a_stream(vendor, customer):
@@ -211,6 +220,8 @@ def by_label(value, label="account", **fields):
         (r"acme|globex", "globex2", False),
         (".*", "", True),
         ("a.me", "acme", True),
+        ("/acme/.*", "/acme/v1/users", True),
+        ("/acme/.*", "/v1/acme/users", False),
     ],
 )
 def test_a_mapping_matches_the_whole_value(vendor, customer, pattern, value, matches):
