@@ -22,6 +22,7 @@ from customers.events.models import DeliveryState, WebhookDelivery, WebhookEndpo
 from customers.settings.policy import BillingPolicy, policies_for
 from customers.vendor import Vendor
 from invoicing.invoices.models import EmailKind, Invoice, OutgoingEmail
+from invoicing.invoices.past_due import untold
 from invoicing.invoices.schedule import SOURCES, next_step
 from invoicing.invoices.states import InvoiceAction
 from invoicing.subscriptions.models import BillingCycle, CycleAction
@@ -173,6 +174,13 @@ def _reminders(vendor: Vendor, rows: Sequence[Invoice], clock: Clock, asked: Ask
         yield Planned(row.next_reminder_at, "reminder", row.pk, what, str(row.customer), _link(row), due)
 
 
+def _due_dates(vendor: Vendor, rows: Sequence[Invoice], clock: Clock, asked: Asked) -> Iterable[Planned]:
+    for row in rows:
+        assert row.due_date is not None  # noqa: S101 - the query asked for it
+        because = "Then the webhook endpoints are told that it is past due."
+        yield Planned(row.due_date, "due", row.pk, f"Due date passes: {row}", str(row.customer), _link(row), because)
+
+
 def _cycles(vendor: Vendor, rows: Sequence[BillingCycle], clock: Clock, asked: Asked) -> Iterable[Planned]:
     policies = _policies(vendor, rows) if asked.explained else {}
     for row in rows:
@@ -259,6 +267,8 @@ KINDS: Sequence[Work] = (
          lambda vendor: BillingCycle.objects.of(vendor).select_related("customer"), _cycles),
     Work("reminder", "Reminders", "next_reminder_at",
          lambda vendor: Invoice.objects.of(vendor).select_related("customer"), _reminders),
+    Work("due", "Due dates", "due_date",
+         lambda vendor: untold().filter(vendor=vendor).select_related("customer"), _due_dates),
     Work("email", "E-mails", "next_action_at",
          lambda vendor: OutgoingEmail.objects.of(vendor).select_related("invoice"), _emails),
     Work("delivery", "Webhooks", "planned_at", _endpoint_rows, _endpoints, in_real_time=True),

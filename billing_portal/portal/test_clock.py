@@ -25,7 +25,7 @@ from customers.vendor import Vendor
 
 NAMED = 5
 # What is done by the vendor's clock; the rest goes by real time, wherever the clock stands.
-BY_THE_CLOCK = frozenset({"invoice", "cycle", "reminder", "email"})
+BY_THE_CLOCK = frozenset({"invoice", "cycle", "reminder", "due", "email"})
 
 
 class ClockForm(forms.Form):

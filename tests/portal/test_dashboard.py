@@ -117,7 +117,7 @@ def test_as_many_queries_with_many_invoices_and_currencies(scene: Scene, signed_
     for place in range(30):
         make_invoice(
             scene, f"m{place}", "acme", 300 + place, 100, status="INVOICE_ISSUED",
-            currency=("USD", "EUR", "JPY")[place % 3], due_date=NOW - timedelta(days=place * 5),
+            currency=("USD", "EUR", "JPY")[place % 3], due_date=NOW - timedelta(days=place * 5), past_due_at=NOW,
         )  # fmt: skip
     assert spent() == few
 

@@ -32,14 +32,20 @@ def test_it_says_what_the_next_event_is_and_goes_there(scene: Scene, signed_in: 
 
 
 def test_several_at_once_are_named_and_the_rest_counted(scene: Scene, signed_in: SignedIn) -> None:
-    Invoice.objects.update(next_action_at=None)
+    Invoice.objects.update(next_action_at=None, due_date=None)
     shown = page(signed_in())
     assert shown.count("End the billing cycle") == 5
     assert "and more" in shown
 
 
-def test_without_a_plan_there_is_no_next_event(scene: Scene, signed_in: SignedIn) -> None:
+def test_a_due_date_is_an_event(scene: Scene, signed_in: SignedIn) -> None:
     Invoice.objects.update(next_action_at=None)
+    BillingCycle.objects.update(next_action_at=None, next_action="")
+    assert "Due date passes: INV-" in page(signed_in())
+
+
+def test_without_a_plan_there_is_no_next_event(scene: Scene, signed_in: SignedIn) -> None:
+    Invoice.objects.update(next_action_at=None, due_date=None)
     BillingCycle.objects.update(next_action_at=None, next_action="")
     client = signed_in()
     assert "Nothing is planned yet" in page(client)
