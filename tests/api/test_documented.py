@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,7 @@ def address(live_server: LiveServer, monkeypatch: pytest.MonkeyPatch, settings: 
     return url
 
 
+@pytest.mark.skipif(not shutil.which("curl"), reason="There is no curl here; .ci/run installs it.")
 def test_curl_finds_the_same_by_both_addresses(address: str) -> None:
     setting, asking = code("sh")
     assert set(re.findall(r"(\w+)=", setting)) == {"PORTAL", "API_KEY"}
