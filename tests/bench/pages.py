@@ -1,9 +1,9 @@
 """Does a screen of the portal cost more where there is more? Every page is asked for with 50 invoices, and again with
 200,000 invoices of 50,000 customers.
 
-What has to hold: no more queries, although the few rows are of every kind; no statement that reads a table of some thousand rows from end to end, or
-sorts as many (each statement that was sent is given to EXPLAIN); and the invoice list served in at most twice the time
-that it takes with 1,000 invoices.
+What has to hold: no more queries, although the few rows are of every kind; no statement that reads a table of some
+thousand rows from end to end, or sorts as many (each statement that was sent is given to EXPLAIN); and the invoice list
+served in at most twice the time that it takes with 1,000 invoices.
 
 By hand: ``uv run python -m tests.bench.pages``; ``--scale 0.05`` for a twentieth of it.
 """

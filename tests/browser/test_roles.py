@@ -55,7 +55,7 @@ def _faults(page: Page, address: str, role: Role) -> Iterator[str]:
         yield "the account does not say which role this is"
     for form in pressable(page.content(), address):
         yield from (f"{form.action} needs {one}" for one in needed_for(form) if one and not allows(role, one))
-    note = page.get_by_text(f"Your role, {role.label}, can look at this, but not change it.")
+    note = page.get_by_text(f"Your role, {role.label}, can")  # look at this, but not change it
     if page.evaluate(GREYED) and not note.first.is_visible():
         yield "something is greyed, and nothing says why"
     if role is Role.READ_ONLY and note.count():  # where its page differs from an owner's
