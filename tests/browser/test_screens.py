@@ -1,12 +1,10 @@
 """Each screen in a real browser: light and dark, desktop and phone. Nothing in the console, nothing from
-another host, nothing wider than the window, nothing that axe-core finds fault with. SCREENSHOTS names a
-folder that pictures are kept in. A page is loaded once and looked at in every way; ``test_roles.py`` loads it in
-the other ways."""
+another host, nothing wider than the window, nothing that axe-core finds fault with. A page is loaded once and looked
+at in every way; ``test_roles.py`` loads it in the other ways. With PICTURES or SCREENSHOTS (``pictures.py``) pictures
+are made."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -21,6 +19,7 @@ from pytest_django.live_server_helper import LiveServer
 from billing_portal.accounts.invitations import link_to
 from billing_portal.accounts.models import Invitation, Operator, Role
 from invoicing.invoices.links import page_url
+from tests.browser import pictures
 from tests.browser.accessibility import CONTRAST, EVERYTHING, violations
 from tests.browser.conftest import Watch, sign_in, sign_in_as
 from tests.portal.scene import Scene
@@ -89,11 +88,14 @@ TABLES: Mapping[str, Callable[[Scene], str]] = {
 @pytest.mark.parametrize("half", [0, 1])
 def test_screens(browser: Browser, live_server: LiveServer, scene: Scene, half: int) -> None:
     walk = Walk(browser, live_server.url)
+    if pictures.folder():
+        pictures.dress(scene)
     walk.look("sign in", reverse("portal:sign_in"))
     sign_in(walk.page, scene, Role.OWNER)
     for name, address in list((PAGES | OUTSIDE).items())[half::2]:
         walk.look(name, address(scene))
     walk.close()
+    pictures.write_gallery(["sign in", *PAGES, *OUTSIDE])
 
 
 def test_the_admin_site_and_what_developers_read(browser: Browser, live_server: LiveServer, scene: Scene) -> None:
@@ -126,8 +128,7 @@ class Walk:
 
     def _look(self, name: str, look: Look) -> None:
         put_on(self.page, look)
-        if folder := os.environ.get("SCREENSHOTS"):
-            self.page.screenshot(path=Path(folder) / f"{name.replace(' ', '-')}-{look}.png", full_page=True)
+        pictures.take(self.page, name, str(look))
         if self.page.evaluate("document.documentElement.scrollWidth") > SIZES[look.size][0]:
             self.faults.append(f"{name}, {look}: wider than the window")
         self.faults += [f"{name}, {look}: {violation}" for violation in violations(self.page, look.rules)]
