@@ -129,6 +129,8 @@ class Walk:
     def _look(self, name: str, look: Look) -> None:
         put_on(self.page, look)
         pictures.take(self.page, name, str(look))
+        if pictures.folder():
+            return  # the vendor is dressed up for them, and nothing is judged
         if self.page.evaluate("document.documentElement.scrollWidth") > SIZES[look.size][0]:
             self.faults.append(f"{name}, {look}: wider than the window")
         self.faults += [f"{name}, {look}: {violation}" for violation in violations(self.page, look.rules)]
