@@ -57,7 +57,8 @@ class TermsForm(forms.Form):
         label="Billing cycles begin",
         required=False,
         choices=ALIGNMENT,
-        help_text="On the calendar: the first of the month, quarter or year; the first cycle is short and prorated.",
+        help_text="On the calendar: the first of the month, quarter, half-year or year; the first cycle is short and "
+        "prorated.",
     )
     trial_length = forms.IntegerField(
         required=False,

@@ -238,14 +238,15 @@ def delete(invoice: Invoice, *, actor: Actor, now: datetime, real_now: datetime)
 
 
 def take_back_opening(invoice: Invoice) -> None:
-    """What it billed of the next cycle in advance is billed at that cycle's end. Raises ``Conflict`` where the invoice
+    """What it billed of a cycle before its end is billed at that cycle's end. Raises ``Conflict`` where the invoice
     of that end relies on it."""
-    if invoice.opens is None:
+    cycle = invoice.opens or invoice.adds_to
+    if cycle is None:
         return
-    if Invoice.objects.filter(cycle=invoice.opens).exists():
+    if Invoice.objects.filter(cycle=cycle).exists():
         raise Conflict("The next billing cycle's invoice counts on what this one billed in advance: delete it first.")
-    BillingCycle.objects.filter(pk=invoice.opens.pk).update(opened=False)
-    ProrationCredit.objects.filter(cycle=invoice.opens, line_items__isnull=True).delete()
+    BillingCycle.objects.filter(pk=cycle.pk, opening_invoice=invoice).update(opened=False)
+    ProrationCredit.objects.filter(cycle=cycle, line_items__isnull=True).delete()
 
 
 def void(invoice: Invoice, *, actor: Actor, reason: str, now: datetime, real_now: datetime) -> Invoice:
