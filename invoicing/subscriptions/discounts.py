@@ -13,7 +13,7 @@ from django.db import transaction
 from customers.customer import Customer
 from customers.errors import Conflict, Invalid, Missing
 from customers.money import LARGEST_MINOR
-from invoicing.catalog.models import MeteredComponent
+from invoicing.catalog.models import AddOn, MeteredComponent
 from invoicing.rating.discounts import DiscountScope, DiscountTerms, DiscountType
 from invoicing.subscriptions.models import BillingCycle, Discount, Subscription
 from invoicing.subscriptions.rules import cycle_rule
@@ -59,7 +59,7 @@ def _read(subscription: Subscription, draft: DiscountDraft, from_cycle: int, at:
         scope=draft.scope,
         metered_component=component,
         labels=dict(draft.labels),
-        add_on_id=_add_on(subscription, draft, at),
+        add_on=_add_on(subscription, draft, at),
         first_cycle=first,
         end_cycle=None if draft.duration is None else first + draft.duration,
         created_at=now,
@@ -78,7 +78,7 @@ def _component(subscription: Subscription, draft: DiscountDraft, at: str) -> Met
         if draft.component_uuid:
             raise Invalid({f"{at}metered_component_uuid": "Only with the scope METERED_COMPONENT."})
         return None
-    components = subscription.price_plan.metered_components.select_related("price_scheme")
+    components = subscription.price_plan.metered_components.select_related("meter", "price_scheme")
     found = components.filter(external_uuid=draft.component_uuid).first() if draft.component_uuid else None
     if found is None:
         raise Invalid({f"{at}metered_component_uuid": "Give the external_uuid of a component of the customer's plan."})
@@ -97,7 +97,7 @@ def _check_labels(component: MeteredComponent | None, labels: Mapping[str, str],
         raise Invalid({f"{at}labels": f"Give a text for each label of the price list: {', '.join(sorted(keys))}."})
 
 
-def _add_on(subscription: Subscription, draft: DiscountDraft, at: str) -> int | None:
+def _add_on(subscription: Subscription, draft: DiscountDraft, at: str) -> AddOn | None:
     if draft.scope is not DiscountScope.ADD_ON:
         if draft.add_on_name:
             raise Invalid({f"{at}add_on_name": "Only with the scope ADD_ON."})
@@ -105,7 +105,7 @@ def _add_on(subscription: Subscription, draft: DiscountDraft, at: str) -> int | 
     found = subscription.price_plan.add_ons.filter(name=draft.add_on_name).first() if draft.add_on_name else None
     if found is None:
         raise Invalid({f"{at}add_on_name": "Give the name of an add-on of the customer's plan."})
-    return found.pk
+    return found
 
 
 def current_index(subscription: Subscription, now: datetime) -> int:
@@ -114,9 +114,9 @@ def current_index(subscription: Subscription, now: datetime) -> int:
     return max(rule.index_at(max(now, subscription.effective_at)), rule.first)
 
 
-def shorten_discount(customer: Customer, uuid: UUID, *, duration: int = 0, now: datetime) -> None:
+def shorten_discount(customer: Customer, uuid: UUID, *, duration: int = 0, now: datetime) -> Discount:
     """It ends ``duration`` cycles after the start of the running one. One that would then have had no cycle is
-    removed. Raises ``Missing``, or ``Conflict`` where it would become longer."""
+    removed. Answers it. Raises ``Missing``, or ``Conflict`` where it would become longer."""
     with transaction.atomic():
         rows = Discount.objects.of(customer.vendor).filter(uuid=uuid, subscription__customer=customer)
         discount = rows.select_for_update(of=("self",)).select_related("subscription__price_plan").first()
@@ -126,11 +126,13 @@ def shorten_discount(customer: Customer, uuid: UUID, *, duration: int = 0, now: 
         end = current_index(discount.subscription, now) + duration
         if discount.end_cycle is not None and end > discount.end_cycle:
             raise Conflict("A discount can only be shortened: it ends before that already.")
+        discount.subscription.customer = customer
         if end <= discount.first_cycle:
             discount.delete()
-            return
-        discount.end_cycle = end
-        discount.save(update_fields=["end_cycle"])
+        else:
+            discount.end_cycle = end
+            discount.save(update_fields=["end_cycle"])
+    return discount
 
 
 def discounts_of(cycles: Collection[BillingCycle]) -> dict[int, tuple[DiscountTerms, ...]]:
