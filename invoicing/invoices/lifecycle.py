@@ -160,17 +160,24 @@ def push(invoice: Invoice, *, actor: Actor, now: datetime, real_now: datetime) -
         if is_collectable(invoice):
             refuse_while_asking(invoice, real_now)
             invoice.next_action, invoice.action_request = InvoiceAction.COLLECT, {}
-            details = {"note": "Try the payment again."}
+            asked = "Try the payment again."
         else:
+            asked = "Issue it now." if invoice.is_approved else ""  # that it is approved is told of itself
             if not invoice.is_approved:
                 invoice = approve(invoice, actor=actor, now=now, real_now=real_now)
             invoice.next_action, invoice.issue_date = InvoiceAction.ISSUE, now
-            details = {"note": "Issue it now."}
-        note_fact(invoice, EventKind.INVOICE_PUSHED, actor=actor, now=now, real_now=real_now, details=details)
+        if asked:
+            _note_asked(invoice, asked, actor=actor, now=now, real_now=real_now)
         invoice.next_action_at = now
         invoice.claim_token = invoice.claimed_until = None
         invoice.save(update_fields=["issue_date", *_PLAN])
     return invoice
+
+
+def _note_asked(invoice: Invoice, what: str, *, actor: Actor, now: datetime, real_now: datetime) -> None:
+    """What comes of it is told when it is known; who asked for it, here."""
+    fact = {"note": what}
+    note_fact(invoice, EventKind.INVOICE_PUSHED, actor=actor, now=now, real_now=real_now, details=fact)
 
 
 _PLAN = ("next_action", "next_action_at", "action_request", "claim_token", "claimed_until")
@@ -183,8 +190,8 @@ def pay(invoice: Invoice, *, method: str = "", actor: Actor, now: datetime, real
         check(invoice, InvoiceVerb.PAY)
         refuse_while_asking(invoice, real_now)
         _ask_gateway(invoice, InvoiceAction.COLLECT, {"method": method} if method else {}, now)
-        details = {"note": f"Charge {method} now." if method else "Charge it now."}
-        note_fact(invoice, EventKind.INVOICE_PUSHED, actor=actor, now=now, real_now=real_now, details=details)
+        asked = f"Charge {method} now." if method else "Charge it now."
+        _note_asked(invoice, asked, actor=actor, now=now, real_now=real_now)
     return invoice
 
 
