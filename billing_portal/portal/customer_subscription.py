@@ -110,8 +110,13 @@ def add_on_price(add_on: AddOn, own: Decimal | None, currency: str) -> str:
     """In words, as it is billed."""
     prices = [own] if own is not None else [Decimal(tier["price"]) for tier in add_on.prices]
     text = format_unit_price(prices[0], currency) if len(prices) == 1 else "Tiered"
-    once = ", once" if add_on.single_use else " a cycle"
-    return f"{text}{' of its own' if own is not None else ''}{once}"
+    return f"{text}{' of its own' if own is not None else ''}{_how_often(add_on)}"
+
+
+def _how_often(add_on: AddOn) -> str:
+    every = "" if add_on.charge_frequency > 1 else ", a part in each"
+    many = f" for {add_on.price_frequency} cycles{every}" if add_on.price_frequency > 1 else " a cycle"
+    return f"{', once' if add_on.single_use else many}{', when added' if add_on.immediately_charge else ''}"
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,7 @@ class DiscountShown:
 def discounts_shown(current: Subscription, now: datetime) -> list[DiscountShown]:
     """Those that run or are still to come first."""
     rule, index = cycle_rule(current, current.vendor.zone), current_index(current, now)
-    rows = current.discounts.select_related("metered_component__meter", "coupon_use__coupon").order_by("-pk")
+    rows = current.discounts.select_related("metered_component__meter", "add_on", "coupon_use__coupon").order_by("-pk")
     found = []
     for one in rows[:MOST_SHOWN]:
         over = one.end_cycle is not None and one.end_cycle <= index
@@ -137,7 +142,7 @@ def discounts_shown(current: Subscription, now: datetime) -> list[DiscountShown]
             DiscountShown(
                 one,
                 takes=taken_off(one.discount_type, one.amount, current.price_plan.currency),
-                of=one.metered_component.label if one.metered_component else one.get_scope_display(),
+                of=_lowered(one),
                 coupon=use.coupon.name if use else "",
                 start=rule.bounds(one.first_cycle)[0],
                 end=None if one.end_cycle is None else rule.bounds(one.end_cycle)[0],
@@ -145,6 +150,13 @@ def discounts_shown(current: Subscription, now: datetime) -> list[DiscountShown]
             )
         )
     return sorted(found, key=lambda shown: shown.state == "Over")
+
+
+def _lowered(discount: Discount) -> str:
+    """The component or add-on with its labels, or what else it takes from."""
+    part = discount.metered_component or discount.add_on
+    labels = ", ".join(f"{name} {value}" for name, value in discount.labels.items())
+    return f"{part.label if part else discount.get_scope_display()}{f' ({labels})' if labels else ''}"
 
 
 def taken_off(discount_type: str, amount: Decimal, currency: str) -> str:

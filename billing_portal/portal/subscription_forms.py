@@ -11,6 +11,7 @@ from uuid import UUID
 from django import forms
 
 from billing_portal.portal.forms import TEXT, MomentField, in_minor_units, numeric
+from billing_portal.portal.plan_lines import read_labels
 from customers.errors import Invalid
 from customers.money import MoneyError, format_money, parse_money
 from customers.vendor import Vendor
@@ -57,7 +58,8 @@ class TermsForm(forms.Form):
         label="Billing cycles begin",
         required=False,
         choices=ALIGNMENT,
-        help_text="On the calendar: the first of the month, quarter or year; the first cycle is short and prorated.",
+        help_text="On the calendar: the first of the month, quarter, half-year or year; the first cycle is short and "
+        "prorated.",
     )
     trial_length = forms.IntegerField(
         required=False,
@@ -200,11 +202,19 @@ class DiscountForm(forms.Form):
             ("INVOICE_TOTAL", "The invoice's total"),
             ("BASE_PRICE", "The base price"),
             ("METERED_COMPONENT", "A metered component"),
+            ("ADD_ON", "An add-on"),
         ],
     )
     component = forms.ChoiceField(
         label="Metered component", required=False, help_text="Only where it lowers a metered component."
     )
+    labels = forms.CharField(
+        max_length=1_000,
+        required=False,
+        widget=forms.TextInput({**TEXT, "placeholder": "region=eu, tier=ssd"}),
+        help_text="Of a component with a price list, only usage with these. Empty: all of it.",
+    )
+    add_on = forms.ChoiceField(label="Add-on", required=False, help_text="Only where it lowers an add-on.")
     start_offset = forms.IntegerField(
         label="First billing cycle",
         initial=0,
@@ -227,6 +237,9 @@ class DiscountForm(forms.Form):
         assert isinstance(component, forms.ChoiceField)  # noqa: S101 - declared above
         parts = subscription.price_plan.metered_components.select_related("meter")
         component.choices = [("", "Choose…"), *((str(part.external_uuid), part.label) for part in parts)]
+        add_on = self.fields["add_on"]
+        assert isinstance(add_on, forms.ChoiceField)  # noqa: S101 - declared above
+        add_on.choices = [("", "Choose…"), *((one.name, one.label) for one in subscription.price_plan.add_ons.all())]
 
     def draft(self) -> DiscountDraft:
         """Raises ``Invalid``."""
@@ -235,11 +248,15 @@ class DiscountForm(forms.Form):
         is_component = scope is DiscountScope.METERED_COMPONENT
         if is_component and not given["component"]:
             raise Invalid({"component": "Choose the metered component that it lowers."})
+        if scope is DiscountScope.ADD_ON and not given["add_on"]:
+            raise Invalid({"add_on": "Choose the add-on that it lowers."})
         return DiscountDraft(
             type=kind,
             amount=amount_off(given["amount"], kind, self.currency),
             scope=scope,
             component_uuid=UUID(given["component"]) if is_component else None,
+            add_on_name=given["add_on"] if scope is DiscountScope.ADD_ON else "",
+            labels=read_labels(given["labels"]),
             start_offset=given["start_offset"],
             duration=given["duration"],
         )
