@@ -128,7 +128,7 @@ class DiscountShown:
 def discounts_shown(current: Subscription, now: datetime) -> list[DiscountShown]:
     """Those that run or are still to come first."""
     rule, index = cycle_rule(current, current.vendor.zone), current_index(current, now)
-    rows = current.discounts.select_related("metered_component__meter", "coupon_use__coupon").order_by("-pk")
+    rows = current.discounts.select_related("metered_component__meter", "add_on", "coupon_use__coupon").order_by("-pk")
     found = []
     for one in rows[:MOST_SHOWN]:
         over = one.end_cycle is not None and one.end_cycle <= index
@@ -137,7 +137,7 @@ def discounts_shown(current: Subscription, now: datetime) -> list[DiscountShown]
             DiscountShown(
                 one,
                 takes=taken_off(one.discount_type, one.amount, current.price_plan.currency),
-                of=one.metered_component.label if one.metered_component else one.get_scope_display(),
+                of=_lowered(one),
                 coupon=use.coupon.name if use else "",
                 start=rule.bounds(one.first_cycle)[0],
                 end=None if one.end_cycle is None else rule.bounds(one.end_cycle)[0],
@@ -145,6 +145,11 @@ def discounts_shown(current: Subscription, now: datetime) -> list[DiscountShown]
             )
         )
     return sorted(found, key=lambda shown: shown.state == "Over")
+
+
+def _lowered(discount: Discount) -> str:
+    part = discount.metered_component or discount.add_on
+    return part.label if part else discount.get_scope_display()
 
 
 def taken_off(discount_type: str, amount: Decimal, currency: str) -> str:

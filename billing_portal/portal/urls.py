@@ -83,6 +83,7 @@ urlpatterns = [
     path("invoices/<uuid:uuid>/", invoices.invoice_page, name="invoice"),
     path("invoices/<uuid:uuid>/glance/", invoices.glance, name="invoice_glance"),
     path("invoices/<uuid:uuid>/pdf/", invoices.invoice_pdf, name="invoice_pdf"),
+    path("invoices/<uuid:uuid>/pages.png", invoices.invoice_picture, name="invoice_picture"),
     path("invoices/<uuid:uuid>/lines/<uuid:line>/", line_item.line_item_page, name="line_item"),
     path("invoices/<uuid:uuid>/<slug:name>/", invoices.invoice_verb, name="invoice_verb"),
     path("customers/", customers.customer_list, name="customers"),
