@@ -23,7 +23,6 @@ class Step:
 
     name: str
     at: str
-    icon: str
     wait: str = ""
     moment: datetime | None = None
 
@@ -33,62 +32,62 @@ def example_steps(policy: BillingPolicy, zone: ZoneInfo, now: datetime) -> list[
     generated = end + policy.invoice_grace_period
     issued = generated + policy.payment_grace_period
     steps = [
-        Step("Cycle ends", words.last_day(end), "event", moment=end),
-        _step("Invoice generated", generated, "note_add", _later(policy.invoice_grace_period)),
+        Step("Cycle ends", words.last_day(end), moment=end),
+        _step("Invoice generated", generated, _later(policy.invoice_grace_period)),
     ]
     if not policy.auto_approve_invoices:
-        steps.append(Step("Approved by a person", "any time after that", "person_check"))
+        steps.append(Step("Approved by a person", "any time after that"))
     return [*steps, *_issue_steps(policy, issued, _later(policy.payment_grace_period))]
 
 
 def _issue_steps(policy: BillingPolicy, issued: datetime, wait: str) -> list[Step]:
     channel = channel_for(policy)
     if channel == Channel.NONE:
-        return [_step("Stays here, nothing is sent", issued, "inventory_2", wait)]
+        return [_step("Stays here, nothing is sent", issued, wait)]
     if channel == Channel.EMAIL:
         return _email_steps(policy, issued, wait)
     if not policy.stripe_auto_advance:
-        act = Step("Sent or charged", "when somebody acts in Stripe", "touch_app")
-        return [_step("Draft in Stripe", issued, "edit_note", wait), act]
+        act = Step("Sent or charged", "when somebody acts in Stripe")
+        return [_step("Draft in Stripe", issued, wait), act]
     window = timedelta(0) if policy.stripe_immediate_finalization else STRIPE_DRAFT_WINDOW
     collected = issued + window
-    name, icon = ("Charged", "credit_card") if policy.charges_enabled else ("Sent by Stripe", "mail")
-    collect = _step(name, collected, icon, f"about {_later(window)}" if window else "")
-    first = [_step("Issued in Stripe", issued, "send", wait), collect]
+    name = "Charged" if policy.charges_enabled else "Sent by Stripe"
+    collect = _step(name, collected, f"about {_later(window)}" if window else "")
+    first = [_step("Issued in Stripe", issued, wait), collect]
     if not policy.charges_enabled:
         return [*first, *_due_steps(policy, issued)]
     if policy.stripe_immediate_finalization:
         return [*first, _retries(policy, collected)]
-    return [*first, Step("If that fails, tried again", "by Stripe's own schedule", "replay")]
+    return [*first, Step("If that fails, tried again", "by Stripe's own schedule")]
 
 
 def _email_steps(policy: BillingPolicy, issued: datetime, wait: str) -> list[Step]:
     if not policy.charges_emailed_invoices:
-        return [_step("E-mailed with its PDF", issued, "mail", wait), *_due_steps(policy, issued)]
+        return [_step("E-mailed with its PDF", issued, wait), *_due_steps(policy, issued)]
     rest = [_retries(policy, issued), *_due_steps(policy, issued)]
     known = sorted(rest, key=lambda step: step.moment or issued)
-    return [_step("Charged and e-mailed with its PDF", issued, "credit_card", wait), *known]
+    return [_step("Charged and e-mailed with its PDF", issued, wait), *known]
 
 
 def _retries(policy: BillingPolicy, charged: datetime) -> Step:
     """By our own schedule."""
     if not policy.retry_attempts:
-        return Step("If that fails", "waits for a person", "person_alert")
+        return Step("If that fails", "waits for a person")
     last = charged + policy.retry_attempts * policy.retry_frequency
     each = _wait(policy.retry_frequency)
     if policy.retry_attempts == 1:
-        return Step("If that fails, tried again", _at(last), "replay", f"{each} later", last)
+        return Step("If that fails, tried again", _at(last), f"{each} later", last)
     told = f"{policy.retry_attempts} times, {each} apart, the last on {_at(last)}"
-    return Step("If that fails, tried again", told, "replay", moment=last)
+    return Step("If that fails, tried again", told, moment=last)
 
 
 def _due_steps(policy: BillingPolicy, issued: datetime) -> list[Step]:
     due = due_date(issued, policy)
-    return [_step("Due", due, "alarm", f"{_wait(due - issued)} after its issue" if due > issued else "")] if due else []
+    return [_step("Due", due, f"{_wait(due - issued)} after its issue" if due > issued else "")] if due else []
 
 
-def _step(name: str, moment: datetime, icon: str, wait: str = "") -> Step:
-    return Step(name, _at(moment), icon, wait, moment)
+def _step(name: str, moment: datetime, wait: str = "") -> Step:
+    return Step(name, _at(moment), wait, moment)
 
 
 def example_sentence(steps: Sequence[Step]) -> str:

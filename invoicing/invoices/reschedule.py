@@ -21,10 +21,10 @@ from invoicing.subscriptions import advance
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What is planned of one customer, from when to when: of an invoice its issue, else its generation."""
+    """What is planned of one customer, from when to when."""
 
     customer: str
-    invoice: str
+    step: str
     at: datetime
     to: datetime
 
@@ -45,16 +45,15 @@ def would_move(
     planned = ExpressionWrapper(F("generated_at") + grace, output_field=DateTimeField())
     moved = _movable(vendor, customer, real_now).annotate(planned=planned).exclude(issue_date=F("planned"))
     cycles = advance.would_move(vendor, customer, policy)
-    names = ("customer__display_name", "number", "issue_date", "planned")
-    issues = [Move(who, number or "Draft", at, to) for who, number, at, to in _first(moved, "issue_date", names, most)]
-    names = ("customer__display_name", "next_action_at", "planned")
-    generations = [Move(who, "", at, to) for who, at, to in _first(cycles, "next_action_at", names, most)]
+    issues = _first(moved.annotate(step=Value("issue")), "issue_date", most)
+    generations = _first(cycles.annotate(step=Value("generation")), "next_action_at", most)
     first = sorted([*issues, *generations], key=lambda move: move.at)[:most]
     return Moves(moved.count() + cycles.count(), first)
 
 
-def _first(rows: QuerySet[Any], by: str, names: Sequence[str], most: int) -> QuerySet[Any]:
-    return rows.order_by(by, "pk").values_list(*names)[:most]
+def _first(rows: QuerySet[Any], by: str, most: int) -> list[Move]:
+    named = rows.order_by(by, "pk").values_list("customer__display_name", "step", by, "planned")
+    return [Move(*row) for row in named[:most]]
 
 
 def _movable(vendor: Vendor, customer: Customer | None, real_now: datetime) -> QuerySet[Invoice]:

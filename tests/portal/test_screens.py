@@ -22,6 +22,7 @@ from invoicing.models import Coupon
 from invoicing.rating.discounts import DiscountType
 from invoicing.subscriptions.coupons import CouponDraft, apply_coupon, create_coupon
 from invoicing.subscriptions.verbs import running_or_next
+from invoicing.usage.models import UnattributedMeasurement
 from payments.models import Difference, ReconciliationRun, StripeEvent
 from payments.reconcile.look import invoice_news
 from tests.factories import CustomerFactory, LineItemFactory, VendorFactory
@@ -168,6 +169,9 @@ PAGES = {
     "plan for all": lambda scene: reverse("portal:change_plan_in_place", args=["growth", 1]),
     "price plan": lambda scene: reverse("portal:price_plan", args=["growth"]),
     "unattributed": lambda scene: reverse("portal:unattributed"),
+    "attribute usage": lambda scene: reverse(
+        "portal:attribute_usage", args=[UnattributedMeasurement.objects.get(vendor=scene.vendor).pk]
+    ),
     "Stripe event": stripe_event,
     "comparison": comparison,
     "Stripe events": lambda scene: reverse("portal:stripe_events"),
