@@ -19,13 +19,13 @@ from customers.customer import Customer
 from customers.errors import Refused
 from customers.vendor import Vendor
 from invoicing.usage.models import UnattributedMeasurement
-from invoicing.usage.remedy import MOST, Group, Remedied, groups_of, remedy
+from invoicing.usage.remedy import Group, Remedied, groups_of, remedy
 
 SHOWN = 10
 
 
 class RemedyForm(forms.Form):
-    group = forms.ChoiceField(label="Which", widget=forms.RadioSelect)
+    group = forms.ChoiceField(label="Which")
     customer = forms.CharField(
         label="Customer", max_length=128, widget=forms.TextInput(CODE), help_text="Whose they are: its code name."
     )
@@ -40,14 +40,15 @@ class RemedyForm(forms.Form):
         self.vendor, self.groups = vendor, groups
         group = self.fields["group"]
         assert isinstance(group, forms.ChoiceField)  # noqa: S101 - declared above
-        group.choices = [(str(place), self._described(one)) for place, one in enumerate(groups)]
+        choices = [(str(place), self._described(one)) for place, one in enumerate(groups)]
         # Of several labels a person says which one names the customer.
-        group.initial = "0" if len(groups) == 1 else None
+        group.choices = choices if len(choices) == 1 else [("", "Choose…"), *choices]
         if any(one.customer_name for one in groups):
             del self.fields["maps"]
 
     def _described(self, group: Group) -> str:
-        return f"All {count_up_to(self.vendor, group.rows(self.vendor).order_by())} {group}"
+        count = count_up_to(self.vendor, group.rows(self.vendor).order_by())
+        return f"The one {group}" if count.value == 1 else f"All {count} {group}"
 
     def clean_customer(self) -> Customer:
         name = self.cleaned_data["customer"].strip()
@@ -73,7 +74,6 @@ def attribute(request: OperatorRequest, pk: int) -> HttpResponse:
     context = {
         "form": form,
         "measurement": row,
-        "most": MOST,
         "rows": groups[0].rows(request.vendor).order_by("-received_at", "-pk")[:SHOWN] if len(groups) == 1 else [row],
         "editable": may(request, Permission.CHANGE_CUSTOMER),
     }

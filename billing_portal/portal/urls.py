@@ -20,6 +20,7 @@ from billing_portal.portal import (
     imports,
     invoices,
     joining,
+    limits,
     line_item,
     meters,
     new_invoice,
@@ -106,6 +107,7 @@ urlpatterns = [
             ("discounts/<uuid:uuid>/end", subscription_changes.end_discount, "end_discount"),
             ("coupons", subscription_changes.use_coupon, "use_coupon"),
             ("charges", subscription_changes.new_charge, "new_charge"),
+            ("limits/<uuid:uuid>", limits.change_limits, "change_limits"),
             ("charges/<uuid:uuid>/drop", subscription_changes.drop_charge, "drop_charge"),
         )
     ],
