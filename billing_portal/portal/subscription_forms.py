@@ -71,9 +71,8 @@ class TermsForm(forms.Form):
     trial_credit = forms.CharField(
         required=False,
         max_length=40,
-        widget=numeric("as the plan says"),
-        help_text="An amount taken off its invoices in the trial's time, or for good where that is 0. "
-        "With a credit the time is not free.",
+        widget=numeric("none of its own"),
+        help_text="An amount taken off invoices instead of a free time: in the trial's length, or for good without one.",
     )
     coupon = forms.ChoiceField(required=False)
     features_override = forms.CharField(
