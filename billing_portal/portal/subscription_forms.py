@@ -72,7 +72,7 @@ class TermsForm(forms.Form):
         required=False,
         max_length=40,
         widget=numeric("none of its own"),
-        help_text="An amount taken off invoices instead of a free time: in the trial's length, or for good without one.",
+        help_text="An amount taken off invoices in place of a free time: for the trial's length, or for good.",
     )
     coupon = forms.ChoiceField(required=False)
     features_override = forms.CharField(
