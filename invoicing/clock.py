@@ -16,7 +16,7 @@ from invoicing.invoices.models import Invoice, OutgoingEmail
 from invoicing.invoices.past_due import tell_past_due, untold
 from invoicing.invoices.reminders import remind_due
 from invoicing.subscriptions import usage_limits
-from invoicing.subscriptions.models import BillingCycle
+from invoicing.subscriptions.models import AddOnChange, BillingCycle
 
 ACTION, REMINDER, DUE = "next_action_at", "next_reminder_at", "due_date"
 
@@ -51,7 +51,10 @@ def _planned(vendor: Vendor) -> list[tuple[QuerySet[Any], str]]:
     """Where this room writes what it will do, and the column that says when."""
     invoices, emails = Invoice.objects.of(vendor), OutgoingEmail.objects.of(vendor)
     cycles, unpaid = BillingCycle.objects.of(vendor), untold().filter(vendor=vendor)
-    return [(invoices, ACTION), (invoices, REMINDER), (emails, ACTION), (cycles, ACTION), (unpaid, DUE)]
+    added = AddOnChange.objects.of(vendor)
+    return [
+        (invoices, ACTION), (invoices, REMINDER), (emails, ACTION), (cycles, ACTION), (unpaid, DUE), (added, ACTION),
+    ]  # fmt: skip
 
 
 def _anything(vendor: Vendor, now: datetime) -> bool:

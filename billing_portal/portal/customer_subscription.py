@@ -124,8 +124,13 @@ def add_on_price(add_on: AddOn, own: Decimal | None, currency: str) -> str:
     """In words, as it is billed."""
     prices = [own] if own is not None else [Decimal(tier["price"]) for tier in add_on.prices]
     text = format_unit_price(prices[0], currency) if len(prices) == 1 else "Tiered"
-    once = ", once" if add_on.single_use else " a cycle"
-    return f"{text}{' of its own' if own is not None else ''}{once}"
+    return f"{text}{' of its own' if own is not None else ''}{_how_often(add_on)}"
+
+
+def _how_often(add_on: AddOn) -> str:
+    every = "" if add_on.charge_frequency > 1 else ", a part in each"
+    many = f" for {add_on.price_frequency} cycles{every}" if add_on.price_frequency > 1 else " a cycle"
+    return f"{', once' if add_on.single_use else many}{', when added' if add_on.immediately_charge else ''}"
 
 
 @dataclass(frozen=True)
@@ -162,8 +167,10 @@ def discounts_shown(current: Subscription, now: datetime) -> list[DiscountShown]
 
 
 def _lowered(discount: Discount) -> str:
+    """The component or add-on with its labels, or what else it takes from."""
     part = discount.metered_component or discount.add_on
-    return part.label if part else discount.get_scope_display()
+    labels = ", ".join(f"{name} {value}" for name, value in discount.labels.items())
+    return f"{part.label if part else discount.get_scope_display()}{f' ({labels})' if labels else ''}"
 
 
 def taken_off(discount_type: str, amount: Decimal, currency: str) -> str:

@@ -59,7 +59,8 @@ class TermsForm(forms.Form):
         label="Billing cycles begin",
         required=False,
         choices=ALIGNMENT,
-        help_text="On the calendar: the first of the month, quarter or year; the first cycle is short and prorated.",
+        help_text="On the calendar: the first of the month, quarter, half-year or year; the first cycle is short and "
+        "prorated.",
     )
     trial_length = forms.IntegerField(
         required=False,
@@ -239,6 +240,12 @@ class DiscountForm(forms.Form):
     component = forms.ChoiceField(
         label="Metered component", required=False, help_text="Only where it lowers a metered component."
     )
+    labels = forms.CharField(
+        max_length=1_000,
+        required=False,
+        widget=forms.TextInput({**TEXT, "placeholder": "region=eu, tier=ssd"}),
+        help_text="Of a component with a price list, only usage with these. Empty: all of it.",
+    )
     add_on = forms.ChoiceField(label="Add-on", required=False, help_text="Only where it lowers an add-on.")
     start_offset = forms.IntegerField(
         label="First billing cycle",
@@ -273,15 +280,15 @@ class DiscountForm(forms.Form):
         is_component = scope is DiscountScope.METERED_COMPONENT
         if is_component and not given["component"]:
             raise Invalid({"component": "Choose the metered component that it lowers."})
-        is_add_on = scope is DiscountScope.ADD_ON
-        if is_add_on and not given["add_on"]:
+        if scope is DiscountScope.ADD_ON and not given["add_on"]:
             raise Invalid({"add_on": "Choose the add-on that it lowers."})
         return DiscountDraft(
             type=kind,
             amount=amount_off(given["amount"], kind, self.currency),
             scope=scope,
             component_uuid=UUID(given["component"]) if is_component else None,
-            add_on_name=given["add_on"] if is_add_on else "",
+            add_on_name=given["add_on"] if scope is DiscountScope.ADD_ON else "",
+            labels=plan_lines.read_labels(given["labels"]),
             start_offset=given["start_offset"],
             duration=given["duration"],
         )

@@ -1,7 +1,7 @@
 """Measurements come in: read, attributed and written, a whole batch or nothing, in a constant number of queries.
 
-The same meter, customer, time, primary labels and id replaces what was there: sending twice counts once,
-sending again corrects.
+The same meter, customer and primary labels with the same id, or without ids with the same time, replaces what was
+there: sending twice counts once, sending again corrects.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ def coupon(scene: Scene) -> str:
     """One that a customer uses."""
     if not Coupon.objects.of(scene.vendor).exists():
         draft = CouponDraft("spring", Coupon.Frequency.ONCE, DiscountType.PERCENT, Decimal(10), code="SPRING")
-        made = create_coupon(scene.vendor, draft, now=NOW)
+        made = create_coupon(scene.vendor, draft, actor=OLIVIA, now=NOW, real_now=NOW)
         apply_coupon(running_or_next(scene.customers["acme"], NOW), made, now=NOW)
     return reverse("portal:coupon", args=["spring"])
 

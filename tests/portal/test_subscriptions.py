@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from billing_portal.accounts.models import Role
+from billing_portal.portal.timeline import timeline_of_customer
 from customers.models import BillingSettings, Event
 from invoicing.catalog.verbs import create_price_plan
 from invoicing.models import AdhocCharge, BillingCycle, Coupon, Discount, Subscription
@@ -178,6 +179,21 @@ def test_what_is_put_on_a_subscription_and_taken_away_again(scene: Scene, signed
     assert "is called off" in gone
     assert not AdhocCharge.objects.exists()
 
+    coupon = client.post(reverse("portal:new_coupon"), COUPON, follow=True)
+    assert coupon.status_code == 200
+    client.post(reverse("portal:use_coupon", args=["wonka"]), {"coupon-coupon": "spring"})
+    entries = timeline_of_customer(scene.vendor, customer.pk)[:6]
+    told = [(one.sentence, one.detail) for one in entries]
+    assert told == [
+        ("Coupon used", "Spring."),
+        ("Charge called off", "Onboarding, $1,000.00, of 2026-03-03."),
+        ("Charge added", "Onboarding, $1,000.00, of 2026-03-03."),
+        ("Add-ons changed", "3 more of seats at $12.50 each from 2026-03-03 on."),
+        ("Discount ended", "$20.00 off the base price: for the running billing cycle."),
+        ("Discount given", "$20.00 off the base price, from billing cycle 1 on."),
+    ]
+    assert {one.actor for one in entries} == {scene.operators[Role.BILLING].as_actor().label}
+
 
 @pytest.mark.parametrize(
     ("verb", "sent", "says"),
@@ -189,6 +205,11 @@ def test_what_is_put_on_a_subscription_and_taken_away_again(scene: Scene, signed
             "give_discount",
             {"discount-discount_type": "PERCENT", "discount-amount": "5", "discount-scope": "METERED_COMPONENT"},
             "Choose the metered component",
+        ),
+        (
+            "give_discount",
+            {"discount-discount_type": "PERCENT", "discount-amount": "5", "discount-scope": "ADD_ON"},
+            "Choose the add-on",
         ),
         ("new_charge", {"charge-total_price": "-5"}, "from 0 on"),
         ("new_charge", {"charge-total_price": "5", "charge-charge_time": "2019-01-01T00:00"}, "no subscription at"),
