@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 
 from billing_portal.accounts.roles import Permission
@@ -64,9 +64,11 @@ class RemedyForm(forms.Form):
 @form_screen(Permission.CHANGE_CUSTOMER)
 def attribute(request: OperatorRequest, pk: int) -> HttpResponse:
     row = UnattributedMeasurement.objects.of(request.vendor).filter(pk=pk).first()
-    groups = groups_of(row) if row else ()
-    if row is None or not groups:
-        messages.info(request, "That measurement waits for no customer any more.")
+    if row is None:
+        raise Http404("That measurement is attributed already, or never waited here.")
+    groups = groups_of(row)
+    if not groups:
+        messages.info(request, "That measurement does not wait for its customer.")
         return redirect("portal:unattributed")
     form = RemedyForm(request.vendor, groups, request.POST or None)
     if request.method == "POST" and form.is_valid() and _carry_out(request, form):

@@ -58,8 +58,7 @@ def test_a_misspelt_name_is_put_right_for_all_that_were_sent_with_it(scene: Scen
         scene.customers["acme"].pk,
         scene.operators[Role.SUPPORT].email,
     )
-    again = client.post(at, {"group": "0", "customer": "globex"}, follow=True).content.decode()
-    assert "waits for no customer any more" in again
+    assert client.post(at, {"group": "0", "customer": "globex"}).status_code == 404, "pressed twice"
     assert used(scene, "acme") == before + 6
 
 
@@ -103,6 +102,5 @@ def test_who_may_not(scene: Scene, signed_in: SignedIn, role: Role | None) -> No
         assert client.post(at, {"group": "0", "customer": "acme"}).status_code == 403
     else:
         client.force_login(make_operator(VendorFactory(), Role.OWNER))
-        page = client.post(at, {"group": "0", "customer": "acme"}, follow=True).content.decode()
-        assert "waits for no customer any more" in page
+        assert client.post(at, {"group": "0", "customer": "acme"}).status_code == 404
     assert UnattributedMeasurement.objects.of(scene.vendor).filter(customer_name="acmee").count() == 3
