@@ -21,9 +21,10 @@ from tests.portal.scene import NOW, Scene, make_operator
 SignedIn = Callable[..., Client]
 
 
-def send(scene: Scene, **fields: object) -> None:
-    """Three, of three seconds."""
-    sent = [{"meter_name": "requests", "value": n, "time": f"2026-03-02T10:00:0{n}Z", **fields} for n in (1, 2, 3)]
+def send(scene: Scene, batch: str = "first", **fields: object) -> None:
+    """Three, of 1, 2 and 3."""
+    at, meter = "2026-03-02T10:00:00Z", "requests"
+    sent = [{"id": f"{batch}-{n}", "meter_name": meter, "value": n, "time": at, **fields} for n in (1, 2, 3)]
     take_in(scene.vendor, sent, now=NOW, real_now=NOW)
 
 
@@ -76,8 +77,8 @@ def test_a_mapping_takes_those_to_come_too(scene: Scene, signed_in: SignedIn) ->
     assert used(scene, "globex") == before + 6
     rule = MeasurementMapping.objects.filter(customer=scene.customers["globex"]).latest("pk")
     assert (rule.label, rule.value_regex) == ("account", literal("a.b (1)"))
-    send(scene, labels={"account": "a.b (1)"}, id="later")
-    send(scene, labels={"account": "axb (1)"})
+    send(scene, "later", labels={"account": "a.b (1)"})
+    send(scene, "other", labels={"account": "axb (1)"})
     assert used(scene, "globex") == before + 12, "the pattern matches this value and no other"
 
 

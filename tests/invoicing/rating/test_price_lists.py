@@ -156,3 +156,7 @@ def test_a_discount_of_certain_labels_comes_before_that_of_the_component(api: Ap
         ("traffic (eu, ssd) Discount", -1_375),
         ("traffic Discount", -230),
     ]
+    for name, lowered_by in (("traffic (eu, hdd)", -230), ("traffic (eu, ssd)", -1_375 - 230)):
+        line = invoice.line_items.get(name=name)
+        found = answer(api.get(f"/invoices/{invoice.uuid}/line_items/{line.uuid}/explanation"))
+        assert sum(one["price_int"] for one in found["affected_by"]) == lowered_by
