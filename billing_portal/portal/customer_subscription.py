@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,9 +10,11 @@ from decimal import Decimal
 from django import forms
 from django.http import HttpResponse
 
+from billing_portal.accounts.roles import Permission
 from billing_portal.portal import customer_facts
-from billing_portal.portal.access import OperatorRequest, screen
+from billing_portal.portal.access import OperatorRequest, may, screen
 from billing_portal.portal.customers import find, show_tab
+from billing_portal.portal.limit_forms import LimitsForm
 from billing_portal.portal.running_cycle import cycle_at
 from billing_portal.portal.subscription_forms import AddOnForm, ApplyCouponForm, ChargeForm, DiscountForm
 from billing_portal.portal.usage_charts import SPANS, usage_chart
@@ -54,6 +56,7 @@ def show_subscription(request: OperatorRequest, customer: Customer, **wrong: for
         "currency": currency_of(customer, current),
         "add_ons": held_add_ons(current, request.now) if current else [],
         "discounts": discounts_shown(current, request.now) if current else [],
+        "limit_forms": _limit_forms(request, current, wrong),
         "open": list(wrong),
         "forms": {**_forms(request, customer, current), **wrong},
     }
@@ -74,6 +77,17 @@ def _forms(request: OperatorRequest, customer: Customer, current: Subscription |
         found["coupon"] = ApplyCouponForm(request.vendor, prefix="coupon")
         found["add_on"] = AddOnForm(current, prefix="add_on")
     return found
+
+
+def _limit_forms(
+    request: OperatorRequest, current: Subscription | None, wrong: Mapping[str, forms.Form]
+) -> list[forms.Form]:
+    """One for each metered component, to those who may change the catalog."""
+    if current is None or not may(request, Permission.CHANGE_CATALOG):
+        return []
+    components = current.price_plan.metered_components.select_related("meter").order_by("pk")
+    found = [LimitsForm(component) for component in components]
+    return [wrong.get(form.place, form) for form in found]
 
 
 def _charges(customer: Customer) -> list[AdhocCharge]:

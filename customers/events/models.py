@@ -46,6 +46,7 @@ class EventKind(models.TextChoices):
     CHARGE_REMOVED = "customer.charge_removed", "Charge called off"
     USAGE_LIMIT_THRESHOLD = "usage.limit_threshold_reached", "Usage nears a limit"
     USAGE_LIMIT_EXCEEDED = "usage.limit_exceeded", "Usage reached a limit"
+    USAGE_ATTRIBUTED = "usage.attributed", "Usage attributed by hand"
     INVOICE_GENERATED = "invoice.generated", "Invoice generated"
     INVOICE_REGENERATED = "invoice.regenerated", "Generated again"
     INVOICE_APPROVED = "invoice.approved", "Invoice approved"

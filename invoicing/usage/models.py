@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Exists, Q
 
@@ -186,7 +187,13 @@ class UnattributedMeasurement(VendorOwned):
     received_at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["vendor", "-received_at", "-id"], name="unattributed_newest")]
+        indexes = [
+            models.Index(fields=["vendor", "-received_at", "-id"], name="unattributed_newest"),
+            models.Index(
+                fields=["vendor", "customer_name"], condition=~Q(customer_name=""), name="unattributed_by_name"
+            ),
+            GinIndex(fields=["labels"], opclasses=["jsonb_path_ops"], name="unattributed_by_label"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.value} at {self.time} ({self.get_reason_display()})"

@@ -36,6 +36,7 @@ NO_PAGES = {
     "invoice_glance": "A part of a page.",
     "import": "There is one only once a file was sent; tests/portal/test_imports.py does.",
     "invoice_pdf": "A document.",
+    "invoice_picture": "A picture.",
     "stripe_callback": "Where the browser comes back from Stripe; held to the visit it began (test_stripe_oauth.py).",
 }
 ANYTHING = {

@@ -63,6 +63,30 @@ def test_subscribing_with_everything_a_subscription_can_begin_with(scene: Scene,
     assert "is called off" in answer.content.decode()
 
 
+def test_a_subscription_with_a_credit_features_and_a_discount_of_an_add_on(scene: Scene, signed_in: SignedIn) -> None:
+    client, sent = signed_in(Role.BILLING), {"plan": scale_plan(scene), "trial_length": "2", "trial_unit": "month"}
+    address = reverse("portal:new_subscription", args=["wonka"])
+    for name, text in (("trial_credit", "much"), ("limits_override", "projects: many")):
+        refused = client.post(address, sent | {name: text})
+        assert refused.context["form"].errors.keys() == {name}
+    assert not Subscription.objects.filter(customer=scene.customers["wonka"]).exists()
+    sent |= {"trial_credit": "$50", "features_override": "sso | Single sign-on", "limits_override": "projects = 10"}
+    page = client.post(address, sent, follow=True).content.decode()
+    made = Subscription.objects.get(customer=scene.customers["wonka"])
+    assert (made.trial_ends_at, made.trial_credit) == (None, 5000)
+    assert "$50.00 off its invoices, of billing cycles that begin before" in page
+    assert "Single sign-on" in page
+    assert "projects: 10" in page
+
+    give = reverse("portal:give_discount", args=["wonka"])
+    discount = {"discount-discount_type": "PERCENT", "discount-amount": "20", "discount-scope": "ADD_ON"}
+    discount |= {"discount-start_offset": "0"}
+    assert "Choose the add-on that it lowers." in client.post(give, discount).content.decode()
+    page = client.post(give, discount | {"discount-add_on": "seats"}, follow=True).content.decode()
+    assert Discount.objects.get(subscription=made).add_on == made.price_plan.add_ons.get()
+    assert "20 % off seats" in page
+
+
 def test_subscribing_in_the_past_says_what_follows(scene: Scene, signed_in: SignedIn) -> None:
     sent = {"plan": str(scene.plan.external_uuid), "effective_at": "2025-12-15T00:00"}
     page = signed_in().post(reverse("portal:new_subscription", args=["wonka"]), sent, follow=True).content.decode()
