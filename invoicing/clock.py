@@ -22,8 +22,8 @@ ACTION, REMINDER, DUE = "next_action_at", "next_reminder_at", "due_date"
 
 
 class InvoicingClock:
-    def next_due(self, vendor: Vendor) -> datetime | None:
-        return min(filter(None, (_earliest(rows, column) for rows, column in _planned(vendor))), default=None)
+    def next_due(self, vendor: Vendor, *, after: datetime) -> datetime | None:
+        return min(filter(None, (_earliest(rows, column, after) for rows, column in _planned(vendor))), default=None)
 
     def last_due(self, vendor: Vendor, *, by: datetime) -> datetime | None:
         return max(filter(None, (_latest(rows, column, by) for rows, column in _planned(vendor))), default=None)
@@ -61,8 +61,8 @@ def _anything(vendor: Vendor, now: datetime) -> bool:
     return any(rows.filter(due_at(vendor, now, column)).exists() for rows, column in _planned(vendor))
 
 
-def _earliest(rows: QuerySet[Any], column: str) -> datetime | None:
-    moment: datetime | None = rows.aggregate(at=Min(column))["at"]
+def _earliest(rows: QuerySet[Any], column: str, after: datetime) -> datetime | None:
+    moment: datetime | None = rows.filter(**{f"{column}__gt": after}).aggregate(at=Min(column))["at"]
     return moment
 
 

@@ -16,7 +16,7 @@ from billing_portal.portal.access import OperatorRequest, View, screen, verb
 from billing_portal.portal.bulk import offered_in_bulk
 from billing_portal.portal.invoice_filters import tab_counts, tabs
 from billing_portal.portal.invoice_selection import selection
-from billing_portal.portal.invoice_verbs import BUTTONS, offered, press
+from billing_portal.portal.invoice_verbs import BUTTONS, button_of, offered, press
 from billing_portal.portal.keyset import paged
 from billing_portal.portal.navigation import show
 from billing_portal.portal.saved_views import views_of
@@ -224,7 +224,7 @@ def _press_view(name: InvoiceVerb) -> View:
         invoice = _get(request, uuid)
         outcome: object = None
         try:
-            sentence, outcome = press(request, invoice, button)
+            sentence, outcome = press(request, invoice, button_of(invoice, name))
             messages.success(request, sentence)
             if isinstance(outcome, Invoice):
                 uuid = outcome.uuid
