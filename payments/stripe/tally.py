@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
 Kind = WebhookTally.Kind
 
-# One statement, so that any number of deliveries at once are counted and none is refused for it.
+# One statement, so that any number of deliveries at once are counted and none is refused for it. It does not wait for
+# the disk: anybody can send what is counted here, and others would wait for the same row meanwhile.
 COUNT = """
-INSERT INTO {table} (kind, account_id, detail, day, count, last_at) VALUES (%s, %s, %s, %s, 1, %s)
+INSERT INTO {table} (kind, account_id, detail, day, count, last_at)
+SELECT %s, %s, %s, %s::date, 1, %s::timestamptz FROM (SELECT set_config('synchronous_commit', 'off', true)) AS hurry
 ON CONFLICT (day, kind, account_id, detail)
 DO UPDATE SET count = {table}.count + 1, last_at = GREATEST({table}.last_at, EXCLUDED.last_at)
 """
