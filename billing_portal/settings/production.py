@@ -1,7 +1,7 @@
 """An installation that people depend on: every value below must be in the environment."""
 
 from billing_portal.settings.base import *
-from billing_portal.settings.base import env
+from billing_portal.settings.base import LOGGED_IN_PRODUCTION, LOGGING, env
 
 DEBUG = False
 SECRET_KEY = env.str("SECRET_KEY")
@@ -32,6 +32,10 @@ CSRF_COOKIE_NAME = "__Host-csrf"
 PROXIES = env.int("PROXIES", default=1)
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 X_FRAME_OPTIONS = "DENY"
+
+# One JSON object a line, with the ids of request, vendor, invoice and task.
+LOGGING["handlers"]["console"]["formatter"] = env.str("LOG_FORMAT", default="json")
+LOGGING["loggers"] |= {name: {"level": LOGGING["root"]["level"]} for name in LOGGED_IN_PRODUCTION}
 
 # Errors are reported where this says, without what people sent and without who they are.
 if SENTRY_DSN := env.str("SENTRY_DSN", default=""):
