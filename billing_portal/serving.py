@@ -15,8 +15,9 @@ timeout = 60
 # What is being answered is answered before a process ends: an update refuses nobody.
 graceful_timeout = 30
 keepalive = 5
-# Behind a proxy in memory of its own, a slow disk never holds up a sign of life.
+# Signs of life are written to memory: a slow disk makes no process look dead.
 worker_tmp_dir = "/dev/shm"  # noqa: S108
+# Nobody steers it but signals.
 control_socket_disable = True
 
 # gunicorn's own words go where Django's go, in the same form.
