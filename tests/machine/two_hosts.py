@@ -178,7 +178,7 @@ def production(env: Mapping[str, str], folder: Path) -> dict[str, str]:
     return {
         **env,
         "DJANGO_SETTINGS_MODULE": "billing_portal.settings.production",
-        "EMAIL_URL": f"filemail://{folder}/mail",
+        "EMAIL_URL": f"filemail:///{folder}/mail",
         "SECURE_SSL_REDIRECT": "false",
         "WEB_CONCURRENCY": "2",
     }
