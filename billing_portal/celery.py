@@ -12,8 +12,10 @@ from celery.signals import (
     task_postrun,
     task_prerun,
     worker_init,
+    worker_process_init,
 )
 
+from billing_portal.collecting import collect_seldom
 from customers import log_context
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_portal.settings.development")
@@ -30,6 +32,11 @@ def keep_signs_of_life(**kwargs: Any) -> None:
     from billing_portal import heartbeats
 
     heartbeats.begin(is_beat=kwargs.get("signal") is beat_init)
+
+
+@worker_process_init.connect
+def begin_work(**kwargs: Any) -> None:
+    collect_seldom()
 
 
 @task_prerun.connect
