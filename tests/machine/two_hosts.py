@@ -177,7 +177,7 @@ def environment(folder: Path, addresses: Addresses) -> dict[str, str]:
 def production(env: Mapping[str, str], folder: Path) -> dict[str, str]:
     return {
         **env,
-        "DJANGO_SETTINGS_MODULE": "billing_portal.settings.production",
+        "DJANGO_SETTINGS_MODULE": "tests.machine.two_hosts_settings",
         "EMAIL_URL": f"filemail:///{folder}/mail",
         "SECURE_SSL_REDIRECT": "false",
         "WEB_CONCURRENCY": "2",
