@@ -317,6 +317,8 @@ def main() -> int:
         return 0
     if chosen.live:
         return tell(chosen.live, Network(chosen.prefix), chosen.customers, chosen.months)
+    # Told to end, it takes everything down first.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     if not is_possible():
         sys.exit("This needs root, and a machine that lets it make network namespaces.")
     with ExitStack() as stack:
