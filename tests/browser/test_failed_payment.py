@@ -105,6 +105,7 @@ def _see_it_paid(page: Page, number: str) -> None:
     expect(attempts.locator(".bp-entry", has_text="Visa ending in 4242")).to_contain_text("Succeeded")
     expect(attempts.locator(".bp-entry", has_text=REASON)).to_contain_text("Failed")
     told = page.locator(".bp-timeline__what")
-    expect(told).to_have_text(["Invoice paid", "Payment failed", "Invoice issued", "Invoice generated"])
+    steps = ["Invoice paid", "Next step asked for", "Payment failed", "Invoice issued", "Invoice generated"]
+    expect(told).to_have_text(steps)
     page.goto("/")
     expect(page.get_by_text("Nothing waits for you.")).to_be_visible()
