@@ -1,15 +1,19 @@
 """/metrics for Prometheus: how much waits, and how long the oldest has waited. Counted when asked, from the rows
-themselves, so that every web process says the same and nothing is lost with a process.
+themselves, so that every web process says the same and nothing is lost with a process. What was done, how fast, and
+how Stripe answered comes from counters that all processes share (``customers/counters.py``).
 
 Each figure is read from a partial index over what waits, so that asking costs as much as there is waiting.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
+from typing import cast
 
+import redis
 from django.conf import settings
 from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse
@@ -18,11 +22,17 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from billing_portal import heartbeats
+from customers import counters
+from payments.stripe import watching
+
+# Where Celery's tasks wait in the broker.
+CELERY_QUEUE = "celery"
+PATIENCE = 2.0
 
 
 @dataclass(frozen=True)
@@ -62,14 +72,25 @@ class Waiting(Collector):
     def __init__(self, real_now: datetime) -> None:
         self.real_now = real_now
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         depth = GaugeMetricFamily("billing_portal_waiting", "What is due and not done.", labels=["queue"])
         age = GaugeMetricFamily("billing_portal_oldest_seconds", "How long the oldest has waited.", labels=["queue"])
         for queue in QUEUES:
-            count, seconds = _ask(queue.sql)
+            count, seconds = ask(queue.sql)
             depth.add_metric([queue.name], count)
             age.add_metric([queue.name], seconds)
         yield from (depth, age, self._signs_of_life())
+        yield from self._broker()
+        yield from _done(counters.counted() or {})
+
+    def _broker(self) -> Iterator[GaugeMetricFamily]:
+        """Without Redis there is no sample."""
+        try:
+            with redis.Redis.from_url(settings.CELERY_BROKER_URL, socket_timeout=PATIENCE) as client:
+                waiting = int(cast(int, client.llen(CELERY_QUEUE)))
+        except redis.RedisError:
+            return
+        yield GaugeMetricFamily("billing_portal_broker_tasks", "Tasks that no worker has taken yet.", value=waiting)
 
     def _signs_of_life(self) -> GaugeMetricFamily:
         """Without Redis, and of a program that was never seen, there is no sample: alert on its absence."""
@@ -80,6 +101,32 @@ class Waiting(Collector):
             if at is not None:
                 seen.add_metric([program], (self.real_now - at).total_seconds())
         return seen
+
+
+def _done(counted: Mapping[str, float]) -> Iterator[Metric]:
+    billed = CounterMetricFamily("billing_portal_cycles_billed", "Ended or opened cycles that were dealt with.")
+    billed.add_metric([], counted.get("cycles_billed", 0))
+    steps = CounterMetricFamily(
+        "billing_portal_invoice_steps", "Steps of invoices that were taken.", labels=["step", "outcome"]
+    )
+    calls = CounterMetricFamily("billing_portal_stripe_calls", "Calls to Stripe.", labels=["mode", "outcome"])
+    for family, prefix in ((steps, "invoice_steps:"), (calls, f"{watching.CALLS}:")):
+        for name in sorted(filter(lambda one: one.startswith(prefix), counted)):
+            family.add_metric(name.split(":")[1:], counted[name])
+    yield from (billed, steps, calls, _stripe_latency(counted))
+
+
+def _stripe_latency(counted: Mapping[str, float]) -> HistogramMetricFamily:
+    """Prometheus wants each bucket to hold what is in those below it as well."""
+    family = HistogramMetricFamily("billing_portal_stripe_seconds", "How long calls to Stripe took.", labels=["mode"])
+    for mode in ("test", "live"):
+        total = sum(n for name, n in counted.items() if name.startswith(f"{watching.CALLS}:{mode}:"))
+        if total:
+            each = [counted.get(f"{watching.BUCKET}:{mode}:{end:g}", 0.0) for end in watching.BUCKETS]
+            ends = [f"{end:g}" for end in watching.BUCKETS]
+            buckets = [*zip(ends, accumulate(each), strict=True), ("+Inf", total)]
+            family.add_metric([mode], buckets, counted.get(f"{watching.SECONDS}:{mode}", 0.0))
+    return family
 
 
 @never_cache
@@ -94,7 +141,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 
-def _ask(sql: str) -> tuple[int, float]:
+def ask(sql: str) -> tuple[int, float]:
+    """How many wait in a queue, and for how many seconds the oldest does."""
     with connection.cursor() as cursor:
         cursor.execute(sql)
         count, seconds = cursor.fetchone()

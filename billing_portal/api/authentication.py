@@ -16,6 +16,7 @@ from rest_framework.request import Request
 
 from billing_portal.accounts.models import ApiKey, Scope, hash_key
 from billing_portal.api import rate_limits
+from customers import log_context
 from customers.actors import Access
 
 # Writing the time of use on every request would turn each read into a write.
@@ -45,6 +46,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         key = ApiKey.objects.valid(real_now).select_related("vendor").filter(hash=hash_key(token)).first()
         if key is None:
             raise AuthenticationFailed("This API key is unknown or has expired.")
+        log_context.note(vendor=key.vendor.name)
         _note_use(key, real_now)
         rate_limits.count(request, key, real_now)
         _check_scope(request, key)

@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from billing_portal.accounts.models import Membership, Operator, Role
 from billing_portal.accounts.roles import Permission, allows
+from customers import log_context
 from customers.actors import Actor
 from customers.vendor import Vendor
 
@@ -108,6 +109,7 @@ def _for_operator(request: HttpRequest) -> OperatorRequest:
         raise PermissionDenied("You do not belong to a vendor yet. Ask an owner to invite you.")
     current = current_membership(request)
     mine.vendor, mine.role = current.vendor, Role(current.role)
+    log_context.note(vendor=mine.vendor.name)
     mine.real_now = timezone.now()
     mine.now = mine.vendor.now(mine.real_now)
     mine.actor = mine.user.as_actor()

@@ -3,6 +3,7 @@ a malformed value stops the process at start-up, and nothing secret has a defaul
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import environ
 
@@ -200,17 +201,31 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
 # A list may be asked for by a thousand names, and by filters beside them.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 
-LOGGING = {
+# A line for each request and for each step of an invoice: for those who collect them.
+LOGGED_IN_PRODUCTION = ("billing_portal.requests", "invoicing.steps")
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{levelname} {name}{request_name}: {message}", "style": "{"}},
+    "formatters": {
+        "text": {
+            "()": "billing_portal.logs.TextLines",
+            "format": "{levelname} {name}{request_name}: {message}",
+            "style": "{",
+        },
+        "json": {"()": "billing_portal.logs.JsonLines"},
+    },
     "filters": {"name the request": {"()": "billing_portal.api.request_ids.NameRequest"}},
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["name the request"]},
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": env.str("LOG_FORMAT", default="text"),
+            "filters": ["name the request"],
+        },
     },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     # One line for every tick, task that went well and call to Stripe would bury the rest.
     "loggers": {
-        name: {"level": "WARNING"} for name in ("celery.app.trace", "celery.beat", "celery.worker.strategy", "stripe")
+        name: {"level": "WARNING"}
+        for name in ("celery.app.trace", "celery.beat", "celery.worker.strategy", "stripe", *LOGGED_IN_PRODUCTION)
     },
 }

@@ -262,7 +262,7 @@ CHECKS: Sequence[Check] = (
         """
         SELECT invoice.number, email.kind, count(*) FROM invoicing_outgoingemail AS email
         JOIN invoicing_invoice AS invoice ON invoice.id = email.invoice_id
-        WHERE email.state = 'succeeded' AND email.kind = 'invoice' AND email.occasion NOT LIKE 'resend%%'
+        WHERE email.state = 'succeeded' AND email.kind = 'invoice' AND email.occasion NOT LIKE 'again-%%'
         GROUP BY invoice.id, email.kind HAVING count(*) > 1
         """,
         "{0}: {2} e-mails {1}",

@@ -144,7 +144,7 @@ class Company:
     def _change(self, invoice: dict[str, Any], verb: str, body: dict[str, Any]) -> None:
         """What is refused by the rules is refused: the customer may have paid meanwhile."""
         with suppress(Refused):
-            self.portal.send("POST", f"/invoices/{invoice['uuid']}/{verb}", body)
+            self.portal.send("POST", f"/invoices/{invoice['id']}/{verb}", body)
             self.done[verb] += 1
 
 

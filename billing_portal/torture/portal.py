@@ -11,8 +11,10 @@ import requests
 
 PATIENCE = 300.0
 PAUSE = 0.3
-# 409: the same request is still at work, or was when its process died. The rest: a portal without its servers.
-AGAIN = frozenset({409, 429, 500, 502, 503, 504})
+# A portal without its servers.
+AGAIN = frozenset({429, 500, 502, 503, 504})
+# The same request is still at work, or was when its process died; any other 409 is a refusal.
+BUSY, SAYS_BUSY = 409, "octane-should-retry"
 
 
 class Unanswered(Exception):
@@ -49,7 +51,7 @@ class Portal:
             answer = self._try(method, path, headers, given)
             if answer is not None and answer.status_code < 300:
                 return answer.json()
-            if answer is not None and answer.status_code not in AGAIN:
+            if answer is not None and not _is_worth_another(answer):
                 raise Refused(answer.status_code, answer.text)
             self.failures += 1
             time.sleep(PAUSE)
@@ -60,3 +62,8 @@ class Portal:
             return requests.request(method, self._api + path, headers=headers, timeout=30, **given)
         except requests.RequestException:
             return None
+
+
+def _is_worth_another(answer: requests.Response) -> bool:
+    busy = answer.status_code == BUSY and answer.headers.get(SAYS_BUSY) == "true"
+    return busy or answer.status_code in AGAIN

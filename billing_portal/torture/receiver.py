@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,10 +15,11 @@ FAILURES = (500, 503, 429)
 
 
 class Receiver:
-    """``heard``: the idempotency keys of what was answered 200."""
+    """``heard``: the idempotency keys of what was answered 200; ``times``: how often each came."""
 
     def __init__(self, seed: int, share_failing: float = 0.02) -> None:
         self.heard: set[str] = set()
+        self.times: Counter[str] = Counter()
         self.refused = 0
         self.address = ""
         self.fails = True
@@ -26,10 +28,10 @@ class Receiver:
         self._lock = threading.Lock()
 
     @contextmanager
-    def listening(self) -> Iterator[Receiver]:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+    def listening(self, host: str = "127.0.0.1") -> Iterator[Receiver]:
+        server = ThreadingHTTPServer((host, 0), self._handler())
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        self.address = f"http://127.0.0.1:{server.server_port}/events"
+        self.address = f"http://{host}:{server.server_port}/events"
         try:
             yield self
         finally:
@@ -43,6 +45,7 @@ class Receiver:
                 self.refused += 1
                 return self._chance.choice(FAILURES)
             self.heard.add(event["idempotency_key"])
+            self.times[event["idempotency_key"]] += 1
             return 200
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:

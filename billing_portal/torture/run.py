@@ -76,7 +76,7 @@ def torture(options: Options, say: Say) -> Result:
         result.restless = come_to_rest(stage, lambda left: say(f"waits for {_listed(left)}"))
         result.months, result.changes = company.months, company.done
         result.asked_again = company.portal.failures
-        _audit(stage, company, receiver, result)
+        audit_books(stage, company, receiver, result)
     return result
 
 
@@ -107,7 +107,7 @@ def _finish(company: Company) -> None:
         time.sleep(LOOK)
 
 
-def _audit(stage: Stage, company: Company, receiver: Receiver, result: Result) -> None:
+def audit_books(stage: Stage, company: Company, receiver: Receiver, result: Result) -> None:
     expected = stage.directory.parent / "expected.json"
     expected.write_text(json.dumps({"sent": company.sent, "heard": sorted(receiver.heard)}))
     command = [sys.executable, "manage.py", "torture_audit", "--expected", str(expected)]

@@ -18,6 +18,8 @@ from django.db import transaction
 from django.db.models import Q
 
 from customers.claims import claim, in_hand, release, renew, retry_delay
+from customers.counters import count
+from customers.log_context import about
 from customers.settings.policy import policies_for
 from customers.vendor import Vendor
 from invoicing.gateways import GatewayError, GatewayInvoice, GatewayUnavailable, Retry, get_gateway
@@ -36,6 +38,7 @@ from invoicing.subscriptions.advance import end_due_cycles
 from invoicing.subscriptions.models import AddOnChange, BillingCycle, CycleAction
 
 logger = logging.getLogger(__name__)
+steps = logging.getLogger("invoicing.steps")
 
 CHUNK = 500
 # Until the gateway is asked again for what a person decided here: they wait for it.
@@ -48,12 +51,12 @@ def advance(due: Q, *, real_now: datetime, hand_over: HandOver) -> None:
     """Everything that is due under this condition. ``hand_over`` gives one claimed invoice to a worker."""
     cycles = BillingCycle.objects.filter(due)
     # What is billed in advance comes before the end of its cycle, which may be over already.
-    while generate_due(cycles.filter(next_action=CycleAction.OPEN), limit=CHUNK, real_now=real_now):
-        pass
+    while done := generate_due(cycles.filter(next_action=CycleAction.OPEN), limit=CHUNK, real_now=real_now):
+        count(cycles_billed=done)
     while end_due_cycles(cycles.filter(next_action=CycleAction.END), limit=CHUNK, real_now=real_now):
         pass
-    while generate_due(cycles, limit=CHUNK, real_now=real_now):
-        pass
+    while done := generate_due(cycles, limit=CHUNK, real_now=real_now):
+        count(cycles_billed=done)
     while charge_added(AddOnChange.objects.filter(due), limit=CHUNK, real_now=real_now):
         pass
     hand_out(due, real_now=real_now, hand_over=hand_over)
@@ -93,10 +96,19 @@ def perform(pk: int, token: uuid.UUID, *, real_now: datetime) -> None:
     if not renew(Invoice, pk, token, real_now=real_now, lease=settings.CLAIM_LEASE):
         return
     invoice = Invoice.objects.select_related("vendor", "customer").get(pk=pk)
+    with about(vendor=invoice.vendor.name, invoice=invoice.uuid):
+        _take_step(invoice, real_now)
+
+
+def _take_step(invoice: Invoice, real_now: datetime) -> None:
+    pk, step = invoice.pk, invoice.next_action
     try:
-        _STEPS[InvoiceAction(invoice.next_action)](invoice, real_now)
+        _STEPS[InvoiceAction(step)](invoice, real_now)
+        count(**{f"invoice_steps:{step}:ok": 1})
+        steps.info("The step %s was taken", step, extra={"fields": {"step": step}})
     except Exception as error:
-        logger.exception("The step %s of invoice %s failed", invoice.next_action, invoice.uuid)
+        count(**{f"invoice_steps:{step}:error": 1})
+        logger.exception("The step %s of invoice %s failed", step, invoice.uuid)
         Invoice.objects.filter(pk=pk).update(
             last_error=f"{type(error).__name__}: {error}",
             failures=invoice.failures + 1,

@@ -18,6 +18,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from customers.claims import claim, in_hand, renew, retry_delay
+from customers.log_context import about
 from customers.settings.policy import policy_for
 from invoicing.invoices.compose import compose
 from invoicing.invoices.documents.emails import LetterFacts, build_invoice_email, sender_address
@@ -62,7 +63,11 @@ def send(pk: int, token: uuid.UUID, *, real_now: datetime) -> None:
     email = _claim(pk, token, real_now)
     if email is None:
         return None
-    now = email.vendor.now(real_now)
+    with about(vendor=email.vendor.name, invoice=email.invoice.uuid):
+        return _hand_over(email, email.vendor.now(real_now))
+
+
+def _hand_over(email: OutgoingEmail, now: datetime) -> None:
     try:
         message = _message(email, now)
     except Exception as error:

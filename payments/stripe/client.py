@@ -24,6 +24,7 @@ from invoicing.invoices.waiting import NOT_CONNECTED
 from payments.stripe import limits, standing
 from payments.stripe.errors import Problem, explain, is_shut_out
 from payments.stripe.models import StripeConnection
+from payments.stripe.watching import watched
 
 # Seconds to connect and to wait for an answer. Three tries of the longest call fit into a task's soft time limit.
 TIMEOUT = (3.05, 20)
@@ -222,7 +223,8 @@ class AccountClient:
     def _call(self, make: Callable[[Any, Any], Any], extra: Params | None = None) -> JSON:
         limits.limiter.wait(self.account_id, self.livemode)
         try:
-            answer = self._ask(make, extra or {})
+            with watched(self.livemode):
+                answer = self._ask(make, extra or {})
         except stripe.StripeError as error:
             raise self._refusal(error) from error
         plain: JSON = answer.to_dict(for_json=True)
@@ -301,13 +303,17 @@ class PlatformClient:
         known: Any = _sent(params)
         return self._call(lambda client: client.v1.webhook_endpoints.update(endpoint, known))
 
+    def retrieve_webhook_endpoint(self, endpoint: str) -> JSON:
+        return self._call(lambda client: client.v1.webhook_endpoints.retrieve(endpoint))
+
     def delete_webhook_endpoint(self, endpoint: str) -> JSON:
         return self._call(lambda client: client.v1.webhook_endpoints.delete(endpoint))
 
     def _call(self, make: Callable[[stripe.StripeClient], Any]) -> JSON:
         limits.limiter.wait("", self.livemode)
         try:
-            plain: JSON = make(sdk(self._key or secret_key(self.livemode))).to_dict(for_json=True)
+            with watched(self.livemode):
+                plain: JSON = make(sdk(self._key or secret_key(self.livemode))).to_dict(for_json=True)
         except stripe.StripeError as error:
             raise explain(_problem(error, "")) from error
         return plain

@@ -202,9 +202,8 @@ def switch(vendor: Vendor, *, livemode: bool, actor: Actor, real_now: datetime) 
 
 def connection_for_event(account_id: str, livemode: bool) -> StripeConnection | None:
     """Whom an incoming event is for."""
-    return StripeConnection.objects.filter(
-        account_id=account_id, livemode=livemode, disconnected_at__isnull=True
-    ).first()
+    rows = StripeConnection.objects.filter(account_id=account_id, livemode=livemode, disconnected_at__isnull=True)
+    return rows.select_related("vendor").first()
 
 
 def note_webhook(connection: StripeConnection, at: datetime) -> None:

@@ -20,6 +20,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from customers.claims import unclaimed
+from customers.log_context import about
 from invoicing.gateways import GatewayError
 from payments.stripe.connect import connection_for_event
 from payments.stripe.customers import pause
@@ -144,6 +145,11 @@ def _handle(
         return _finish(events, "Events of this type are not used.", real_now)
     if connection is None:
         return _finish(events, "The account was disconnected meanwhile.", real_now)
+    with about(vendor=connection.vendor.name, stripe_event=events[0].event_id):
+        return _look(connection, handler, events, real_now)
+
+
+def _look(connection: StripeConnection, handler: Handler, events: Sequence[StripeEvent], real_now: datetime) -> None:
     try:
         reason = handler(connection, events, real_now)
     except Wait as wait:

@@ -12,6 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
 from billing_portal import heartbeats
+from customers import counters
+from payments.stripe import watching
 from tests.factories import InvoiceFactory, VendorFactory
 
 pytestmark = pytest.mark.django_db
@@ -23,11 +25,11 @@ def token(settings: Settings) -> None:
     settings.METRICS_TOKEN = "told-to-nobody"
 
 
-def samples(client: Client) -> dict[tuple[str, str], float]:
+def samples(client: Client) -> dict[tuple[str, ...], float]:
     answer = client.get("/metrics", headers=KEY)
     assert answer.status_code == 200
     families = text_string_to_metric_families(answer.content.decode())
-    return {(s.name, *s.labels.values()): s.value for family in families for s in family.samples}  # type: ignore[misc]
+    return {(s.name, *s.labels.values()): s.value for family in families for s in family.samples}
 
 
 def test_what_is_due_by_its_vendors_own_clock(client: Client) -> None:
@@ -48,6 +50,32 @@ def test_signs_of_life(client: Client) -> None:
     found = samples(client)
     assert found["billing_portal_heartbeat_seconds", "worker"] == pytest.approx(40, abs=20)
     assert ("billing_portal_heartbeat_seconds", "beat") not in found
+
+
+def test_what_was_done_and_how_stripe_answered(client: Client) -> None:
+    before = samples(client)
+    counters.count(cycles_billed=500, **{"invoice_steps:ISSUE:ok": 3, "invoice_steps:ISSUE:error": 1})
+    with watching.watched(livemode=True):
+        pass
+    with pytest.raises(TimeoutError), watching.watched(livemode=True):
+        raise TimeoutError
+    found = samples(client)
+    grown = {key: value - before.get(key, 0) for key, value in found.items() if value != before.get(key, 0)}
+    grown.pop(("billing_portal_heartbeat_seconds", "worker"), None)
+    took = grown.pop(("billing_portal_stripe_seconds_sum", "live"))
+    assert 0 < took < 0.1
+    buckets = {key[1]: grown.pop(key) for key in list(grown) if key[0] == "billing_portal_stripe_seconds_bucket"}
+    assert set(buckets) == {*map("{:g}".format, watching.BUCKETS), "+Inf"}
+    assert set(buckets.values()) == {2}
+    assert grown == {
+        ("billing_portal_cycles_billed_total",): 500,
+        ("billing_portal_invoice_steps_total", "ok", "ISSUE"): 3,
+        ("billing_portal_invoice_steps_total", "error", "ISSUE"): 1,
+        ("billing_portal_stripe_calls_total", "live", "ok"): 1,
+        ("billing_portal_stripe_calls_total", "live", "TimeoutError"): 1,
+        ("billing_portal_stripe_seconds_count", "live"): 2,
+    }
+    assert found["billing_portal_broker_tasks",] >= 0
 
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer"}, {"Authorization": "Bearer told"}])
