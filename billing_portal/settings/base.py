@@ -199,6 +199,11 @@ PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
 # A list may be asked for by a thousand names, and by filters beside them.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
+FILE_UPLOAD_HANDLERS = [
+    "billing_portal.portal.uploads.BoundedUpload",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 
 LOGGING = {
     "version": 1,
