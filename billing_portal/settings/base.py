@@ -205,6 +205,9 @@ FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
 ]
 
+# What a report of a mistake of ours may hold.
+DEFAULT_EXCEPTION_REPORTER_FILTER = "billing_portal.reporting.SilentFilter"
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
