@@ -32,6 +32,7 @@ from billing_portal.portal import (
     reconciliation,
     saved_views,
     scheduled,
+    second_factor,
     send_usage,
     session,
     stripe_connection,
@@ -55,6 +56,8 @@ STRIPE = "settings/invoicing-payments/stripe/"
 app_name = "portal"
 urlpatterns = [
     path("sign-in/", session.SignIn.as_view(), name="sign_in"),
+    path("sign-in/code/", second_factor.second_step, name="second_step"),
+    path("sign-in-codes/", second_factor.sign_in_codes, name="sign_in_codes"),
     path("sign-out/", LogoutView.as_view(next_page="portal:sign_in"), name="sign_out"),
     path("forgotten-password/", new_password.forgotten, name="forgotten_password"),
     path("choose-password/<uidb64>/<token>/", new_password.ChoosePassword.as_view(), name="choose_password"),
@@ -166,6 +169,7 @@ urlpatterns = [
     path("api-keys/<uuid:uuid>/revoke/", api_keys.revoke, name="revoke_api_key"),
     path("operators/", operators.operator_list, name="operators"),
     path("operators/<int:pk>/role/", operators.change, name="change_role"),
+    path("operators/<int:pk>/turn-off-codes/", operators.turn_off_codes, name="turn_off_codes"),
     path("operators/<int:pk>/remove/", operators.dismiss, name="remove_operator"),
     path("operators/invitations/<uuid:uuid>/send-again/", operators.invite_again, name="send_invitation_again"),
     path("operators/invitations/<uuid:uuid>/revoke/", operators.take_back, name="revoke_invitation"),

@@ -47,6 +47,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "billing_portal.accounts.idle.EndIdleSessions",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "billing_portal.portal.csp.ContentSecurityPolicyMiddleware",
@@ -86,6 +87,8 @@ AUTH_PASSWORD_VALIDATORS = [
 # The link to a new password, and the session of somebody who stays away.
 PASSWORD_RESET_TIMEOUT = 3600
 SESSION_COOKIE_AGE = 7 * 24 * 3600
+# Without a request for so long one signs in again.
+SESSION_IDLE_MINUTES = env.int("SESSION_IDLE_MINUTES", default=12 * 60)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"  # the browser comes back from Stripe signed in
 CSRF_COOKIE_HTTPONLY = True

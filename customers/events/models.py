@@ -83,6 +83,9 @@ class EventKind(models.TextChoices):
     OPERATOR_ROLE_CHANGED = "operator.role_changed", "Role of an operator changed"
     OPERATOR_REMOVED = "operator.removed", "Operator removed"
     OPERATOR_PASSWORD_CHANGED = "operator.password_changed", "Password of an operator changed"  # noqa: S105
+    OPERATOR_CODES_ON = "operator.codes_on", "Sign-in codes turned on"
+    OPERATOR_CODES_OFF = "operator.codes_off", "Sign-in codes turned off"
+    OPERATOR_RECOVERED = "operator.recovered", "Signed in with a recovery code"
     WEBHOOK_TEST = "webhook.test", "Test event"
 
 

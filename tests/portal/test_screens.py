@@ -177,6 +177,7 @@ PAGES = {
     "billing settings": lambda scene: reverse("portal:billing_settings"),
     "keys of one's own": lambda scene: reverse("portal:stripe_keys", args=["test"]),
     "change password": lambda scene: reverse("portal:change_password"),
+    "sign-in codes": lambda scene: reverse("portal:sign_in_codes"),
     "test clock": lambda scene: reverse("portal:test_clock"),
 }
 
@@ -208,6 +209,7 @@ LISTS = {
     "billing settings",
     "keys of one's own",
     "change password",
+    "sign-in codes",
     "test clock",
 }
 
