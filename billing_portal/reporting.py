@@ -5,6 +5,7 @@ that may carry a password."""
 from __future__ import annotations
 
 import re
+from collections.abc import ItemsView
 from types import FrameType
 from typing import Any
 
@@ -29,10 +30,10 @@ class SilentFilter(SafeExceptionReporterFilter):
     def get_safe_cookies(self, request: HttpRequest) -> dict[str, Any]:
         return self._starred(request.COOKIES) if self.is_active(request) else request.COOKIES
 
-    def get_traceback_frame_variables(self, request: HttpRequest, tb_frame: FrameType) -> list[tuple[str, Any]]:
+    def get_traceback_frame_variables(self, request: HttpRequest, tb_frame: FrameType) -> ItemsView[str, Any]:
         if not self.is_active(request):
             return super().get_traceback_frame_variables(request, tb_frame)
-        return [(name, _STARS) for name in tb_frame.f_locals]
+        return self._starred(tb_frame.f_locals).items()
 
     def _starred(self, given: Any) -> dict[str, Any]:
         return dict.fromkeys(given, _STARS)

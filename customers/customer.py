@@ -68,6 +68,9 @@ class Customer(VendorOwned, ContactFields):
         max_length=3, blank=True, help_text="Fixed by the first subscription; empty until then."
     )
     created_at = models.DateTimeField()
+    erased_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Real time: when its personal data was erased."
+    )
 
     class Meta:
         ordering = ["name"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -18,7 +18,6 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 
 from billing_portal.accounts import second_factor
-from billing_portal.accounts.models import Operator
 from billing_portal.accounts.operators import tell_of_new_password
 from billing_portal.accounts.throttle import SIGN_IN_ACCOUNT, in_words, sign_in_tries
 from billing_portal.portal.access import SESSION_KEY, OperatorRequest, open_verb, own_screen
@@ -62,7 +61,7 @@ class SignIn(LoginView):
     redirect_authenticated_user = True
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        operator = cast(Operator, form.get_user())
+        operator = form.get_user()
         if second_factor.is_on(operator):
             return ask_for_code(self.request, operator, self.get_success_url())
         return super().form_valid(form)

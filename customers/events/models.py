@@ -28,6 +28,8 @@ class EventKind(models.TextChoices):
     CUSTOMER_NEW = "customer.new", "Customer created"
     CUSTOMER_UPDATED = "customer.updated", "Customer updated"
     CUSTOMER_DELETED = "customer.deleted", "Customer deleted"
+    CUSTOMER_ERASED = "customer.erased", "Personal data erased"
+    CUSTOMER_EXPORTED = "customer.exported", "Personal data exported"
     GATEWAY_CUSTOMER_CREATED = "customer.payment_gateway_created", "Stripe customer linked"
     GATEWAY_CUSTOMER_FAILED = "customer.payment_gateway_failed", "Stripe customer could not be made"
     GATEWAY_CUSTOMER_UNLINKED = "customer.payment_gateway_unlinked", "Stripe customer unlinked"
@@ -123,8 +125,8 @@ PUBLIC_KINDS = frozenset(
     }
 )
 
-# Kinds of our own, and what endpoints are told instead: that the invoice changed, and they read how over the API.
-TOLD_AS = dict.fromkeys(
+# Kinds of our own, and what endpoints are told instead: that it changed, and they read how over the API.
+TOLD_AS = {EventKind.CUSTOMER_ERASED: EventKind.CUSTOMER_UPDATED} | dict.fromkeys(
     (
         EventKind.INVOICE_DUE_DATE_CHANGED,
         EventKind.INVOICE_PAUSED,

@@ -155,6 +155,7 @@ PAGES = {
     "new coupon": lambda scene: reverse("portal:new_coupon"),
     "coupon": coupon,
     "new customer": lambda scene: reverse("portal:new_customer"),
+    "personal data": lambda scene: reverse("portal:personal_data", args=["acme"]),
     "edit customer": lambda scene: reverse("portal:edit_customer", args=["acme"]),
     "meters": lambda scene: reverse("portal:meters"),
     "new meter": lambda scene: reverse("portal:new_meter"),
