@@ -4,7 +4,9 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, task_prerun, worker_init
+from celery.signals import beat_init, task_prerun, worker_init, worker_process_init
+
+from billing_portal.collecting import collect_seldom
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_portal.settings.development")
 
@@ -20,6 +22,11 @@ def keep_signs_of_life(**kwargs: Any) -> None:
     from billing_portal import heartbeats
 
     heartbeats.begin(is_beat=kwargs.get("signal") is beat_init)
+
+
+@worker_process_init.connect
+def begin_work(**kwargs: Any) -> None:
+    collect_seldom()
 
 
 @task_prerun.connect

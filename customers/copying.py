@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice, repeat
 from typing import Any, TypeAlias
 
 from django.db import connection, models
@@ -11,8 +12,9 @@ from django.db.models.fields import NOT_PROVIDED
 
 Encoder: TypeAlias = Callable[[Any], str]
 
-# What a text may not say of itself in COPY's format.
-_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+# What a text may not say of itself in COPY's format, the escape itself first. One by one, which is much faster than
+# ``str.translate`` is.
+_ESCAPES = (("\\", r"\\"), ("\t", r"\t"), ("\n", r"\n"), ("\r", r"\r"))
 _NULL = r"\N"
 # Sent on its way in pieces of this size.
 _PIECE = 500
@@ -55,14 +57,17 @@ def copy_rows(model: type[models.Model], names: Sequence[str], rows: Iterable[Se
         connection.cursor() as cursor,
         cursor.copy(f'COPY "{model._meta.db_table}" ({columns}) FROM STDIN') as copy,
     ):
-        piece: list[str] = []
-        for row in rows:
-            piece.append("\t".join([encode(value) for encode, value in zip(encoders, row, strict=True)]))
-            if len(piece) == _PIECE:
-                copy.write("\n".join(piece) + "\n")
-                piece.clear()
-        if piece:
-            copy.write("\n".join(piece) + "\n")
+        left = iter(rows)
+        while piece := list(islice(left, _PIECE)):
+            texts = [_column(*each) for each in zip(encoders, zip(*piece, strict=True), strict=True)]
+            copy.write("\n".join(map("\t".join, zip(*texts, strict=True))) + "\n")
+
+
+def _column(encode: Encoder, values: Sequence[Any]) -> Iterable[str]:
+    """What all rows share is written once: most fields of new rows hold what they have by default."""
+    if len(set(map(id, values))) == 1:
+        return repeat(encode(values[0]), len(values))
+    return map(encode, values)
 
 
 def _field(model: type[models.Model], name: str) -> models.Field[Any, Any]:
@@ -82,7 +87,10 @@ def _encoded(value: Any) -> str:
 
 
 def _text(value: str) -> str:
-    return value.translate(_ESCAPES) if "\\" in value or not value.isprintable() else value
+    if "\\" in value or not value.isprintable():
+        for said, escaped in _ESCAPES:
+            value = value.replace(said, escaped)
+    return value
 
 
 def _flag(value: bool) -> str:

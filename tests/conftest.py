@@ -7,7 +7,13 @@ from unittest import mock
 import pytest
 from pytest_django import DjangoDbBlocker
 
-pytest_plugins = ["tests.contract.tally", "tests.emptying", "tests.sandbox_server"]
+pytest_plugins = [
+    "tests.contract.tally",
+    "tests.emptying",
+    "tests.garbage",
+    "tests.sandbox_server",
+    "tests.static_files",
+]
 
 
 def pytest_configure(config: pytest.Config) -> None:

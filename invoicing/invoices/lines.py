@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any
@@ -30,8 +29,10 @@ def unsaved(line: RatedLine) -> LineItem:
 
 
 def write_lines(invoices: Iterable[tuple[int, Sequence[RatedLine], int | None]]) -> None:
-    """Each invoice's id, its lines, and the credit that its own cycle leaves; one COPY for all of them."""
-    names = ("invoice_id", "position", "uuid", *_SAID)
+    """Each invoice's id, its lines, and the credit that its own cycle leaves; one COPY for all of them.
+
+    Their ``uuid`` is given by the database."""
+    names = ("invoice_id", "position", *_SAID)
     copy_rows(LineItem, names, (row for invoice in invoices for row in _rows(*invoice)))
 
 
@@ -40,4 +41,4 @@ def _rows(invoice_id: int, lines: Sequence[RatedLine], own_credit: int | None) -
         *said, credit = _values(line)
         if credit is None and "unused" in line.metadata:
             credit = own_credit
-        yield (invoice_id, position, uuid.uuid4(), *said, credit)
+        yield (invoice_id, position, *said, credit)

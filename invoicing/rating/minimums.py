@@ -56,7 +56,7 @@ def with_component_minimum(
     share = terms.proration if component.minimum_share is None else component.minimum_share
     if component.minimum_share == 0:
         return list(lines)
-    least = half_up(component.minimum_charge * share)
+    least = component.minimum_charge and half_up(component.minimum_charge * share)
     if (above := sum(line.amount for line in lines) + billed + earlier - least) >= 0:
         return [*lines, *_change(above, component, least, terms, start, end)]
     text = _text(component.minimum_charge, least, billed, earlier, component.minimum_frequency, terms.currency)
@@ -98,7 +98,7 @@ def with_plan_minimum(
     earlier: int = 0,
 ) -> list[RatedLine]:
     share = terms.proration if terms.minimum_share is None else terms.minimum_share
-    least = half_up(terms.minimum_charge * share)
+    least = terms.minimum_charge and half_up(terms.minimum_charge * share)
     if sum(line.amount for line in lines) + billed + earlier >= least or terms.minimum_share == 0:
         return list(lines)
     text = _text(terms.minimum_charge, least, billed, earlier, terms.minimum_frequency, terms.currency)

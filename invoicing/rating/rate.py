@@ -36,7 +36,7 @@ def rate_cycle(
     for component in terms.components:
         used = usage.get(component.key, NO_USAGE)
         for labels, part in price_parts(component, used):
-            terms_of_part = replace(component, scheme=scheme_for(component, labels))
+            terms_of_part = replace(component, scheme=scheme_for(component, labels)) if labels else component
             lines.append(_component_line(terms_of_part, part, labels, terms.currency, period_start, period_end))
     return lines
 
@@ -85,7 +85,7 @@ def _component_line(
         quantity=quantity,
         quantity_unit=component.unit_name,
         unit_price=_unit_price(component, quantity),
-        amount=half_up(sum((step.amount for step in steps), Fraction(0))),
+        amount=half_up(sum(step.amount for step in steps)),
         start=start,
         end=end,
         metadata=_evidence(component, used, steps) | ({"labels": dict(labels)} if labels else {}),

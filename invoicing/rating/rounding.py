@@ -10,8 +10,9 @@ from customers.money import LARGEST_MINOR, MoneyError
 _HALF = Fraction(1, 2)
 
 
-def half_up(minor: Fraction) -> int:
-    size = int(abs(minor) + _HALF)
+def half_up(minor: Fraction | int) -> int:
+    # In whole numbers: a fraction's own arithmetic looks for common divisors each time.
+    size = (2 * abs(minor.numerator) + minor.denominator) // (2 * minor.denominator)
     if size > LARGEST_MINOR:
         raise MoneyError(f"An amount of about {size} minor units is too large: at most {LARGEST_MINOR} can be kept.")
     return size if minor >= 0 else -size

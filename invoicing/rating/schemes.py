@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 from invoicing.rating.terms import Scheme, SchemeTerms, Tier
 
@@ -44,13 +45,17 @@ def _further(scheme: SchemeTerms, quantity: Decimal, before: Decimal) -> tuple[S
     for step in _each_at_its_tier(scheme, before + quantity):
         part = step.floor + step.quantity - max(before, step.floor)
         if part > 0:
-            found.append(replace(step, quantity=part, amount=_per_unit(scheme, step.tier) * Fraction(part)))
+            found.append(
+                replace(step, quantity=part, amount=_per_unit(step.tier.price, scheme.batch_size) * Fraction(part))
+            )
     return tuple(found)
 
 
 def _all_at_one_price(scheme: SchemeTerms, quantity: Decimal) -> tuple[Step, ...]:
     tier = containing(scheme.tiers, quantity)
-    return (Step(quantity, tier, _per_unit(scheme, tier) * Fraction(quantity), _floor(scheme.tiers, tier)),)
+    return (
+        Step(quantity, tier, _per_unit(tier.price, scheme.batch_size) * Fraction(quantity), _floor(scheme.tiers, tier)),
+    )
 
 
 def _each_at_its_tier(scheme: SchemeTerms, quantity: Decimal) -> tuple[Step, ...]:
@@ -60,7 +65,7 @@ def _each_at_its_tier(scheme: SchemeTerms, quantity: Decimal) -> tuple[Step, ...
         top = quantity if tier.cap is None else min(quantity, tier.cap)
         if top > floor:
             part = top - floor
-            found.append(Step(part, tier, _per_unit(scheme, tier) * Fraction(part), floor))
+            found.append(Step(part, tier, _per_unit(tier.price, scheme.batch_size) * Fraction(part), floor))
             floor = top
     return tuple(found)
 
@@ -94,5 +99,7 @@ def _open_ended(tiers: tuple[Tier, ...]) -> tuple[Tier, ...]:
     return (*tiers[:-1], Tier(last.price, None, last.description))
 
 
-def _per_unit(scheme: SchemeTerms, tier: Tier) -> Fraction:
-    return Fraction(tier.price) / scheme.batch_size
+@lru_cache(maxsize=4096)
+def _per_unit(price: Decimal, batch_size: int) -> Fraction:
+    """Thousands of customers pay the same price."""
+    return Fraction(price) / batch_size

@@ -22,6 +22,8 @@ def plain(number: Decimal) -> str:
 
 def exact(amount: Fraction) -> str:
     """As a decimal where there is one, else as a fraction: 3.5, 10/3."""
+    if amount.denominator == 1:
+        return str(amount.numerator)
     rest = amount.denominator
     for prime in (2, 5):
         while rest % prime == 0:

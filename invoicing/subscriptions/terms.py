@@ -24,7 +24,7 @@ from invoicing.catalog.models import (
     TimeUnit,
 )
 from invoicing.rating.rounding import twelve_decimals
-from invoicing.rating.terms import ComponentTerms, PlanTerms, PriceRow, Scheme, SchemeTerms, Tier
+from invoicing.rating.terms import AddOnTerms, ComponentTerms, PlanTerms, PriceRow, Scheme, SchemeTerms, Tier
 from invoicing.subscriptions.add_ons import add_ons_of
 from invoicing.subscriptions.cycles import CycleRule
 from invoicing.subscriptions.models import BillingCycle
@@ -114,14 +114,26 @@ def terms_for(cycles: Collection[BillingCycle], *, in_advance: bool = False) -> 
     plans = load_terms({cycle.subscription.price_plan_id for cycle in cycles})
     having = [cycle for cycle in cycles if plans[cycle.subscription.price_plan_id].has_add_ons]
     add_ons = add_ons_of(having, in_advance=in_advance) if having else {}
+    made: dict[Hashable, PlanTerms] = {}
     return {
-        cycle.pk: _of_cycle(replace(plans[cycle.subscription.price_plan_id], add_ons=add_ons.get(cycle.pk, ())), cycle)
+        cycle.pk: _made_once(plans[cycle.subscription.price_plan_id], add_ons.get(cycle.pk, ()), cycle, made)
         for cycle in cycles
     }
 
 
-def _of_cycle(plan: PlanTerms, cycle: BillingCycle) -> PlanTerms:
-    rule = cycle_rule(cycle.subscription, cycle.vendor.zone)
+def _made_once(
+    plan: PlanTerms, add_ons: tuple[AddOnTerms, ...], cycle: BillingCycle, made: dict[Hashable, PlanTerms]
+) -> PlanTerms:
+    """Customers of one plan whose cycles are the same, as those aligned to the calendar are, have the same terms."""
+    subscription, rule = cycle.subscription, cycle_rule(cycle.subscription, cycle.vendor.zone)
+    span = (cycle.index, cycle.start, cycle.end, subscription.expired_at)
+    key = (subscription.price_plan_id, rule, *span, add_ons)
+    if key not in made:
+        made[key] = _of_cycle(replace(plan, add_ons=add_ons), cycle, rule)
+    return made[key]
+
+
+def _of_cycle(plan: PlanTerms, cycle: BillingCycle, rule: CycleRule) -> PlanTerms:
     if rule.is_trial(cycle.index) or cycle.start >= cycle.end:
         return replace(plan, base_price=0, components=(), add_ons=(), minimum_charge=0)
     share = rule.proration(cycle.index, cycle.start, cycle.end)

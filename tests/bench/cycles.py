@@ -187,7 +187,10 @@ def _work(name: str) -> None:
     import django
 
     django.setup()
+    from billing_portal.collecting import collect_seldom
     from invoicing.usage.folding import fold_usage
+
+    collect_seldom()  # As a worker does (``billing_portal/celery.py``).
 
     sys.stdout.write("ready\n")
     sys.stdout.flush()

@@ -9,10 +9,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import takewhile
 from threading import Thread
 from typing import Any
+from uuid import UUID
 
 import pytest
+from requests import Session
 
 from customers.actors import SCHEDULE
 from customers.events.deliver import claim_endpoints, deliver_next, let_go
@@ -94,10 +97,16 @@ class Post:
         dispatch(real_now=at)
         token, ids = claim_endpoints(real_now=at)
         with session() as http:
-            tried = [pk for pk in ids for _ in range(limit) if deliver_next(http, pk, token, real_now=at)]
+            tried = sum(self._one_by_one(http, pk, token, at, limit) for pk in ids)
         for pk in ids:
             let_go(pk, token)
-        return len(tried)
+        return tried
+
+    @staticmethod
+    def _one_by_one(http: Session, endpoint_id: int, token: UUID, at: datetime, limit: int) -> int:
+        """Deliver to an endpoint until it has nothing left for now."""
+        tries = (deliver_next(http, endpoint_id, token, real_now=at) for _ in range(limit))
+        return sum(takewhile(bool, tries))
 
     def deliveries(self) -> list[WebhookDelivery]:
         self.endpoint.refresh_from_db()
