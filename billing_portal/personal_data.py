@@ -50,4 +50,5 @@ def _rows(rows: QuerySet[Any]) -> list[dict[str, Any]]:
 
 def _usage(customer: Customer) -> list[dict[str, Any]]:
     mine = Measurement.objects.of(customer.vendor).filter(customer=customer).order_by("meter__name")
-    return list(mine.values("meter__name").annotate(count=Count("id"), first=Min("time"), last=Max("time")))
+    sums = mine.values("meter__name").annotate(count=Count("id"), first=Min("time"), last=Max("time"))
+    return [dict(row) for row in sums]

@@ -167,6 +167,7 @@ def test_an_owner_helps_but_only_in_the_own_house(scene: Scene, clock: Clock) ->
     assert "works for other vendors as well" in desk.post(address, follow=True).content.decode()
     assert SecondFactor.objects.filter(operator=support).exists()
     elsewhere.delete()
+    clock.wait(minutes=1)
     assert "Turn off codes" in desk.get(reverse("portal:operators")).content.decode()
     assert "the password alone" in desk.post(address, follow=True).content.decode()
     assert not is_in(theirs)
