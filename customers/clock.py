@@ -30,8 +30,8 @@ TICK = timedelta(seconds=10)
 class Participant(Protocol):
     """A room that does things when their time comes."""
 
-    def next_due(self, vendor: Vendor) -> datetime | None:
-        """The vendor-time moment of the earliest planned thing, however far ahead."""
+    def next_due(self, vendor: Vendor, *, after: datetime) -> datetime | None:
+        """The vendor-time moment of the earliest planned thing after this one, however far ahead."""
 
     def last_due(self, vendor: Vendor, *, by: datetime) -> datetime | None:
         """The moment of the latest planned thing that is not after ``by``."""
@@ -116,7 +116,7 @@ def _step(vendor: Vendor, now: datetime, real_now: datetime) -> None:
 
 def next_moment(vendor: Vendor, now: datetime) -> datetime | None:
     """When the next thing falls due after ``now``, in any room; None: nothing is planned."""
-    ahead = (due for p in _participants if (due := p.next_due(vendor)) is not None and due > now)
+    ahead = (due for p in _participants if (due := p.next_due(vendor, after=now)) is not None)
     return min(ahead, default=None)
 
 

@@ -8,10 +8,10 @@ from celery import shared_task
 from django.utils import timezone
 
 from customers import clock
-from customers.events import nudge
 from customers.events.deliver import TOGETHER, claim_endpoints, deliver_next, let_go
 from customers.events.dispatch import dispatch
 from customers.events.notices import send_notices
+from customers.events.nudge import DELIVERIES
 from customers.events.post import session
 from customers.vendor import Vendor
 
@@ -27,7 +27,7 @@ LONGEST_PAUSE_SECONDS = 0.2
 @shared_task
 def deliver_events() -> None:
     """Beat, and after each commit that wrote events: hand out the vendors' endpoints that are to be told."""
-    nudge.answered()
+    DELIVERIES.answered()
     while dispatch(real_now=timezone.now()):
         pass
     while hand_out_endpoints(real_now=timezone.now()):

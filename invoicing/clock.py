@@ -16,14 +16,14 @@ from invoicing.invoices.models import Invoice, OutgoingEmail
 from invoicing.invoices.past_due import tell_past_due, untold
 from invoicing.invoices.reminders import remind_due
 from invoicing.subscriptions import usage_limits
-from invoicing.subscriptions.models import BillingCycle
+from invoicing.subscriptions.models import AddOnChange, BillingCycle
 
 ACTION, REMINDER, DUE = "next_action_at", "next_reminder_at", "due_date"
 
 
 class InvoicingClock:
-    def next_due(self, vendor: Vendor) -> datetime | None:
-        return min(filter(None, (_earliest(rows, column) for rows, column in _planned(vendor))), default=None)
+    def next_due(self, vendor: Vendor, *, after: datetime) -> datetime | None:
+        return min(filter(None, (_earliest(rows, column, after) for rows, column in _planned(vendor))), default=None)
 
     def last_due(self, vendor: Vendor, *, by: datetime) -> datetime | None:
         return max(filter(None, (_latest(rows, column, by) for rows, column in _planned(vendor))), default=None)
@@ -51,15 +51,18 @@ def _planned(vendor: Vendor) -> list[tuple[QuerySet[Any], str]]:
     """Where this room writes what it will do, and the column that says when."""
     invoices, emails = Invoice.objects.of(vendor), OutgoingEmail.objects.of(vendor)
     cycles, unpaid = BillingCycle.objects.of(vendor), untold().filter(vendor=vendor)
-    return [(invoices, ACTION), (invoices, REMINDER), (emails, ACTION), (cycles, ACTION), (unpaid, DUE)]
+    added = AddOnChange.objects.of(vendor)
+    return [
+        (invoices, ACTION), (invoices, REMINDER), (emails, ACTION), (cycles, ACTION), (unpaid, DUE), (added, ACTION),
+    ]  # fmt: skip
 
 
 def _anything(vendor: Vendor, now: datetime) -> bool:
     return any(rows.filter(due_at(vendor, now, column)).exists() for rows, column in _planned(vendor))
 
 
-def _earliest(rows: QuerySet[Any], column: str) -> datetime | None:
-    moment: datetime | None = rows.aggregate(at=Min(column))["at"]
+def _earliest(rows: QuerySet[Any], column: str, after: datetime) -> datetime | None:
+    moment: datetime | None = rows.filter(**{f"{column}__gt": after}).aggregate(at=Min(column))["at"]
     return moment
 
 

@@ -26,6 +26,7 @@ from invoicing.subscriptions.models import (
 )
 from invoicing.usage.models import (
     DroppedMonth,
+    GivenId,
     Measurement,
     StaleUsage,
     UnattributedMeasurement,
@@ -46,6 +47,7 @@ __all__ = [
     "Dispute",
     "DisputeMovement",
     "DroppedMonth",
+    "GivenId",
     "Invoice",
     "InvoiceDocument",
     "IssueAttempt",

@@ -5,7 +5,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from payments.reconcile import poller, repair, run, stuck
-from payments.stripe import customer_sync, customers, notices, probing, processing, tally
+from payments.stripe import customer_sync, customers, inbox, notices, probing, processing, tally
 
 BATCH, MOST_BATCHES = 1000, 50
 PAGES_A_TURN, REPAIRS_A_TURN = 5, 20
@@ -16,6 +16,15 @@ def process_event(event_pk: int) -> None:
     """Handle a stored event, and what comes in for the same object meanwhile."""
     while processing.process(event_pk, real_now=timezone.now()):
         pass
+
+
+@shared_task
+def hand_out_events() -> None:
+    """After each event that came in: one task an object, so that a burst is answered by one look at each."""
+    inbox.ARRIVALS.answered()
+    while found := processing.hand_out(real_now=timezone.now()):
+        for event_pk in found:
+            process_event.delay(event_pk)
 
 
 @shared_task
@@ -63,10 +72,8 @@ def poll_events() -> None:
 
 @shared_task
 def poll_account(connection_pk: int) -> None:
-    for event_pk in {
-        event.object_id: event.pk for event in poller.poll(connection_pk, real_now=timezone.now())
-    }.values():
-        process_event.delay(event_pk)
+    if poller.poll(connection_pk, real_now=timezone.now()):
+        inbox.ARRIVALS.give(hand_out_events)
 
 
 @shared_task

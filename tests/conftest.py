@@ -11,6 +11,8 @@ pytest_plugins = [
     "tests.contract.tally",
     "tests.emptying",
     "tests.garbage",
+    "tests.longest_first",
+    "tests.migrating",
     "tests.sandbox_server",
     "tests.static_files",
 ]

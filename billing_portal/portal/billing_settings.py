@@ -14,6 +14,7 @@ from django.urls import reverse
 from billing_portal.accounts.roles import Permission
 from billing_portal.portal.access import OperatorRequest, form_screen, may, open_verb, verb
 from billing_portal.portal.navigation import show
+from billing_portal.portal.overriding import overriding_counts
 from billing_portal.portal.settings_examples import meaning_of
 from billing_portal.portal.settings_form import SettingsForm, sections_of
 from billing_portal.portal.settings_outcome import tell_saved
@@ -24,7 +25,7 @@ from customers.customer import Customer
 from customers.errors import Invalid
 from customers.events.models import EventKind, SubjectKind
 from customers.settings import verbs
-from customers.settings.policy import resolve, vendor_policy
+from customers.settings.policy import vendor_policy
 from invoicing.invoices.logo_files import logo_file
 from invoicing.invoices.numbering import next_number, start_at
 
@@ -40,7 +41,7 @@ def billing_settings(request: OperatorRequest) -> HttpResponse:
     overriding = Customer.objects.of(request.vendor).filter(billing_override__isnull=False)
     context = {
         "form": form,
-        "sections": sections_of(form),
+        "sections": sections_of(form, overriding_counts(request.vendor)),
         "meaning": meaning_of(request, policy),
         "timeline": timeline_of(request.vendor, SubjectKind.VENDOR, request.vendor.pk, EventKind.SETTINGS_CHANGED),
         "next_number": next_number(request.vendor, policy, real_now=request.real_now),
@@ -73,7 +74,7 @@ def _save(request: OperatorRequest, form: SettingsForm) -> bool:
 @open_verb
 def preview_settings(request: OperatorRequest) -> HttpResponse:
     form = SettingsForm(vendor_policy(request.vendor), request.POST)
-    typed = resolve(form.resulting(), {}) if form.is_valid() else None
+    typed = form.typed_policy() if form.is_valid() else None
     meaning = meaning_of(request, typed, is_typed=True) if typed else None
     return render(request, "portal/settings/_meaning.html", {"form": form, "meaning": meaning})
 

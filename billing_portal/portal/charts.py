@@ -13,7 +13,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 HEIGHT, TOP, BOTTOM = 200, 12, 26
 _WIDTH_OF_GROUP = 68.0
 _LINES = 4
-_LABELS, _LABELS_ON_A_PHONE = 12, 5
+_LABELS, _LABELS_ON_A_PHONE = 8, 5
 
 Value = int | Decimal
 

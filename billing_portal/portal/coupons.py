@@ -22,7 +22,8 @@ from customers.customer import Customer
 from customers.errors import Invalid, Refused
 from customers.vendor import Vendor
 from invoicing.rating.discounts import DiscountType
-from invoicing.subscriptions.coupons import CouponDraft, apply_coupon, create_coupon, find_coupon, withdraw_coupon
+from invoicing.subscriptions.changes import use_coupon
+from invoicing.subscriptions.coupons import CouponDraft, create_coupon, find_coupon, withdraw_coupon
 from invoicing.subscriptions.models import Coupon
 from invoicing.subscriptions.verbs import running_or_next
 
@@ -131,12 +132,16 @@ def standing(coupon: Coupon, request: OperatorRequest) -> Standing:
     return next((found for applies, found in rules if applies), Standing("Can be used", "success"))
 
 
+def _moment(request: OperatorRequest) -> dict[str, Any]:
+    return {"actor": request.actor, "now": request.now, "real_now": request.real_now}
+
+
 @form_screen(Permission.CHANGE_CATALOG)
 def new_coupon(request: OperatorRequest) -> HttpResponse:
     form = CouponForm(request.vendor, request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            coupon = create_coupon(request.vendor, form.draft(), now=request.now)
+            coupon = create_coupon(request.vendor, form.draft(), **_moment(request))
         except Refused as refusal:
             refuse(form, refusal)
         else:
@@ -191,7 +196,7 @@ def apply(request: OperatorRequest, name: str) -> HttpResponse:
     if form.is_valid():
         try:
             customer = _customer(request, form.cleaned_data["customer"])
-            apply_coupon(running_or_next(customer, request.now), coupon, now=request.now)
+            use_coupon(running_or_next(customer, request.now), coupon, **_moment(request))
         except Refused as refusal:
             refuse(form, refusal)
         else:
@@ -212,7 +217,7 @@ def withdraw(request: OperatorRequest, name: str) -> HttpResponse:
     get_object_or_404(Coupon.objects.of(request.vendor), name=name, withdrawn_at__isnull=True)
     coupon = find_coupon(request.vendor, name=name)
     try:
-        withdraw_coupon(coupon, now=request.now)
+        withdraw_coupon(coupon, **_moment(request))
     except Refused as refusal:
         messages.error(request, in_words(refusal))
     else:

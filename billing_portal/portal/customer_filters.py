@@ -12,6 +12,7 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet
 from django.http import QueryDict
 
+from billing_portal.portal import overriding
 from billing_portal.portal.access import OperatorRequest
 from billing_portal.portal.forms import TEXT
 from billing_portal.portal.searching import customers_meant
@@ -70,6 +71,7 @@ class CustomerFilters(forms.Form):
     standing = forms.ChoiceField(
         required=False, label="Where", choices=[("", "Any"), *((key, one.label) for key, one in STANDINGS.items())]
     )
+    overrides = forms.ChoiceField(required=False, label="Own value for", choices=[("", "Any"), *overriding.CHOICES])
     tag = forms.CharField(required=False, label="Tag", max_length=128, widget=forms.TextInput(TEXT))
 
     def condition(self, vendor: Vendor, now: datetime) -> Q:
@@ -78,6 +80,8 @@ class CustomerFilters(forms.Form):
         found = Q()
         if tag := given.get("tag"):
             found &= Q(tags__contains=[tag])
+        if key := given.get("overrides"):
+            found &= _among(BillingSettingsOverride.objects.of(vendor).filter(overriding.has_own(overriding.ROWS[key])))
         if standing := given.get("standing"):
             found &= STANDINGS[standing].condition(vendor, now)
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,9 +10,11 @@ from decimal import Decimal
 from django import forms
 from django.http import HttpResponse
 
+from billing_portal.accounts.roles import Permission
 from billing_portal.portal import customer_facts
-from billing_portal.portal.access import OperatorRequest, screen
+from billing_portal.portal.access import OperatorRequest, may, screen
 from billing_portal.portal.customers import find, show_tab
+from billing_portal.portal.limit_forms import LimitsForm
 from billing_portal.portal.running_cycle import cycle_at
 from billing_portal.portal.subscription_forms import AddOnForm, ApplyCouponForm, ChargeForm, DiscountForm
 from billing_portal.portal.usage_charts import SPANS, usage_chart
@@ -54,6 +56,7 @@ def show_subscription(request: OperatorRequest, customer: Customer, **wrong: for
         "currency": currency_of(customer, current),
         "add_ons": held_add_ons(current, request.now) if current else [],
         "discounts": discounts_shown(current, request.now) if current else [],
+        "limit_forms": _limit_forms(request, current, wrong),
         "open": list(wrong),
         "forms": {**_forms(request, customer, current), **wrong},
     }
@@ -74,6 +77,17 @@ def _forms(request: OperatorRequest, customer: Customer, current: Subscription |
         found["coupon"] = ApplyCouponForm(request.vendor, prefix="coupon")
         found["add_on"] = AddOnForm(current, prefix="add_on")
     return found
+
+
+def _limit_forms(
+    request: OperatorRequest, current: Subscription | None, wrong: Mapping[str, forms.Form]
+) -> list[forms.Form]:
+    """One for each metered component, to those who may change the catalog."""
+    if current is None or not may(request, Permission.CHANGE_CATALOG):
+        return []
+    components = current.price_plan.metered_components.select_related("meter").order_by("pk")
+    found = [LimitsForm(component) for component in components]
+    return [wrong.get(form.place, form) for form in found]
 
 
 def _charges(customer: Customer) -> list[AdhocCharge]:
@@ -110,8 +124,13 @@ def add_on_price(add_on: AddOn, own: Decimal | None, currency: str) -> str:
     """In words, as it is billed."""
     prices = [own] if own is not None else [Decimal(tier["price"]) for tier in add_on.prices]
     text = format_unit_price(prices[0], currency) if len(prices) == 1 else "Tiered"
-    once = ", once" if add_on.single_use else " a cycle"
-    return f"{text}{' of its own' if own is not None else ''}{once}"
+    return f"{text}{' of its own' if own is not None else ''}{_how_often(add_on)}"
+
+
+def _how_often(add_on: AddOn) -> str:
+    every = "" if add_on.charge_frequency > 1 else ", a part in each"
+    many = f" for {add_on.price_frequency} cycles{every}" if add_on.price_frequency > 1 else " a cycle"
+    return f"{', once' if add_on.single_use else many}{', when added' if add_on.immediately_charge else ''}"
 
 
 @dataclass(frozen=True)
@@ -128,7 +147,7 @@ class DiscountShown:
 def discounts_shown(current: Subscription, now: datetime) -> list[DiscountShown]:
     """Those that run or are still to come first."""
     rule, index = cycle_rule(current, current.vendor.zone), current_index(current, now)
-    rows = current.discounts.select_related("metered_component__meter", "coupon_use__coupon").order_by("-pk")
+    rows = current.discounts.select_related("metered_component__meter", "add_on", "coupon_use__coupon").order_by("-pk")
     found = []
     for one in rows[:MOST_SHOWN]:
         over = one.end_cycle is not None and one.end_cycle <= index
@@ -137,7 +156,7 @@ def discounts_shown(current: Subscription, now: datetime) -> list[DiscountShown]
             DiscountShown(
                 one,
                 takes=taken_off(one.discount_type, one.amount, current.price_plan.currency),
-                of=one.metered_component.label if one.metered_component else one.get_scope_display(),
+                of=_lowered(one),
                 coupon=use.coupon.name if use else "",
                 start=rule.bounds(one.first_cycle)[0],
                 end=None if one.end_cycle is None else rule.bounds(one.end_cycle)[0],
@@ -145,6 +164,13 @@ def discounts_shown(current: Subscription, now: datetime) -> list[DiscountShown]
             )
         )
     return sorted(found, key=lambda shown: shown.state == "Over")
+
+
+def _lowered(discount: Discount) -> str:
+    """The component or add-on with its labels, or what else it takes from."""
+    part = discount.metered_component or discount.add_on
+    labels = ", ".join(f"{name} {value}" for name, value in discount.labels.items())
+    return f"{part.label if part else discount.get_scope_display()}{f' ({labels})' if labels else ''}"
 
 
 def taken_off(discount_type: str, amount: Decimal, currency: str) -> str:

@@ -28,11 +28,12 @@ from customers.errors import Invalid, Missing
 from customers.events.models import EventKind, SubjectKind
 from customers.settings import verbs
 from customers.settings.models import BillingSettingsOverride
-from customers.settings.policy import policy_for, resolve, vendor_policy
+from customers.settings.policy import policy_for, vendor_policy
 from invoicing.catalog.verbs import latest_plans
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.preview import preview_of
 from invoicing.invoices.regeneration import without_invoice
+from invoicing.invoices.reschedule import would_move
 from invoicing.invoices.verbs import InvoiceVerb
 from invoicing.subscriptions import usage_limits
 from invoicing.subscriptions.models import BillingCycle
@@ -130,14 +131,17 @@ def billing_settings(request: OperatorRequest, name: str) -> HttpResponse:
     form = OverrideForm(policy, inherited, request.POST or None)
     if request.method == "POST" and form.is_valid() and _save_override(request, customer, form):
         return redirect("portal:customer_settings", name=customer.name)
+    has_override = BillingSettingsOverride.objects.of(request.vendor).filter(customer=customer).exists()
+    removing = would_move(request.vendor, customer, inherited, real_now=request.real_now) if has_override else None
     context = {
         "form": form,
         "sections": sections_of(form),
         "meaning": meaning_of(request, policy, customer),
+        "removing": removing,
         "timeline": timeline_of(request.vendor, SubjectKind.CUSTOMER, customer.pk, EventKind.OVERRIDE_CHANGED),
         "differences": [s for s in sections_of(form) if any(row.differs for row in s.rows)],
         "editable": may(request, Permission.CHANGE_OVERRIDE),
-        "has_override": BillingSettingsOverride.objects.of(request.vendor).filter(customer=customer).exists(),
+        "has_override": has_override,
     }
     return show_tab(request, customer, "customer_settings", context)
 
@@ -189,7 +193,7 @@ def _nothing_of(row: Row) -> dict[str, Any]:
 def preview_override(request: OperatorRequest, name: str) -> HttpResponse:
     customer = find(request, name)
     form = OverrideForm(policy_for(customer), vendor_policy(request.vendor), request.POST)
-    typed = resolve(form.resulting(), {}) if form.is_valid() else None
+    typed = form.typed_policy() if form.is_valid() else None
     meaning = meaning_of(request, typed, customer, is_typed=True) if typed else None
     return render(request, "portal/settings/_meaning.html", {"form": form, "meaning": meaning})
 

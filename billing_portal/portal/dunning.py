@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 from django.http import HttpResponse, QueryDict
 
 from billing_portal.portal.access import OperatorRequest, screen
-from billing_portal.portal.invoice_filters import LATE, OUTSTANDING, PAUSED, Tab, matching, past_due, tab_counts
+from billing_portal.portal.invoice_filters import LATE, OUTSTANDING, PAUSED, Tab, matching, overdue, tab_counts
 from billing_portal.portal.keyset import paged
 from billing_portal.portal.navigation import show
 from customers.settings.policy import BillingPolicy, policies_for
@@ -23,13 +23,14 @@ from invoicing.invoices.schedule import NextStep, next_step
 from invoicing.invoices.states import InvoiceAction, InvoiceStatus
 
 PAYMENT_FAILED = Q(status=InvoiceStatus.PAYMENT_FAILED)
-BY_STRIPE = OUTSTANDING & Q(gateway_next_attempt_at__isnull=False)
-BY_US = OUTSTANDING & Q(next_action=InvoiceAction.COLLECT, next_action_at__isnull=False)
+BY_STRIPE = Q(gateway_next_attempt_at__isnull=False)
+BY_US = Q(next_action=InvoiceAction.COLLECT, next_action_at__isnull=False)
 OWED = F("amount_due") - F("amount_credited") - F("amount_paid")
 
 
 def tabs(now: datetime) -> Sequence[Tab]:
-    late = past_due(now)
+    """Of what is outstanding, which ``_found`` sees to."""
+    late = overdue(now)
     nobody = "Nobody is late, and every charge went through."
     stuck = PAYMENT_FAILED & ~BY_STRIPE & ~BY_US
     return (
@@ -39,7 +40,7 @@ def tabs(now: datetime) -> Sequence[Tab]:
         Tab("stripe", "Tried again by Stripe", PAYMENT_FAILED & BY_STRIPE, "Stripe tries no failed payment again."),
         Tab("ours", "Tried again by us", PAYMENT_FAILED & BY_US, "We try no failed payment again."),
         Tab("waiting", "Waits for somebody", stuck, "No failed payment waits for a person or its customer."),
-        Tab("paused", "Held back", OUTSTANDING & PAUSED, "Nobody holds an issued invoice back."),
+        Tab("paused", "Held back", PAUSED, "Nobody holds an issued invoice back."),
     )
 
 
@@ -94,9 +95,9 @@ def _owed(found: QuerySet[Invoice], now: datetime) -> list[Owed]:
     """A row for each currency: currencies are never added up."""
     sums: Mapping[str, Any] = {
         "failed": Coalesce(Sum(OWED, filter=PAYMENT_FAILED), 0),
-        "late": Coalesce(Sum(OWED, filter=past_due(now)), 0),
+        "late": Coalesce(Sum(OWED, filter=overdue(now)), 0),
     }
-    by_currency = found.filter(OUTSTANDING).values("currency").annotate(**sums).order_by("currency")
+    by_currency = found.values("currency").annotate(**sums).order_by("currency")
     rows: list[dict[str, Any]] = [dict(row) for row in by_currency]
     owed = [Owed(row["currency"], row["failed"], row["late"]) for row in rows]
     return [one for one in owed if one.failed or one.late]

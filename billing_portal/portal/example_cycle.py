@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -17,12 +18,13 @@ STRIPE_DRAFT_WINDOW = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Step:
-    """``at`` is a day, or the time too where the settings count in hours; ``wait`` leads up to it."""
+    """``at`` is a day, or the time too where the settings count in hours; ``wait`` leads up to it. ``moment`` is
+    None where nobody can say when."""
 
     name: str
     at: str
-    icon: str
     wait: str = ""
+    moment: datetime | None = None
 
 
 def example_steps(policy: BillingPolicy, zone: ZoneInfo, now: datetime) -> list[Step]:
@@ -30,36 +32,65 @@ def example_steps(policy: BillingPolicy, zone: ZoneInfo, now: datetime) -> list[
     generated = end + policy.invoice_grace_period
     issued = generated + policy.payment_grace_period
     steps = [
-        Step("Cycle ends", words.last_day(end), "event"),
-        Step("Invoice generated", _at(generated), "note_add", _wait(policy.invoice_grace_period)),
+        Step("Cycle ends", words.last_day(end), moment=end),
+        _step("Invoice generated", generated, _later(policy.invoice_grace_period)),
     ]
     if not policy.auto_approve_invoices:
-        steps.append(Step("Approved by a person", "any time after that", "person_check"))
-    return [*steps, *_issue_steps(policy, issued, _wait(policy.payment_grace_period))]
+        steps.append(Step("Approved by a person", "any time after that"))
+    return [*steps, *_issue_steps(policy, issued, _later(policy.payment_grace_period))]
 
 
 def _issue_steps(policy: BillingPolicy, issued: datetime, wait: str) -> list[Step]:
     channel = channel_for(policy)
     if channel == Channel.NONE:
-        return [Step("Stays here, nothing is sent", _at(issued), "inventory_2", wait)]
+        return [_step("Stays here, nothing is sent", issued, wait)]
     if channel == Channel.EMAIL:
-        return [Step("E-mailed with its PDF", _at(issued), "mail", wait), *_due_steps(policy, issued)]
+        return _email_steps(policy, issued, wait)
     if not policy.stripe_auto_advance:
-        act = Step("Sent or charged", "when somebody acts in Stripe", "touch_app")
-        return [Step("Draft in Stripe", _at(issued), "edit_note", wait), act]
+        act = Step("Sent or charged", "when somebody acts in Stripe")
+        return [_step("Draft in Stripe", issued, wait), act]
     window = timedelta(0) if policy.stripe_immediate_finalization else STRIPE_DRAFT_WINDOW
     collected = issued + window
-    name, icon = ("Charged", "credit_card") if policy.charges_enabled else ("Sent by Stripe", "mail")
-    collect = Step(name, _at(collected), icon, f"about {_wait(window)}" if window else "")
-    return [Step("Issued in Stripe", _at(issued), "send", wait), collect, *_due_steps(policy, issued)]
+    name = "Charged" if policy.charges_enabled else "Sent by Stripe"
+    collect = _step(name, collected, f"about {_later(window)}" if window else "")
+    first = [_step("Issued in Stripe", issued, wait), collect]
+    if not policy.charges_enabled:
+        return [*first, *_due_steps(policy, issued)]
+    if policy.stripe_immediate_finalization:
+        return [*first, _retries(policy, collected)]
+    return [*first, Step("If that fails, tried again", "by Stripe's own schedule")]
+
+
+def _email_steps(policy: BillingPolicy, issued: datetime, wait: str) -> list[Step]:
+    if not policy.charges_emailed_invoices:
+        return [_step("E-mailed with its PDF", issued, wait), *_due_steps(policy, issued)]
+    rest = [_retries(policy, issued), *_due_steps(policy, issued)]
+    known = sorted(rest, key=lambda step: step.moment or issued)
+    return [_step("Charged and e-mailed with its PDF", issued, wait), *known]
+
+
+def _retries(policy: BillingPolicy, charged: datetime) -> Step:
+    """By our own schedule."""
+    if not policy.retry_attempts:
+        return Step("If that fails", "waits for a person")
+    last = charged + policy.retry_attempts * policy.retry_frequency
+    each = _wait(policy.retry_frequency)
+    if policy.retry_attempts == 1:
+        return Step("If that fails, tried again", _at(last), f"{each} later", last)
+    told = f"{policy.retry_attempts} times, {each} apart, the last on {_at(last)}"
+    return Step("If that fails, tried again", told, moment=last)
 
 
 def _due_steps(policy: BillingPolicy, issued: datetime) -> list[Step]:
     due = due_date(issued, policy)
-    return [Step("Due", _at(due), "alarm", _wait(due - issued))] if due else []
+    return [_step("Due", due, f"{_wait(due - issued)} after its issue" if due > issued else "")] if due else []
 
 
-def example_sentence(steps: list[Step]) -> str:
+def _step(name: str, moment: datetime, wait: str = "") -> Step:
+    return Step(name, _at(moment), wait, moment)
+
+
+def example_sentence(steps: Sequence[Step]) -> str:
     return " → ".join(f"{step.name} {step.at}" for step in steps) + "."
 
 
@@ -79,6 +110,10 @@ def _at(moment: datetime) -> str:
     if (moment.hour, moment.minute) == (0, 0):
         return words.day(moment)
     return f"{words.day(moment)}, {moment:%H:%M}"
+
+
+def _later(span: timedelta) -> str:
+    return f"{_wait(span)} later" if span else ""
 
 
 def _wait(span: timedelta) -> str:

@@ -157,7 +157,7 @@ def _daily(
     by_day = rows.annotate(day=TruncDate(moment, tzinfo=vendor.zone)).values_list("currency", "day")
     sums: defaultdict[str, dict[date, int]] = defaultdict(dict)
     counts: defaultdict[date, int] = defaultdict(int)
-    for currency, day, total, number in by_day.annotate(Sum(amount), Count("pk")).order_by():
+    for currency, day, total, number in by_day.annotate(Sum(amount), number=Count("*")).order_by():
         sums[currency][day] = total
         counts[day] += number
     return sums, counts

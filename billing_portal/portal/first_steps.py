@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import Exists, QuerySet
+from django.db.models import QuerySet, Subquery
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -13,7 +14,6 @@ from django.urls import reverse
 from billing_portal.accounts.models import Membership
 from billing_portal.portal.access import OperatorRequest, open_verb
 from customers.customer import Customer
-from customers.scoping import VendorOwned
 from customers.vendor import Vendor
 from invoicing.models import Measurement, Meter, PricePlan, Subscription
 from payments.stripe.models import StripeConnection
@@ -51,18 +51,18 @@ def first_steps(request: OperatorRequest) -> Sequence[FirstStep]:
 
 
 def _done(vendor: Vendor) -> dict[str, bool]:
-    questions: dict[str, type[VendorOwned]] = {
-        "meter": Meter,
-        "plan": PricePlan,
-        "customer": Customer,
-        "subscription": Subscription,
-        "usage": Measurement,
+    """The first row in the order of an index: beside a vendor of many rows, one of few has no table read for it."""
+    questions: dict[str, QuerySet[Any]] = {
+        "meter": Meter.objects.of(vendor),
+        "plan": PricePlan.objects.of(vendor),
+        "customer": Customer.objects.of(vendor).order_by("name"),
+        "subscription": Subscription.objects.of(vendor).order_by("-effective_at", "-pk"),
+        "usage": Measurement.objects.of(vendor).order_by("-received_at", "-pk"),
+        "stripe": StripeConnection.objects.of(vendor).filter(is_active=True),
     }
-    asked: dict[str, QuerySet[VendorOwned]] = {key: model.objects.of(vendor) for key, model in questions.items()}
-    acting = StripeConnection.objects.of(vendor).filter(is_active=True)
-    wanted = {key: Exists(rows) for key, rows in asked.items()} | {"stripe": Exists(acting)}
-    found = Vendor.objects.filter(pk=vendor.pk).values_list(*wanted.values()).get()
-    return dict(zip(wanted, found, strict=True))
+    wanted = [Subquery(rows.values("pk")[:1]) for rows in questions.values()]
+    found = Vendor.objects.filter(pk=vendor.pk).values_list(*wanted).get()
+    return {key: first is not None for key, first in zip(questions, found, strict=True)}
 
 
 @open_verb

@@ -6,7 +6,7 @@ Whether a button makes sense for the invoice's state is decided by ``lifecycle``
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -17,7 +17,7 @@ from customers.money import MoneyError, parse_money
 from invoicing.invoices import by_hand, due_dates, lifecycle, pausing, refunds, regeneration
 from invoicing.invoices.methods import checked_method
 from invoicing.invoices.models import Invoice
-from invoicing.invoices.verbs import InvoiceVerb, available_actions
+from invoicing.invoices.verbs import InvoiceVerb, available_actions, is_collectable
 
 
 @dataclass(frozen=True)
@@ -154,10 +154,26 @@ ACTS: Mapping[InvoiceVerb, Callable[..., object]] = {
 }
 
 
+# Where nothing is planned any more, the next step is one that a person asks for.
+TRY_AGAIN = replace(
+    BUTTONS[V.PUSH],
+    label="Try the payment again",
+    question="Try the payment again now?",
+    consequence="The customer's payment method is charged at once. Nothing is charged where it was paid meanwhile.",
+    done="The payment of {invoice} is being tried again.",
+)
+
+
+def button_of(invoice: Invoice, name: InvoiceVerb) -> Button:
+    """As it is called on this invoice."""
+    return TRY_AGAIN if name == V.PUSH and is_collectable(invoice) else BUTTONS[name]
+
+
 def offered(request: OperatorRequest, invoice: Invoice) -> Sequence[Button]:
     """What this person may do to this invoice now, the primary button first."""
     possible = set(available_actions(invoice))
-    return [b for b in BUTTONS.values() if b.verb in possible and may(request, b.permission)]
+    named = (button_of(invoice, name) for name in BUTTONS if name in possible)
+    return [button for button in named if may(request, button.permission)]
 
 
 def press(request: OperatorRequest, invoice: Invoice, button: Button) -> tuple[str, object]:

@@ -10,12 +10,13 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from typst import TypstError
 
 from billing_portal.portal.access import OperatorRequest, View, screen, verb
 from billing_portal.portal.bulk import offered_in_bulk
 from billing_portal.portal.invoice_filters import tab_counts, tabs
 from billing_portal.portal.invoice_selection import selection
-from billing_portal.portal.invoice_verbs import BUTTONS, offered, press
+from billing_portal.portal.invoice_verbs import BUTTONS, button_of, offered, press
 from billing_portal.portal.keyset import paged
 from billing_portal.portal.navigation import show
 from billing_portal.portal.saved_views import views_of
@@ -29,8 +30,9 @@ from customers.events.models import Event, SubjectKind, WebhookDelivery
 from customers.money import to_major
 from customers.settings.policy import policies_for, policy_for
 from invoicing.invoices.bulk import MOST
+from invoicing.invoices.documents.page_picture import page_picture
 from invoicing.invoices.late_usage import late_usage
-from invoicing.invoices.links import open_page_url
+from invoicing.invoices.links import open_page_url, pdf_of
 from invoicing.invoices.methods import methods_of
 from invoicing.invoices.models import Invoice, InvoiceDocument
 from invoicing.invoices.regeneration import Regeneration, would_change
@@ -205,6 +207,15 @@ def invoice_pdf(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
     return response
 
 
+@screen
+def invoice_picture(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
+    """The pages of its PDF beside the lines; before it is issued, of a draft as it stands now."""
+    try:
+        return HttpResponse(page_picture(pdf_of(_get(request, uuid))), content_type="image/png")
+    except TypstError as error:
+        raise Http404("The PDF that is kept cannot be shown as a picture.") from error
+
+
 def _press_view(name: InvoiceVerb) -> View:
     button = BUTTONS[name]
 
@@ -213,7 +224,7 @@ def _press_view(name: InvoiceVerb) -> View:
         invoice = _get(request, uuid)
         outcome: object = None
         try:
-            sentence, outcome = press(request, invoice, button)
+            sentence, outcome = press(request, invoice, button_of(invoice, name))
             messages.success(request, sentence)
             if isinstance(outcome, Invoice):
                 uuid = outcome.uuid

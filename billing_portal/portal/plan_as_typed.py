@@ -74,6 +74,9 @@ def _add_on(add_on: AddOn, currency: str) -> AddOnBoxes:
         limit=_plain(add_on.limit),
         single_use="on" if add_on.single_use else "",
         quantity_enabled="on" if add_on.quantity_enabled else "",
+        every=str(add_on.price_frequency),
+        in_one="on" if add_on.charge_frequency > 1 else "",
+        at_once="on" if add_on.immediately_charge else "",
         tiers=tiers,
     )
 

@@ -103,6 +103,9 @@ class AddOnBoxes:
     limit: str = ""
     single_use: str = ""
     quantity_enabled: str = ""
+    every: str = ""
+    in_one: str = ""
+    at_once: str = ""
     tiers: Sequence[TierBoxes] = (TierBoxes(),)
 
     @property
@@ -164,8 +167,11 @@ def _component(sent: Mapping[str, Any], at: str) -> ComponentBoxes:
     return replace(boxes, tiers=_flattened(boxes.tiers)) if boxes.is_flat else boxes
 
 
+_OF_ADD_ON = ("single_use", "quantity_enabled", "every", "in_one", "at_once")
+
+
 def _add_on(sent: Mapping[str, Any], at: str) -> AddOnBoxes:
-    names = ("name", "display_name", "description", "limit", "single_use", "quantity_enabled")
+    names = ("name", "display_name", "description", "limit", *_OF_ADD_ON)
     texts = {name: _text(sent, f"{at}-{name}") for name in names}
     boxes = AddOnBoxes(**texts, scheme=_text(sent, f"{at}-scheme") or SchemeType.FLAT.value, tiers=_tiers(sent, at))
     return replace(boxes, tiers=_flattened(boxes.tiers)) if boxes.is_flat else boxes
@@ -356,6 +362,7 @@ def _add_on_values(add_on: AddOnBoxes, currency: str, at: str, errors: dict[str,
     ]
     feature = {"name": add_on.name, "display_name": add_on.display_name, "description": add_on.description}
     limit = _collect(errors, lambda: _number(add_on.limit, f"{at}.limit")) if add_on.limit else None
+    every = _collect(errors, lambda: _at({"every": add_on.every}, "every", f"{at}.price_frequency"))
     return {
         "feature": feature,
         "price_scheme_type": add_on.scheme,
@@ -363,6 +370,9 @@ def _add_on_values(add_on: AddOnBoxes, currency: str, at: str, errors: dict[str,
         "single_use": bool(add_on.single_use),
         "quantity_enabled": bool(add_on.quantity_enabled),
         "limit": limit,
+        "immediately_charge": bool(add_on.at_once),
+        "price_frequency": every,
+        "charge_frequency": every if add_on.in_one else 1,
     }
 
 

@@ -13,13 +13,13 @@ from django.shortcuts import redirect, render
 from billing_portal.accounts.roles import Permission
 from billing_portal.portal import plan_as_typed, plan_draft
 from billing_portal.portal.access import OperatorRequest, form_screen, may, open_verb
+from billing_portal.portal.bounded import Count, count_up_to
 from billing_portal.portal.navigation import show
 from billing_portal.portal.plan_differences import differences
 from billing_portal.portal.plan_draft import PlanBoxes
 from billing_portal.portal.plan_problems import Problems, add_on_rows, component_rows
-from billing_portal.portal.price_plans import running
+from billing_portal.portal.price_plans import NEWEST, running
 from billing_portal.portal.price_preview import Preview, preview
-from billing_portal.portal.words import length
 from customers.errors import Invalid
 from invoicing.catalog import in_place, verbs
 from invoicing.catalog.models import Meter, Period, PricePlan, SchemeType, TimeUnit, TrialUnit
@@ -92,10 +92,10 @@ def new_version(request: OperatorRequest, name: str) -> HttpResponse:
 
 
 def _who_stays(request: OperatorRequest, name: str) -> str:
-    count = running(request.vendor, request.now).filter(price_plan__name=name).count()
-    if not count:
+    count = _subscribed(request, price_plan__name=name)
+    if not count.value:
         return "Nobody was subscribed to the plan; who is from now on has this version."
-    return f"{length(count, 'customer')} on older versions {'keeps its own' if count == 1 else 'keep theirs'}."
+    return f"{_customers(count)} on older versions {'keeps its own' if count.value == 1 else 'keep theirs'}."
 
 
 @open_verb
@@ -139,8 +139,9 @@ def _show_form(
 
 
 def _texts_of_version(request: OperatorRequest, before: PricePlan) -> dict[str, str]:
-    count = running(request.vendor, request.now).filter(price_plan__name=before.name).count()
-    stay = f"{length(count, 'customer')} on the plan {'stays' if count == 1 else 'stay'} as they are" if count else ""
+    count = _subscribed(request, price_plan__name=before.name)
+    stay = f"{_customers(count)} on the plan {'stays' if count.value == 1 else 'stay'} as they are"
+    stay = stay if count.value else ""
     new = "Whoever is subscribed from now on has this version"
     return {
         "title": f"Version {before.version + 1} of {before.label}",
@@ -201,7 +202,16 @@ def _carry_out(plan: PricePlan, values: Mapping[str, Any]) -> None:
 
 
 def _count_on(request: OperatorRequest, plan: PricePlan) -> str:
-    return length(running(request.vendor, request.now).filter(price_plan=plan).count(), "customer")
+    return _customers(_subscribed(request, price_plan=plan))
+
+
+def _subscribed(request: OperatorRequest, **plan: object) -> Count:
+    """On one version of a plan, or on any of a name."""
+    return count_up_to(request.vendor, running(request.vendor, request.now).filter(**plan).order_by(*NEWEST))
+
+
+def _customers(count: Count) -> str:
+    return f"{count} customer{'' if count.value == 1 else 's'}"
 
 
 def _show_in_place(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from billing_portal.portal.access import OperatorRequest
 from billing_portal.portal.example_cycle import Step, example_steps, month_of
+from billing_portal.portal.timeline_picture import Picture, picture_of
 from customers.customer import Customer
 from customers.settings.number_pattern import problem_with
 from customers.settings.policy import BillingPolicy
@@ -14,7 +15,7 @@ from invoicing.invoices.documents.memo import render_memo, unknown_variables
 from invoicing.invoices.generation import memo_variables
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.numbering import next_number
-from invoicing.invoices.reschedule import would_move
+from invoicing.invoices.reschedule import Moves, would_move
 
 NOBODY = Customer(name="acme", display_name="Acme Inc.")
 INVOICE_ID = uuid.UUID("0b54a3c2-6d0e-4f0c-9a3e-2f6b1c8d7e90")
@@ -25,18 +26,21 @@ class Meaning:
     """``unknown`` are names in braces that stay as typed; ``moves`` is None where nothing is about to be saved."""
 
     steps: list[Step]
+    picture: Picture
     number: str
     memo: str
     unknown: list[str]
-    moves: int | None = None
+    moves: Moves | None = None
 
 
 def meaning_of(
     request: OperatorRequest, policy: BillingPolicy, customer: Customer | None = None, *, is_typed: bool = False
 ) -> Meaning:
     moves = would_move(request.vendor, customer, policy, real_now=request.real_now) if is_typed else None
+    steps = example_steps(policy, request.vendor.zone, request.now)
     return Meaning(
-        steps=example_steps(policy, request.vendor.zone, request.now),
+        steps=steps,
+        picture=picture_of(steps),
         number="" if problem_with(policy.invoice_number_pattern) else _number(request, policy),
         memo=render_memo(policy.invoice_memo, memo_variables(_invoice(request, customer or NOBODY))),
         unknown=unknown_variables(policy.invoice_memo),

@@ -7,7 +7,7 @@ without it the row inherits. Both answer ``chosen()``: the values to hand to the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +18,7 @@ from billing_portal.portal import words
 from billing_portal.portal.settings_outcome import warnings_in_words
 from customers.errors import Invalid
 from customers.settings.declaration import Section, Setting
-from customers.settings.policy import SETTINGS, BillingPolicy, Source
+from customers.settings.policy import SETTINGS, BillingPolicy, Source, resolve
 
 UNIT_SUFFIX, LENGTH_SUFFIX = "_unit", "_length"
 
@@ -193,6 +193,10 @@ class SettingsForm(forms.Form):
         """Every value as it would be after saving."""
         return {setting.name: self.cleaned_data[setting.name] for setting in SETTINGS}
 
+    def typed_policy(self) -> BillingPolicy:
+        """What would apply after saving."""
+        return resolve(self.resulting(), {})
+
     def refuse(self, refusal: Invalid) -> None:
         for name, problems in refusal.errors.items():
             for problem in problems:
@@ -223,6 +227,11 @@ class OverrideForm(SettingsForm):
             raise forms.ValidationError("Give at least one setting its own value, or switch the overrides off.")
         return cleaned
 
+    def typed_policy(self) -> BillingPolicy:
+        given = self.cleaned_data
+        own = [row for row in all_rows() if given.get("enabled") and given.get(row.own_switch)]
+        return resolve(self.resulting(), {name: given[name] for row in own for name in row.names()})
+
     def chosen(self) -> dict[str, Any]:
         """None takes a setting back to the vendor's value."""
         wanted: dict[str, Any] = {}
@@ -249,6 +258,7 @@ class FormRow:
     differs: bool = False
     default: str = ""
     warnings: tuple[str, ...] = ()
+    overriding: int = 0
 
     @property
     def is_switch(self) -> bool:
@@ -266,12 +276,14 @@ class FormSection:
     rows: list[FormRow]
 
 
-def sections_of(form: SettingsForm) -> list[FormSection]:
+def sections_of(form: SettingsForm, overriding: Mapping[str, int] | None = None) -> list[FormSection]:
+    """``overriding``: how many customers have a value of their own, by row."""
     warnings = warnings_in_words(form.policy)
-    return [
-        FormSection(section, INTRODUCTIONS[section], [_form_row(form, row, warnings) for row in rows])
-        for section, rows in ROWS.items()
-    ]
+    found = []
+    for section, rows in ROWS.items():
+        shown = [replace(_form_row(form, row, warnings), overriding=(overriding or {}).get(row.key, 0)) for row in rows]
+        found.append(FormSection(section, INTRODUCTIONS[section], shown))
+    return found
 
 
 def _form_row(form: SettingsForm, row: Row, warnings: Mapping[str, str]) -> FormRow:

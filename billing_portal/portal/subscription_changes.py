@@ -33,10 +33,9 @@ from customers.errors import Refused
 from invoicing.catalog.verbs import find_plan
 from invoicing.invoices.change_preview import ChangePreview, preview_change
 from invoicing.invoices.charges import add_charge, remove_charge
-from invoicing.subscriptions import verbs
-from invoicing.subscriptions.add_ons import order_add_ons
-from invoicing.subscriptions.coupons import apply_coupon, find_coupon
-from invoicing.subscriptions.discounts import add_discounts, current_index, shorten_discount
+from invoicing.subscriptions import changes, verbs
+from invoicing.subscriptions.changes import change_add_ons, give_discounts
+from invoicing.subscriptions.coupons import find_coupon
 from invoicing.subscriptions.models import AdhocCharge, Subscription
 from invoicing.subscriptions.rules import current_bounds, cycle_rule
 
@@ -197,7 +196,7 @@ def preview_plan(request: OperatorRequest, name: str) -> HttpResponse:
 def change_add_on(request: OperatorRequest, name: str) -> HttpResponse:
     def act(customer: Customer, current: Subscription, form: AddOnForm) -> str:
         start, end = current_bounds(current, request.vendor.zone, request.now)
-        [change] = order_add_ons(current, [form.order(start, end)], now=request.now)
+        [change] = change_add_ons(current, [form.order(start, end)], **_moment(request))
         more = "more" if change.quantity > 0 else "fewer"
         at = words.moment(change.effective_at)
         return f"{customer} has {abs(change.quantity).normalize():f} {more} of {change.add_on} from {at} on."
@@ -208,8 +207,7 @@ def change_add_on(request: OperatorRequest, name: str) -> HttpResponse:
 @verb(Permission.CHANGE_SUBSCRIPTION)
 def give_discount(request: OperatorRequest, name: str) -> HttpResponse:
     def act(customer: Customer, current: Subscription, form: DiscountForm) -> str:
-        first = current_index(current, request.now)
-        add_discounts(current, [form.draft()], from_cycle=first, now=request.now)
+        give_discounts(current, [form.draft()], **_moment(request))
         return f"The discount of {customer} is given."
 
     return _put_on(
@@ -221,7 +219,7 @@ def give_discount(request: OperatorRequest, name: str) -> HttpResponse:
 def use_coupon(request: OperatorRequest, name: str) -> HttpResponse:
     def act(customer: Customer, current: Subscription, form: ApplyCouponForm) -> str:
         coupon = find_coupon(request.vendor, name=form.cleaned_data["coupon"])
-        apply_coupon(current, coupon, now=request.now)
+        changes.use_coupon(current, coupon, **_moment(request))
         return f"{customer} uses the coupon {coupon}."
 
     return _put_on(
@@ -261,7 +259,7 @@ def end_discount(request: OperatorRequest, name: str, uuid: UUID) -> HttpRespons
     customer = _get(request, name)
     duration = 0 if request.POST.get("when") == "cycle_start" else 1
     try:
-        shorten_discount(customer, uuid, duration=duration, now=request.now)
+        changes.end_discount(customer, uuid, duration=duration, **_moment(request))
     except Refused as refusal:
         messages.error(request, in_words(refusal))
     else:
@@ -277,7 +275,7 @@ def new_charge(request: OperatorRequest, name: str) -> HttpResponse:
     form = ChargeForm(currency, request.POST, prefix="charge")
     if form.is_valid():
         try:
-            charge = add_charge(customer, form.draft(request.now), now=request.now)
+            charge = add_charge(customer, form.draft(request.now), **_moment(request))
         except Refused as refusal:
             refuse(form, refusal)
         else:
@@ -291,7 +289,7 @@ def drop_charge(request: OperatorRequest, name: str, uuid: UUID) -> HttpResponse
     customer = _get(request, name)
     charge = get_object_or_404(AdhocCharge.objects.of(request.vendor), customer=customer, uuid=uuid)
     try:
-        remove_charge(charge)
+        remove_charge(charge, **_moment(request))
     except Refused as refusal:
         messages.error(request, refusal.message)
     else:

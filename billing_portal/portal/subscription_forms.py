@@ -10,10 +10,12 @@ from uuid import UUID
 
 from django import forms
 
-from billing_portal.portal.forms import TEXT, MomentField, in_minor_units, numeric
+from billing_portal.portal import plan_lines
+from billing_portal.portal.forms import CODE, TEXT, MomentField, in_minor_units, numeric
 from customers.errors import Invalid
 from customers.money import MoneyError, format_money, parse_money
 from customers.vendor import Vendor
+from invoicing.catalog.features import Features, read_override
 from invoicing.catalog.models import PricePlan, TrialUnit
 from invoicing.catalog.trials import Trial, read_trial
 from invoicing.catalog.verbs import latest_plans
@@ -57,7 +59,8 @@ class TermsForm(forms.Form):
         label="Billing cycles begin",
         required=False,
         choices=ALIGNMENT,
-        help_text="On the calendar: the first of the month, quarter or year; the first cycle is short and prorated.",
+        help_text="On the calendar: the first of the month, quarter, half-year or year; the first cycle is short and "
+        "prorated.",
     )
     trial_length = forms.IntegerField(
         required=False,
@@ -66,7 +69,25 @@ class TermsForm(forms.Form):
         help_text="So long nothing is charged. 0 is no trial; empty is what the plan says.",
     )
     trial_unit = forms.ChoiceField(required=False, choices=TrialUnit.choices, initial=TrialUnit.DAY)
+    trial_credit = forms.CharField(
+        required=False,
+        max_length=40,
+        widget=numeric("none of its own"),
+        help_text="An amount taken off invoices in place of a free time: for the trial's length, or for good.",
+    )
     coupon = forms.ChoiceField(required=False)
+    features_override = forms.CharField(
+        label="Features of its own",
+        required=False,
+        widget=forms.Textarea(CODE | {"rows": 2, "placeholder": "sso | Single sign-on"}),
+        help_text="Beside the plan's. One a line: code name | display name | description.",
+    )
+    limits_override = forms.CharField(
+        label="Limits of its own",
+        required=False,
+        widget=forms.Textarea(CODE | {"rows": 2, "placeholder": "projects = 10"}),
+        help_text="Of features, in place of the plan's. One a line.",
+    )
 
     def __init__(self, vendor: Vendor, *args: Any, but: int = 0, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -89,16 +110,29 @@ class TermsForm(forms.Form):
             "align_to_calendar": {"yes": True, "no": False}.get(given["align_to_calendar"]),
             "trial": self._trial(),
             "coupon": self._coupon(),
+            "features": self._features(),
         }
 
     def _trial(self) -> Trial | None:
+        """None where nothing is typed: as the plan says. A credit alone is one for good."""
         length, unit = self.cleaned_data["trial_length"], self.cleaned_data["trial_unit"]
-        if length is None:
+        credit = self.cleaned_data["trial_credit"]
+        if length is None and not credit:
             return None
+        amount = _money(credit, self.chosen_plan().currency, "trial_credit")
         try:
-            return read_trial("trial", {"time_length": length, "time_unit_name": unit})
+            return read_trial("trial", {"time_length": length, "time_unit_name": unit, "credit": amount})
         except Invalid as refusal:
-            raise Invalid({"trial_length": " ".join(sum(refusal.errors.values(), []))}) from None
+            wrong = "trial_credit" if "trial.credit" in refusal.errors else "trial_length"
+            raise Invalid({wrong: " ".join(sum(refusal.errors.values(), []))}) from None
+
+    def _features(self) -> Features:
+        try:
+            limits = plan_lines.read_limits(self.cleaned_data["limits_override"])
+        except Invalid as refusal:
+            raise Invalid({"limits_override": " ".join(sum(refusal.errors.values(), []))}) from None
+        features = plan_lines.read_features(self.cleaned_data["features_override"])
+        return read_override({"features_override": features, "limits_override": limits})
 
     def _coupon(self) -> Coupon | None:
         name = self.cleaned_data["coupon"]
@@ -200,11 +234,19 @@ class DiscountForm(forms.Form):
             ("INVOICE_TOTAL", "The invoice's total"),
             ("BASE_PRICE", "The base price"),
             ("METERED_COMPONENT", "A metered component"),
+            ("ADD_ON", "An add-on"),
         ],
     )
     component = forms.ChoiceField(
         label="Metered component", required=False, help_text="Only where it lowers a metered component."
     )
+    labels = forms.CharField(
+        max_length=1_000,
+        required=False,
+        widget=forms.TextInput({**TEXT, "placeholder": "region=eu, tier=ssd"}),
+        help_text="Of a component with a price list, only usage with these. Empty: all of it.",
+    )
+    add_on = forms.ChoiceField(label="Add-on", required=False, help_text="Only where it lowers an add-on.")
     start_offset = forms.IntegerField(
         label="First billing cycle",
         initial=0,
@@ -227,6 +269,9 @@ class DiscountForm(forms.Form):
         assert isinstance(component, forms.ChoiceField)  # noqa: S101 - declared above
         parts = subscription.price_plan.metered_components.select_related("meter")
         component.choices = [("", "Choose…"), *((str(part.external_uuid), part.label) for part in parts)]
+        add_on = self.fields["add_on"]
+        assert isinstance(add_on, forms.ChoiceField)  # noqa: S101 - declared above
+        add_on.choices = [("", "Choose…"), *((one.name, one.label) for one in subscription.price_plan.add_ons.all())]
 
     def draft(self) -> DiscountDraft:
         """Raises ``Invalid``."""
@@ -235,14 +280,25 @@ class DiscountForm(forms.Form):
         is_component = scope is DiscountScope.METERED_COMPONENT
         if is_component and not given["component"]:
             raise Invalid({"component": "Choose the metered component that it lowers."})
+        if scope is DiscountScope.ADD_ON and not given["add_on"]:
+            raise Invalid({"add_on": "Choose the add-on that it lowers."})
         return DiscountDraft(
             type=kind,
             amount=amount_off(given["amount"], kind, self.currency),
             scope=scope,
             component_uuid=UUID(given["component"]) if is_component else None,
+            add_on_name=given["add_on"] if scope is DiscountScope.ADD_ON else "",
+            labels=plan_lines.read_labels(given["labels"]),
             start_offset=given["start_offset"],
             duration=given["duration"],
         )
+
+
+def _money(text: str, currency: str, field: str) -> int:
+    try:
+        return parse_money(text or "0", currency)
+    except MoneyError as error:
+        raise Invalid({field: str(error)}) from None
 
 
 def amount_off(text: str, kind: DiscountType, currency: str, field: str = "amount") -> Decimal:
@@ -289,10 +345,7 @@ class ChargeForm(forms.Form):
     def draft(self, now: datetime) -> ChargeDraft:
         """Raises ``Invalid``."""
         given = self.cleaned_data
-        try:
-            total = parse_money(given["total_price"], self.currency)
-        except MoneyError as error:
-            raise Invalid({"total_price": str(error)}) from None
+        total = _money(given["total_price"], self.currency, "total_price")
         return ChargeDraft(
             charge_time=given["charge_time"] or now,
             item_name=given["item_display_name"],

@@ -53,6 +53,7 @@ LOOKS: Mapping[str, tuple[str, str]] = {
     K.PAYMENT_METHOD_UPDATED: ("credit_card", "info"),
     K.SUBSCRIPTION_NEW: ("autorenew", "info"),
     K.USAGE_LIMIT_EXCEEDED: ("error", "warning"),
+    K.USAGE_ATTRIBUTED: ("link", "info"),
     K.SETTINGS_CHANGED: ("tune", "default"),
     K.OVERRIDE_CHANGED: ("tune", "warning"),
     K.CLOCK_MOVED: ("schedule", "default"),

@@ -22,6 +22,10 @@ def list_stylesheet(request: HttpRequest) -> str:
     return static("portal/lists.css")
 
 
+def settings_stylesheet(request: HttpRequest) -> str:
+    return static("portal/settings.css")
+
+
 def icon(request: HttpRequest) -> str:
     return static("portal/icon.svg")
 
@@ -34,7 +38,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": icon}],
-    "STYLES": [stylesheet, chart_stylesheet, catalog_stylesheet, list_stylesheet],
+    "STYLES": [stylesheet, chart_stylesheet, catalog_stylesheet, list_stylesheet, settings_stylesheet],
     "SIDEBAR": {"navigation": "billing_portal.portal.navigation.sidebar"},
     "COLORS": {
         "primary": {

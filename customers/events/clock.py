@@ -13,7 +13,7 @@ from customers.vendor import Vendor
 
 
 class EventsClock:
-    def next_due(self, vendor: Vendor) -> datetime | None:
+    def next_due(self, vendor: Vendor, *, after: datetime) -> datetime | None:
         """Redelivery follows real time, so nothing is ever planned on the vendor's clock."""
         return None
 

@@ -8,12 +8,10 @@ from decimal import Decimal
 from typing import Any
 
 from customers.errors import Invalid
-from invoicing.catalog.checks import refuse_unsupported
+from invoicing.catalog.checks import frequency
 from invoicing.catalog.features import read_feature
 from invoicing.catalog.models import AddOn, PricePlan, SchemeType
 from invoicing.catalog.prices import TierDraft, read_number, read_tiers
-
-_NOT_YET = {"immediately_charge": "It is billed with its billing cycle."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +22,9 @@ class AddOnDraft:
     single_use: bool = False
     quantity_enabled: bool = False
     limit: Decimal | None = None
+    immediately_charge: bool = False
+    price_frequency: int = 1
+    charge_frequency: int = 1
 
 
 def read_add_ons(given: Sequence[Mapping[str, Any]], at: str = "add_ons") -> tuple[AddOnDraft, ...]:
@@ -40,10 +41,6 @@ def check_once(names: Sequence[str], at: str, *, present: Collection[str] = ()) 
 
 
 def _read(values: Mapping[str, Any], at: str) -> AddOnDraft:
-    refuse_unsupported(values, _NOT_YET, f"{at}.")
-    for name in ("price_frequency", "charge_frequency"):
-        if values.get(name) not in (None, 1):
-            raise Invalid({f"{at}.{name}": "Not supported: add-ons are billed every billing cycle, or once."})
     kind = values.get("price_scheme_type") or SchemeType.FLAT
     if kind not in (SchemeType.FLAT, SchemeType.TIERED):
         raise Invalid({f"{at}.price_scheme_type": f"{kind!r} is not one of FLAT, TIERED."})
@@ -55,7 +52,20 @@ def _read(values: Mapping[str, Any], at: str) -> AddOnDraft:
         single_use=bool(values.get("single_use")),
         quantity_enabled=bool(values.get("quantity_enabled")),
         limit=None if limit is None else read_number(limit, f"{at}.limit"),
+        immediately_charge=bool(values.get("immediately_charge")),
+        **_frequencies(values, at),
     )
+
+
+def _frequencies(values: Mapping[str, Any], at: str) -> dict[str, int]:
+    """A price for several billing cycles is charged in parts, one in each, or all at once."""
+    every = frequency(f"{at}.price_frequency", values.get("price_frequency") or 1)
+    charged = frequency(f"{at}.charge_frequency", values.get("charge_frequency") or 1)
+    if charged not in (1, every):
+        raise Invalid({f"{at}.charge_frequency": f"Give 1 (a part in each billing cycle) or {every} (all at once)."})
+    if every > 1 and values.get("single_use"):
+        raise Invalid({f"{at}.price_frequency": "What is billed once has no frequency: leave it out."})
+    return {"price_frequency": every, "charge_frequency": charged}
 
 
 def _prices(values: Mapping[str, Any], at: str) -> Sequence[Mapping[str, Any]]:
@@ -81,6 +91,9 @@ def write_add_ons(plan: PricePlan, drafts: Sequence[AddOnDraft]) -> None:
             single_use=draft.single_use,
             quantity_enabled=draft.quantity_enabled,
             limit=draft.limit,
+            immediately_charge=draft.immediately_charge,
+            price_frequency=draft.price_frequency,
+            charge_frequency=draft.charge_frequency,
         )
         for place, draft in enumerate(drafts, start=count)
     )
@@ -97,5 +110,14 @@ def draft_of_add_on(add_on: AddOn) -> AddOnDraft:
         TierDraft(Decimal(kept["price"]), None if kept["cap"] is None else Decimal(kept["cap"]), kept["description"])
         for kept in add_on.prices
     )
-    kind = SchemeType(add_on.scheme_type)
-    return AddOnDraft(feature, kind, tiers, add_on.single_use, add_on.quantity_enabled, add_on.limit)
+    return AddOnDraft(
+        feature,
+        SchemeType(add_on.scheme_type),
+        tiers,
+        add_on.single_use,
+        add_on.quantity_enabled,
+        add_on.limit,
+        add_on.immediately_charge,
+        add_on.price_frequency,
+        add_on.charge_frequency,
+    )

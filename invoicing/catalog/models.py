@@ -39,16 +39,17 @@ class Aggregation(models.TextChoices):
 class Period(models.TextChoices):
     MONTH = "month", "month"
     QUARTER = "quarter", "quarter"
+    HALF_YEAR = "biannual", "half-year"
     YEAR = "year", "year"
 
     @property
     def months(self) -> int:
-        return {"month": 1, "quarter": 3, "year": 12}[self.value]
+        return {"month": 1, "quarter": 3, "biannual": 6, "year": 12}[self.value]
 
 
 class TimeUnit(models.TextChoices):
     """What a level is held for, where a price is for each unit and time. A month is that of the billing cycle: its
-    length, or a third or a twelfth of it."""
+    length, or a third, a sixth or a twelfth of it."""
 
     HOUR = "hour", "hour"
     DAY = "day", "day"
@@ -150,7 +151,10 @@ class PricePlan(VendorOwned):
 
 class AddOn(models.Model):
     """A fixed item that customers on the plan may have, a number of times where ``quantity_enabled``. ``prices`` are
-    tiers of the quantity, exact decimals as text. ``single_use``: each is billed once, not in every billing cycle."""
+    tiers of the quantity, exact decimals as text. ``single_use``: each is billed once, not in every billing cycle.
+    The price is for ``price_frequency`` billing cycles, and billed every ``charge_frequency`` of them: each of them
+    bears its part, or one of them all of it. ``immediately_charge``: what is added is billed at once, by an invoice of
+    its own."""
 
     external_uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     price_plan = models.ForeignKey(PricePlan, on_delete=models.CASCADE, related_name="add_ons")
@@ -161,6 +165,9 @@ class AddOn(models.Model):
     scheme_type = models.CharField(max_length=12, choices=SchemeType.choices, default=SchemeType.FLAT)
     prices = models.JSONField(default=list)
     single_use = models.BooleanField(default=False)
+    immediately_charge = models.BooleanField(default=False)
+    price_frequency = models.PositiveSmallIntegerField(default=1)
+    charge_frequency = models.PositiveSmallIntegerField(default=1)
     quantity_enabled = models.BooleanField(default=False)
     limit = models.DecimalField(max_digits=30, decimal_places=12, null=True, blank=True, help_text="The most of it.")
 

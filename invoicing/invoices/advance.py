@@ -22,6 +22,7 @@ from customers.settings.policy import policies_for
 from customers.vendor import Vendor
 from invoicing.gateways import GatewayError, GatewayInvoice, GatewayUnavailable, Retry, get_gateway
 from invoicing.invoices import charging, refunds
+from invoicing.invoices.added import charge_added
 from invoicing.invoices.collection import settle
 from invoicing.invoices.generation import generate_due
 from invoicing.invoices.issue import issue
@@ -32,7 +33,7 @@ from invoicing.invoices.schedule import channel_for
 from invoicing.invoices.states import InvoiceAction
 from invoicing.invoices.waiting import wait
 from invoicing.subscriptions.advance import end_due_cycles
-from invoicing.subscriptions.models import BillingCycle, CycleAction
+from invoicing.subscriptions.models import AddOnChange, BillingCycle, CycleAction
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,8 @@ def advance(due: Q, *, real_now: datetime, hand_over: HandOver) -> None:
     while end_due_cycles(cycles.filter(next_action=CycleAction.END), limit=CHUNK, real_now=real_now):
         pass
     while generate_due(cycles, limit=CHUNK, real_now=real_now):
+        pass
+    while charge_added(AddOnChange.objects.filter(due), limit=CHUNK, real_now=real_now):
         pass
     hand_out(due, real_now=real_now, hand_over=hand_over)
 

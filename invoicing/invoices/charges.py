@@ -10,9 +10,12 @@ from decimal import Decimal
 from django.db import transaction
 from django.db.models import Q
 
+from customers.actors import Actor
 from customers.customer import Customer
 from customers.errors import Conflict, Invalid
-from customers.money import LARGEST_MINOR
+from customers.events.models import EventKind, SubjectKind
+from customers.events.record import Fact, record
+from customers.money import LARGEST_MINOR, format_money
 from invoicing.invoices.models import Invoice, LineItem
 from invoicing.rating.terms import ChargeTerms
 from invoicing.subscriptions.models import AdhocCharge, BillingCycle, CycleAction, Subscription
@@ -28,12 +31,14 @@ class ChargeDraft:
     item_description: str = ""
 
 
-def add_charge(customer: Customer, draft: ChargeDraft, *, now: datetime) -> AdhocCharge:
+def add_charge(
+    customer: Customer, draft: ChargeDraft, *, actor: Actor, now: datetime, real_now: datetime
+) -> AdhocCharge:
     """Raises ``Invalid`` naming the field: its time must fall into a billing cycle that has no invoice yet."""
     _check_amounts(draft)
     with transaction.atomic():
         _check_time(customer, draft.charge_time)
-        return AdhocCharge.objects.create(
+        charge = AdhocCharge.objects.create(
             vendor=customer.vendor,
             customer=customer,
             charge_time=draft.charge_time,
@@ -44,6 +49,19 @@ def add_charge(customer: Customer, draft: ChargeDraft, *, now: datetime) -> Adho
             total_price=draft.total_price,
             created_at=now,
         )
+        _tell(charge, EventKind.CHARGE_ADDED, actor=actor, now=now, real_now=real_now)
+    return charge
+
+
+def _tell(charge: AdhocCharge, kind: EventKind, *, actor: Actor, now: datetime, real_now: datetime) -> None:
+    """For the customer's timeline. Its currency may not be known before the customer has a subscription."""
+    customer = charge.customer
+    amount = format_money(charge.total_price, customer.currency or customer.vendor.currency)
+    at = charge.charge_time.astimezone(customer.vendor.zone)
+    note = f"{charge.label}, {amount}, of {at:%Y-%m-%d}."
+    payload, details = {"customer_name": customer.name}, {"note": note}
+    fact = Fact(kind, SubjectKind.CUSTOMER, customer.pk, customer.pk, payload=payload, details=details)
+    record(customer.vendor, fact, actor=actor, now=now, real_now=real_now)
 
 
 def _check_amounts(draft: ChargeDraft) -> None:
@@ -62,12 +80,13 @@ def _check_time(customer: Customer, moment: datetime) -> None:
         raise Invalid({"charge_time": "The billing cycle of that time has its invoice already: give a later time."})
 
 
-def remove_charge(charge: AdhocCharge) -> None:
+def remove_charge(charge: AdhocCharge, *, actor: Actor, now: datetime, real_now: datetime) -> None:
     """Before it is on an invoice. Raises ``Conflict`` afterwards."""
     with transaction.atomic():
         AdhocCharge.objects.of(charge.vendor).select_for_update().get(pk=charge.pk)
         if is_charged(charge):
             raise Conflict("It is on an invoice already: delete that before it is issued, or void it.")
+        _tell(charge, EventKind.CHARGE_REMOVED, actor=actor, now=now, real_now=real_now)
         charge.delete()
 
 

@@ -214,6 +214,9 @@ def _looked_at(later: LineItem, line: LineItem) -> bool:
 
 
 def _discounts(discount: LineItem, line: LineItem) -> bool:
+    labels = discount.metadata.get("labels")
+    if labels and line.metadata.get("labels") != labels:
+        return False
     match discount.metadata["scope"]:
         case "INVOICE_TOTAL" | "TRIAL_CREDIT":
             return True

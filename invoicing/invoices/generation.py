@@ -29,6 +29,7 @@ from invoicing.invoices.schedule import first_action, issue_time
 from invoicing.invoices.snapshot import snapshot_of
 from invoicing.invoices.states import InvoiceAction
 from invoicing.invoices.taxing import flat_tax
+from invoicing.rating.terms import RatedLine
 from invoicing.subscriptions.advance import policies_of
 from invoicing.subscriptions.models import BillingCycle, CycleAction, ProrationCredit
 
@@ -76,6 +77,21 @@ def generate_alone(cycle: BillingCycle, *, real_now: datetime) -> Invoice:
     cycle.save(update_fields=["next_action"])
     _write([cycle], real_now)
     return Invoice.objects.select_related("vendor", "customer").get(cycle=cycle)
+
+
+def generate_addition(
+    cycle: BillingCycle, lines: Sequence[RatedLine], policies: Mapping[int, BillingPolicy], real_now: datetime
+) -> Invoice:
+    """An invoice of its own for what was added to a running cycle, which comes with ``vendor``, ``customer`` and
+    ``subscription__price_plan`` loaded."""
+    policy = policies[cycle.customer_id]
+    invoice = _invoice(cycle, Draft(list(lines), closes=False), policy, real_now)
+    invoice.adds_to, invoice.policy_snapshot = cycle, policy.snapshot()
+    decide_approval([invoice], policies)
+    invoice.save(force_insert=True)
+    write_lines([(invoice.pk, lines, None)])
+    _event(invoice, real_now).save(force_insert=True)
+    return invoice
 
 
 def _generate_chunk(ready: QuerySet[BillingCycle], limit: int, real_now: datetime) -> int:

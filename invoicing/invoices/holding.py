@@ -26,9 +26,9 @@ class Bill:
 
 
 def last_bills(vendor: Vendor, customer_ids: Iterable[int]) -> dict[int, Bill]:
-    """The newest invoice of each customer that was not voided, with one query."""
+    """The newest invoice of each customer that was not voided, with one query; those of additions are beside them."""
     # Of the customers alone, who are the vendor's: no plan can then go through the vendor's invoices for each of them.
-    of_customer = Invoice.objects.filter(customer=OuterRef("pk")).exclude(status=InvoiceStatus.VOIDED)
+    of_customer = Invoice.objects.filter(customer=OuterRef("pk"), adds_to=None).exclude(status=InvoiceStatus.VOIDED)
     newest = of_customer.order_by("-generated_at", "-pk").values(
         bill=JSONObject(amount="sub_total", currency="currency")
     )

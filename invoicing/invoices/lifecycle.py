@@ -160,14 +160,24 @@ def push(invoice: Invoice, *, actor: Actor, now: datetime, real_now: datetime) -
         if is_collectable(invoice):
             refuse_while_asking(invoice, real_now)
             invoice.next_action, invoice.action_request = InvoiceAction.COLLECT, {}
+            asked = "Try the payment again."
         else:
+            asked = "Issue it now." if invoice.is_approved else ""  # that it is approved is told of itself
             if not invoice.is_approved:
                 invoice = approve(invoice, actor=actor, now=now, real_now=real_now)
             invoice.next_action, invoice.issue_date = InvoiceAction.ISSUE, now
+        if asked:
+            _note_asked(invoice, asked, actor=actor, now=now, real_now=real_now)
         invoice.next_action_at = now
         invoice.claim_token = invoice.claimed_until = None
         invoice.save(update_fields=["issue_date", *_PLAN])
     return invoice
+
+
+def _note_asked(invoice: Invoice, what: str, *, actor: Actor, now: datetime, real_now: datetime) -> None:
+    """What comes of it is told when it is known; who asked for it, here."""
+    fact = {"note": what}
+    note_fact(invoice, EventKind.INVOICE_PUSHED, actor=actor, now=now, real_now=real_now, details=fact)
 
 
 _PLAN = ("next_action", "next_action_at", "action_request", "claim_token", "claimed_until")
@@ -180,6 +190,8 @@ def pay(invoice: Invoice, *, method: str = "", actor: Actor, now: datetime, real
         check(invoice, InvoiceVerb.PAY)
         refuse_while_asking(invoice, real_now)
         _ask_gateway(invoice, InvoiceAction.COLLECT, {"method": method} if method else {}, now)
+        asked = f"Charge {method} now." if method else "Charge it now."
+        _note_asked(invoice, asked, actor=actor, now=now, real_now=real_now)
     return invoice
 
 
@@ -238,14 +250,15 @@ def delete(invoice: Invoice, *, actor: Actor, now: datetime, real_now: datetime)
 
 
 def take_back_opening(invoice: Invoice) -> None:
-    """What it billed of the next cycle in advance is billed at that cycle's end. Raises ``Conflict`` where the invoice
+    """What it billed of a cycle before its end is billed at that cycle's end. Raises ``Conflict`` where the invoice
     of that end relies on it."""
-    if invoice.opens is None:
+    cycle = invoice.opens or invoice.adds_to
+    if cycle is None:
         return
-    if Invoice.objects.filter(cycle=invoice.opens).exists():
+    if Invoice.objects.filter(cycle=cycle).exists():
         raise Conflict("The next billing cycle's invoice counts on what this one billed in advance: delete it first.")
-    BillingCycle.objects.filter(pk=invoice.opens.pk).update(opened=False)
-    ProrationCredit.objects.filter(cycle=invoice.opens, line_items__isnull=True).delete()
+    BillingCycle.objects.filter(pk=cycle.pk, opening_invoice=invoice).update(opened=False)
+    ProrationCredit.objects.filter(cycle=cycle, line_items__isnull=True).delete()
 
 
 def void(invoice: Invoice, *, actor: Actor, reason: str, now: datetime, real_now: datetime) -> Invoice:

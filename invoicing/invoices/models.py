@@ -56,6 +56,14 @@ class Invoice(VendorOwned, QueuedWork):
         blank=True,
         help_text="The billing cycle whose fixed items it bills in advance.",
     )
+    adds_to = models.ForeignKey(
+        BillingCycle,
+        on_delete=models.PROTECT,
+        related_name="additions",
+        null=True,
+        blank=True,
+        help_text="The running billing cycle whose added items it bills at once.",
+    )
     status = models.CharField(max_length=24, choices=InvoiceStatus.choices, default=InvoiceStatus.GENERATED)
     number = models.CharField(max_length=40, blank=True, help_text="Given when it is issued.")
     currency = models.CharField(max_length=3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from django.db.models import Q
 
@@ -15,7 +16,7 @@ from invoicing.rating.ahead import Ahead, AheadLine, open_cycle
 from invoicing.rating.terms import ComponentTerms, LineKind, PlanTerms, RatedLine
 from invoicing.subscriptions.discounts import discounts_of
 from invoicing.subscriptions.models import BillingCycle, CycleAction
-from invoicing.subscriptions.rules import cycle_rule, planned_cycle
+from invoicing.subscriptions.rules import cycle_rule, ends_span, planned_cycle
 from invoicing.subscriptions.terms import held, level_windows, opening_share, planned_share, terms_for
 from invoicing.usage.aggregation import usage_of
 from invoicing.usage.values import Usage
@@ -109,16 +110,16 @@ def ahead_of(
     cycles: Collection[BillingCycle],
     policies: Mapping[int, BillingPolicy],
     just_opened: Mapping[int, list[RatedLine]],
+    terms: Mapping[int, PlanTerms],
 ) -> dict[int, Ahead]:
     """By cycle, what was billed of it in advance: by invoices that exist (one query, or none), or just now."""
-    kept = _kept_lines(cycles)
+    kept = _kept_lines(cycles, terms)
+    for cycle in cycles:
+        for line in just_opened.get(cycle.pk, ()):
+            _keep(kept, cycle, _ahead_line(line))
     found = {}
     for cycle in cycles:
-        lines = [(one, False) for one in map(_ahead_line, just_opened.get(cycle.pk, ()))] or kept.get(
-            (cycle.subscription_id, cycle.index), []
-        )
-        lines = _with_base_price(cycle, lines, kept)
-        if lines:
+        if lines := _of_spans(cycle, kept.get(cycle.subscription_id, {})):
             found[cycle.pk] = Ahead(
                 tuple(line for line, _ in lines),
                 used=planned_share(cycle),
@@ -128,39 +129,55 @@ def ahead_of(
     return found
 
 
-_Kept = dict[tuple[int, int], list[tuple[AheadLine, bool]]]
+# By subscription and by the number of the billing cycle: lines, and whether their invoice was voided.
+_Lines = list[tuple[AheadLine, bool]]
+_Kept = dict[int, dict[int, _Lines]]
 
 
-def _with_base_price(
-    cycle: BillingCycle, lines: list[tuple[AheadLine, bool]], kept: _Kept
-) -> list[tuple[AheadLine, bool]]:
-    """A base price for several cycles is compared in the last of them, or the one in which all ends."""
-    every = cycle.subscription.price_plan.base_price_frequency
-    if every == 1:
-        return lines
-    rule = cycle_rule(cycle.subscription, cycle.vendor.zone)
-    first, last = rule.span(cycle.index, every)
-    others = [pair for pair in lines if pair[0].kind != LineKind.BASE_PRICE]
-    if cycle.index != last and cycle.end != cycle.subscription.expired_at:
-        return others
-    of_span = lines if cycle.index == first else kept.get((cycle.subscription_id, first), [])
-    return [*others, *(pair for pair in of_span if pair[0].kind == LineKind.BASE_PRICE)]
+def _keep(kept: _Kept, cycle: BillingCycle, line: AheadLine, *, voided: bool = False) -> None:
+    kept.setdefault(cycle.subscription_id, {}).setdefault(cycle.index, []).append((line, voided))
 
 
-def _kept_lines(cycles: Collection[BillingCycle]) -> _Kept:
-    opened = [cycle.pk for cycle in cycles if cycle.opened]
-    spans = {c.subscription_id for c in cycles if c.subscription.price_plan.base_price_frequency > 1}
-    if not opened and not spans:
-        return {}
-    rows = LineItem.objects.filter(in_advance=True).filter(
-        Q(invoice__opens__in=opened) | Q(invoice__opens__subscription__in=spans, kind=LineKind.BASE_PRICE)
-    )
+def _of_spans(cycle: BillingCycle, kept: Mapping[int, _Lines]) -> _Lines:
+    """What was billed for several cycles is compared in the last of them, or the one in which all ends."""
+    every = partial(_every, cycle.subscription.price_plan.base_price_frequency)
+    own = [pair for pair in kept.get(cycle.index, ()) if every(pair[0]) == 1]
+    longer = [
+        (index, pair) for index in sorted(kept) if index <= cycle.index for pair in kept[index] if every(pair[0]) > 1
+    ]
+    rule = cycle_rule(cycle.subscription, cycle.vendor.zone) if longer else None
+    for index, pair in longer:
+        length = every(pair[0])
+        if rule and ends_span(cycle, rule, length) and index >= rule.span(cycle.index, length)[0]:
+            own.append(pair)
+    return own
+
+
+def _every(base_price_frequency: int, line: AheadLine) -> int:
+    """How many billing cycles it was billed for."""
+    if line.kind == LineKind.BASE_PRICE:
+        return base_price_frequency
+    return int(line.metadata.get("charge_frequency", 1)) if line.kind == LineKind.ADD_ON else 1
+
+
+def _kept_lines(cycles: Collection[BillingCycle], terms: Mapping[int, PlanTerms]) -> _Kept:
+    """Of the cycles that were opened, of those that add-ons were added to at once, and of the spans they are in."""
+    wanted = Q(invoice__opens__in=[cycle.pk for cycle in cycles if cycle.opened])
+    if bases := {c.subscription_id for c in cycles if c.subscription.price_plan.base_price_frequency > 1}:
+        wanted |= Q(invoice__opens__subscription__in=bases, kind=LineKind.BASE_PRICE)
+    if longer := {c.subscription_id for c in cycles if any(one.charge_frequency > 1 for one in terms[c.pk].add_ons)}:
+        wanted |= Q(invoice__opens__subscription__in=longer, kind=LineKind.ADD_ON)
+        wanted |= Q(invoice__adds_to__subscription__in=longer, kind=LineKind.ADD_ON)
+    if added := [cycle.pk for cycle in cycles if any(one.at_once for one in terms[cycle.pk].add_ons)]:
+        wanted |= Q(invoice__adds_to__in=added)
     found: _Kept = {}
-    for line in rows.select_related("invoice__opens"):
-        opens = line.invoice.opens
-        if opens is not None:
-            voided = line.invoice.status == InvoiceStatus.VOIDED
-            found.setdefault((opens.subscription_id, opens.index), []).append((_ahead_line(line), voided))
+    if not bases and not longer and not added and not any(cycle.opened for cycle in cycles):
+        return found
+    rows = LineItem.objects.filter(wanted, in_advance=True).order_by("invoice_id", "position")
+    for line in rows.select_related("invoice__opens", "invoice__adds_to"):
+        of = line.invoice.adds_to or line.invoice.opens
+        if of is not None:
+            _keep(found, of, _ahead_line(line), voided=line.invoice.status == InvoiceStatus.VOIDED)
     return found
 
 

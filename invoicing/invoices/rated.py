@@ -115,7 +115,7 @@ def _load(
         usage_of(windows),
         discounts_of(cycles),
         charges_of(cycles, lock=lock),
-        ahead_of(cycles, policies, just_opened),
+        ahead_of(cycles, policies, just_opened, terms),
         earlier_of(cycles, terms),
     )
 

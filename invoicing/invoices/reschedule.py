@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db.models import F, Q, QuerySet, Value
+from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet, Value
 
 from customers.claims import unclaimed
 from customers.customer import Customer
@@ -16,11 +19,41 @@ from invoicing.invoices.states import InvoiceAction, InvoiceStatus
 from invoicing.subscriptions import advance
 
 
-def would_move(vendor: Vendor, customer: Customer | None, policy: BillingPolicy, *, real_now: datetime) -> int:
-    """How many planned invoices these settings would move if they were saved. Changes nothing."""
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What is planned of one customer, from when to when."""
+
+    customer: str
+    step: str
+    at: datetime
+    to: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """``first`` are those that come first now."""
+
+    count: int
+    first: Sequence[Move]
+
+
+def would_move(
+    vendor: Vendor, customer: Customer | None, policy: BillingPolicy, *, real_now: datetime, most: int = 5
+) -> Moves:
+    """What these settings would move if they were saved. Changes nothing, and asks four queries."""
     grace = grace_period("payment_grace_period", policy) if customer is None else Value(policy.payment_grace_period)
-    moved = _movable(vendor, customer, real_now).exclude(issue_date=F("generated_at") + grace)
-    return moved.count() + advance.would_move(vendor, customer, policy)
+    planned = ExpressionWrapper(F("generated_at") + grace, output_field=DateTimeField())
+    moved = _movable(vendor, customer, real_now).annotate(planned=planned).exclude(issue_date=F("planned"))
+    cycles = advance.would_move(vendor, customer, policy)
+    issues = _first(moved.annotate(step=Value("issue")), "issue_date", most)
+    generations = _first(cycles.annotate(step=Value("generation")), "next_action_at", most)
+    first = sorted([*issues, *generations], key=lambda move: move.at)[:most]
+    return Moves(moved.count() + cycles.count(), first)
+
+
+def _first(rows: QuerySet[Any], by: str, most: int) -> list[Move]:
+    named = rows.order_by(by, "pk").values_list("customer__display_name", "step", by, "planned")
+    return [Move(*row) for row in named[:most]]
 
 
 def _movable(vendor: Vendor, customer: Customer | None, real_now: datetime) -> QuerySet[Invoice]:

@@ -17,8 +17,8 @@ from invoicing.rating.terms import PlanTerms, RatedLine
 from invoicing.subscriptions.cycles import CycleRule
 from invoicing.subscriptions.discounts import discounts_of
 from invoicing.subscriptions.models import BillingCycle
-from invoicing.subscriptions.rules import cycle_rule
-from invoicing.subscriptions.terms import ends_span, terms_for, usage_windows, used_in
+from invoicing.subscriptions.rules import cycle_rule, ends_span
+from invoicing.subscriptions.terms import terms_for, usage_windows, used_in
 from invoicing.usage.aggregation import usage_of
 
 Lines = dict[tuple[int, int], list[RatedLine]]

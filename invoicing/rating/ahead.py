@@ -100,6 +100,10 @@ def open_cycle(
     if not any(line.amount for line in lines):
         return []
     lines += [line for line in discount_lines(lines, discounts, terms, start, end) if line.amount]
+    return in_advance(lines)
+
+
+def in_advance(lines: Sequence[RatedLine]) -> list[RatedLine]:
     return [replace(line, in_advance=True, metadata={**line.metadata, "in_advance": True}) for line in lines]
 
 
@@ -131,9 +135,14 @@ def _rest(lines: Sequence[RatedLine], ahead: Ahead, item: str, currency: str) ->
         quantity=None,
         unit_price=None,
         amount=owed - billed,
-        metadata={**lines[0].metadata, "came_to": owed, "billed_in_advance": billed},
+        metadata={**_of_all(lines), "came_to": owed, "billed_in_advance": billed},
     )
     return [line]
+
+
+def _of_all(lines: Sequence[RatedLine]) -> dict[str, Any]:
+    """What the first says of itself, without the labels that are its alone."""
+    return {name: said for name, said in lines[0].metadata.items() if name != "labels"}
 
 
 def _name(lines: Sequence[RatedLine]) -> str:

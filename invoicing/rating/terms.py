@@ -85,7 +85,7 @@ class ComponentTerms:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A part of the billing cycle in which the number of an add-on did not change: ``share`` of a whole cycle."""
+    """A part of the time in which the number of an add-on did not change: ``share`` of that which its price is for."""
 
     quantity: Decimal
     share: Fraction
@@ -94,7 +94,9 @@ class Stretch:
 @dataclass(frozen=True, slots=True)
 class AddOnTerms:
     """A fixed item. Of a ``single_use`` one, ``before`` and ``reached`` are the largest numbers that there had been
-    before the cycle, and by its end."""
+    before the cycle, and by its end. Its price is for ``price_frequency`` billing cycles. Charged every cycle, each
+    bears its part, and ``earlier`` is what those before it in the span had; charged every ``charge_frequency`` of them,
+    one bears all of it, and has the stretches of the whole span. ``at_once``: what is added is billed when it is."""
 
     uuid: str
     name: str
@@ -103,6 +105,21 @@ class AddOnTerms:
     stretches: tuple[Stretch, ...] = ()
     before: Decimal = Decimal(0)
     reached: Decimal = Decimal(0)
+    price_frequency: int = 1
+    charge_frequency: int = 1
+    earlier: tuple[Stretch, ...] = ()
+    at_once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """More of an add-on from ``since`` on: the number before and after, for ``share`` of what its price is for."""
+
+    add_on: AddOnTerms
+    before: Decimal
+    after: Decimal
+    share: Fraction
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)

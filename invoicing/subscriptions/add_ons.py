@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 from django.db import transaction
 
@@ -14,9 +15,10 @@ from customers.errors import Invalid
 from invoicing.catalog.models import AddOn
 from invoicing.rating.rounding import half_up
 from invoicing.rating.schemes import amount
-from invoicing.rating.terms import AddOnTerms, Scheme, SchemeTerms, Stretch, Tier
-from invoicing.subscriptions.models import AddOnChange, BillingCycle, CycleAction, Subscription
-from invoicing.subscriptions.rules import cycle_rule
+from invoicing.rating.terms import Addition, AddOnTerms, Scheme, SchemeTerms, Stretch, Tier
+from invoicing.subscriptions.cycles import CycleRule
+from invoicing.subscriptions.models import AddOnAction, AddOnChange, BillingCycle, CycleAction, Subscription
+from invoicing.subscriptions.rules import cut, cycle_rule, ends_span
 
 _NOTHING = Decimal(0)
 _TOO_LARGE = Decimal("1e18")
@@ -71,7 +73,14 @@ def _order(
         price=order.price,
         effective_at=moment,
         created_at=now,
+        **_charged_at_once(add_on, order, moment),
     )
+
+
+def _charged_at_once(add_on: AddOn, order: AddOnOrder, moment: datetime) -> dict[str, Any]:
+    if not add_on.immediately_charge or order.quantity < 0:
+        return {}
+    return {"next_action": AddOnAction.CHARGE, "next_action_at": moment}
 
 
 def _check_quantity(subscription: Subscription, add_on: AddOn, quantity: Decimal, moment: datetime, at: str) -> None:
@@ -100,14 +109,15 @@ def held_at(subscription: Subscription, moment: datetime) -> dict[int, tuple[Dec
 
 
 def add_on_prices(subscription: Subscription, moment: datetime) -> dict[str, int]:
-    """What those that are held cost in a billing cycle, in minor units, by their uuid."""
+    """What those that are held cost in a billing cycle in which they are billed, in minor units, by their uuid."""
     changes = [change for change in subscription.add_on_changes.all() if change.effective_at <= moment]
     known = {add_on.pk: add_on for add_on in subscription.price_plan.add_ons.all()}
     found: dict[str, int] = {}
     for pk, (count, _) in held_at(subscription, moment).items():
         own = [change for change in changes if change.add_on_id == pk]
         price = Fraction(0) if known[pk].single_use else amount(_scheme(known[pk], own), count)
-        found[str(known[pk].external_uuid)] = half_up(price)
+        part = Fraction(known[pk].charge_frequency, known[pk].price_frequency)
+        found[str(known[pk].external_uuid)] = half_up(price * part)
     return found
 
 
@@ -128,24 +138,104 @@ def _terms(cycle: BillingCycle, changes: Sequence[AddOnChange], in_advance: bool
         own = [change for change in changes if change.add_on_id == add_on.pk]
         if in_advance:
             own = [change for change in own if change.effective_at <= cycle.start]
-        yield _of_cycle(add_on, own, cycle)
+        yield _of_cycle(add_on, own, cycle, in_advance=in_advance)
 
 
-def _of_cycle(add_on: AddOn, changes: Sequence[AddOnChange], cycle: BillingCycle) -> AddOnTerms:
-    terms = AddOnTerms(str(add_on.external_uuid), add_on.label, _scheme(add_on, changes), add_on.single_use)
+def _bare(add_on: AddOn, changes: Sequence[AddOnChange]) -> AddOnTerms:
+    """Without how many there were when."""
+    return AddOnTerms(
+        str(add_on.external_uuid),
+        add_on.label,
+        _scheme(add_on, changes),
+        add_on.single_use,
+        price_frequency=add_on.price_frequency,
+        charge_frequency=add_on.charge_frequency,
+        at_once=add_on.immediately_charge,
+    )
+
+
+def _of_cycle(
+    add_on: AddOn, changes: Sequence[AddOnChange], cycle: BillingCycle, *, in_advance: bool = False
+) -> AddOnTerms:
+    terms = _bare(add_on, changes)
     if add_on.single_use:
         # What is there from the cycle's very start on is the cycle's.
         before = _most([change for change in changes if change.effective_at < cycle.start])
         return replace(terms, before=before, reached=_most([one for one in changes if one.effective_at < _end(cycle)]))
-    rule = cycle_rule(cycle.subscription, cycle.vendor.zone)
-    edges = sorted(
-        {cycle.start, cycle.end, *(c.effective_at for c in changes if cycle.start < c.effective_at < cycle.end)}
-    )
-    stretches = [
-        Stretch(_count(changes, start), rule.proration(cycle.index, start, end))
-        for start, end in zip(edges, edges[1:], strict=False)
+    rule, every = cycle_rule(cycle.subscription, cycle.vendor.zone), add_on.price_frequency
+    if add_on.charge_frequency > 1:
+        return replace(terms, stretches=_of_span(changes, cycle, rule, every, in_advance=in_advance))
+    own = _of_one(changes, rule, every, cycle.index, cycle.start, cycle.end)
+    first = rule.span(cycle.index, every)[0]
+    earlier = [
+        one for index in range(first, cycle.index) for one in _of_one(changes, rule, every, index, *rule.bounds(index))
     ]
-    return replace(terms, stretches=tuple(stretches))
+    return replace(terms, stretches=own, earlier=tuple(earlier))
+
+
+def addition(cycle: BillingCycle, change: AddOnChange) -> Addition | None:
+    """What a change adds from its moment to the end of its cycle, or of those that are billed together. None where
+    nothing is added: of what is billed once, a number that there was before."""
+    rows = AddOnChange.objects.filter(subscription=change.subscription_id, add_on=change.add_on_id)
+    so_far = [one for one in rows.order_by("effective_at", "pk") if _place(one) <= _place(change)]
+    add_on, rule = change.add_on, cycle_rule(cycle.subscription, cycle.vendor.zone)
+    terms = _bare(add_on, so_far)
+    if add_on.single_use:
+        before, after, share = _most(so_far[:-1]), _most(so_far), Fraction(1)
+    else:
+        after = sum((one.quantity for one in so_far), _NOTHING)
+        before, share = after - change.quantity, _rest(add_on, rule, cycle, change.effective_at)
+    return Addition(terms, before, after, share, change.effective_at) if after > before and share else None
+
+
+def _place(change: AddOnChange) -> tuple[datetime, int]:
+    return change.effective_at, change.pk
+
+
+def _rest(add_on: AddOn, rule: CycleRule, cycle: BillingCycle, since: datetime) -> Fraction:
+    """Of what the price is for, the share from a moment on."""
+    every = add_on.price_frequency
+    if add_on.charge_frequency == 1:
+        return rule.proration(cycle.index, since, cycle.end) / every
+    end = cut(rule.bounds(rule.span(cycle.index, every)[1])[1], cycle.subscription.expired_at)
+    return rule.span_share(cycle.index, every, end) - rule.span_share(cycle.index, every, since)
+
+
+def _of_one(
+    changes: Sequence[AddOnChange], rule: CycleRule, every: int, index: int, start: datetime, end: datetime
+) -> tuple[Stretch, ...]:
+    """A billing cycle's part of a price for ``every`` cycles."""
+    return tuple(
+        Stretch(_count(changes, since), rule.proration(index, since, until) / every)
+        for since, until in _between(changes, start, end)
+    )
+
+
+def _of_span(
+    changes: Sequence[AddOnChange], cycle: BillingCycle, rule: CycleRule, every: int, *, in_advance: bool
+) -> tuple[Stretch, ...]:
+    """All of the cycles that are billed together, where this one bears it: the last of them, or in advance the
+    first. Nothing where another does."""
+    first, last = rule.span(cycle.index, every)
+    bears = cycle.index == first if in_advance else ends_span(cycle, rule, every)
+    if not bears:
+        return ()
+    begin = cycle.start if in_advance else rule.bounds(first)[0]
+    end = cut(rule.bounds(last)[1], cycle.subscription.expired_at) if in_advance else cycle.end
+
+    def elapsed(moment: datetime) -> Fraction:
+        return rule.span_share(cycle.index, every, moment)
+
+    return tuple(
+        Stretch(_count(changes, since), elapsed(until) - elapsed(since))
+        for since, until in _between(changes, begin, end)
+    )
+
+
+def _between(changes: Iterable[AddOnChange], start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+    """The times in which the number did not change."""
+    edges = sorted({start, end, *(one.effective_at for one in changes if start < one.effective_at < end)})
+    return list(zip(edges, edges[1:], strict=False))
 
 
 def _end(cycle: BillingCycle) -> datetime:

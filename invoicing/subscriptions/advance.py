@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import F, QuerySet, Value
+from django.db.models import DateTimeField, ExpressionWrapper, F, QuerySet, Value
 
 from customers.customer import Customer
 from customers.settings.expressions import grace_period
@@ -98,10 +98,11 @@ def reschedule(vendor: Vendor, customer: Customer | None) -> int:
     return _movable(vendor, customer).exclude(next_action_at=planned).update(next_action_at=planned)
 
 
-def would_move(vendor: Vendor, customer: Customer | None, policy: BillingPolicy) -> int:
-    """How many these settings would move if they were saved."""
+def would_move(vendor: Vendor, customer: Customer | None, policy: BillingPolicy) -> QuerySet[BillingCycle]:
+    """Those that these settings would move if they were saved; ``planned`` is to when."""
     grace = grace_period("invoice_grace_period", policy) if customer is None else Value(policy.invoice_grace_period)
-    return _movable(vendor, customer).exclude(next_action_at=F("end") + grace).count()
+    planned = ExpressionWrapper(F("end") + grace, output_field=DateTimeField())
+    return _movable(vendor, customer).annotate(planned=planned).exclude(next_action_at=F("planned"))
 
 
 def _movable(vendor: Vendor, customer: Customer | None) -> QuerySet[BillingCycle]:

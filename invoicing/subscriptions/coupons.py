@@ -10,7 +10,10 @@ from decimal import Decimal
 from django.db import IntegrityError, transaction
 from django.db.models import Count, QuerySet
 
+from customers.actors import Actor
 from customers.errors import Conflict, Invalid, Missing
+from customers.events.models import EventKind, SubjectKind
+from customers.events.record import Fact, record
 from customers.money import LARGEST_MINOR
 from customers.vendor import Vendor
 from invoicing.catalog.checks import code_name
@@ -42,7 +45,7 @@ class CouponDraft:
     excluded_plans: Sequence[str] = ()
 
 
-def create_coupon(vendor: Vendor, draft: CouponDraft, *, now: datetime) -> Coupon:
+def create_coupon(vendor: Vendor, draft: CouponDraft, *, actor: Actor, now: datetime, real_now: datetime) -> Coupon:
     """Raises ``Invalid`` naming the field."""
     name = code_name({"name": draft.name}, "coupon", RESERVED_NAMES)
     _check_amount(draft)
@@ -63,8 +66,15 @@ def create_coupon(vendor: Vendor, draft: CouponDraft, *, now: datetime) -> Coupo
         excluded_price_plans=list(dict.fromkeys(draft.excluded_plans)),
         created_at=now,
     )
-    _insert(coupon)
+    with transaction.atomic():
+        _insert(coupon)
+        _tell(coupon, EventKind.COUPON_NEW, actor=actor, now=now, real_now=real_now)
     return coupon
+
+
+def _tell(coupon: Coupon, kind: EventKind, *, actor: Actor, now: datetime, real_now: datetime) -> None:
+    fact = Fact(kind, SubjectKind.VENDOR, coupon.vendor_id, details={"note": f"{coupon} ({coupon.name})."})
+    record(coupon.vendor, fact, actor=actor, now=now, real_now=real_now)
 
 
 def _check_amount(draft: CouponDraft) -> None:
@@ -107,10 +117,12 @@ def find_coupon(vendor: Vendor, *, name: str = "", code: str = "") -> Coupon:
     return found
 
 
-def withdraw_coupon(coupon: Coupon, *, now: datetime) -> None:
+def withdraw_coupon(coupon: Coupon, *, actor: Actor, now: datetime, real_now: datetime) -> None:
     """Nobody can use it any more, and its name is free again. What it lowers already goes on being lowered."""
-    coupon.withdrawn_at = now
-    coupon.save(update_fields=["withdrawn_at"])
+    with transaction.atomic():
+        coupon.withdrawn_at = now
+        coupon.save(update_fields=["withdrawn_at"])
+        _tell(coupon, EventKind.COUPON_WITHDRAWN, actor=actor, now=now, real_now=real_now)
 
 
 def apply_coupon(subscription: Subscription, coupon: Coupon, *, now: datetime) -> CouponUse:

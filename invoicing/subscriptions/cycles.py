@@ -1,8 +1,8 @@
 """When does a billing cycle start and end? Calendar arithmetic in the vendor's zone, and nothing else.
 
-Anniversary cycles run from the subscription's start at the same wall-clock time of each month, quarter
-or year; a start on the 29th to 31st falls on a shorter month's last day and returns to its own day after.
-Calendar-aligned cycles run from the first of the month, quarter or year at 00:00; the first is short.
+Anniversary cycles run from the subscription's start at the same wall-clock time of each month, quarter,
+half-year or year; a start on the 29th to 31st falls on a shorter month's last day and returns to its own day after.
+Calendar-aligned cycles run from the first of the month, quarter, half-year or year at 00:00; the first is short.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 
 @dataclass(frozen=True, slots=True)
 class CycleRule:
-    """``months`` is the plan's period: 1, 3 or 12. A trial, from the start up to ``trial_end``, is a cycle before the
-    others, which run from its end."""
+    """``months`` is the plan's period: 1, 3, 6 or 12. A trial, from the start up to ``trial_end``, is a cycle before
+    the others, which run from its end."""
 
     effective_at: datetime
     zone: ZoneInfo
@@ -89,7 +89,7 @@ class CycleRule:
 
     @property
     def _period_start(self) -> datetime:
-        """Midnight that begins the calendar month, quarter or year of the first billed cycle."""
+        """Midnight that begins the calendar month, quarter, half-year or year of the first billed cycle."""
         local = self._anchor.astimezone(self.zone)
         month = (local.month - 1) // self.months * self.months + 1
         return local.replace(month=month, day=1, hour=0, minute=0, second=0, microsecond=0, fold=0)

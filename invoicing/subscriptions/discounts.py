@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -13,6 +13,7 @@ from django.db import transaction
 from customers.customer import Customer
 from customers.errors import Conflict, Invalid, Missing
 from customers.money import LARGEST_MINOR
+from invoicing.catalog.models import AddOn, MeteredComponent
 from invoicing.rating.discounts import DiscountScope, DiscountTerms, DiscountType
 from invoicing.subscriptions.models import BillingCycle, Discount, Subscription
 from invoicing.subscriptions.rules import cycle_rule
@@ -31,6 +32,7 @@ class DiscountDraft:
     add_on_name: str = ""
     start_offset: int = 0
     duration: int | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def add_discounts(
@@ -47,15 +49,17 @@ def _read(subscription: Subscription, draft: DiscountDraft, from_cycle: int, at:
         raise Invalid({f"{at}billing_cycle_start_offset": "Give a number of cycles: 0 is the running one."})
     if draft.duration is not None and not 0 < draft.duration < _LONGEST:
         raise Invalid({f"{at}billing_cycle_duration": "Give a number of cycles from 1 on; left out: for good."})
-    first = from_cycle + draft.start_offset
+    first, component = from_cycle + draft.start_offset, _component(subscription, draft, at)
+    _check_labels(component, draft.labels, at)
     return Discount(
         vendor_id=subscription.vendor_id,
         subscription=subscription,
         discount_type=draft.type,
         amount=draft.amount,
         scope=draft.scope,
-        metered_component_id=_component(subscription, draft, at),
-        add_on_id=_add_on(subscription, draft, at),
+        metered_component=component,
+        labels=dict(draft.labels),
+        add_on=_add_on(subscription, draft, at),
         first_cycle=first,
         end_cycle=None if draft.duration is None else first + draft.duration,
         created_at=now,
@@ -69,19 +73,31 @@ def _check_amount(draft: DiscountDraft, at: str) -> None:
         raise Invalid({f"{at}amount": "Give a whole number of cents (minor units) from 1 on."})
 
 
-def _component(subscription: Subscription, draft: DiscountDraft, at: str) -> int | None:
+def _component(subscription: Subscription, draft: DiscountDraft, at: str) -> MeteredComponent | None:
     if draft.scope is not DiscountScope.METERED_COMPONENT:
         if draft.component_uuid:
             raise Invalid({f"{at}metered_component_uuid": "Only with the scope METERED_COMPONENT."})
         return None
-    components = subscription.price_plan.metered_components
+    components = subscription.price_plan.metered_components.select_related("meter", "price_scheme")
     found = components.filter(external_uuid=draft.component_uuid).first() if draft.component_uuid else None
     if found is None:
         raise Invalid({f"{at}metered_component_uuid": "Give the external_uuid of a component of the customer's plan."})
-    return found.pk
+    return found
 
 
-def _add_on(subscription: Subscription, draft: DiscountDraft, at: str) -> int | None:
+def _check_labels(component: MeteredComponent | None, labels: Mapping[str, str], at: str) -> None:
+    """Only lines of a price list are told apart by labels, and each by all of those that the list goes by."""
+    if not labels:
+        return
+    keys = {key for row in component.price_scheme.price_list for key in row["labels"]} if component else set()
+    if not keys:
+        why = "Only for a metered component that has a price list: its lines are told apart by their labels."
+        raise Invalid({f"{at}labels": why})
+    if set(labels) != keys or not all(isinstance(value, str) for value in labels.values()):
+        raise Invalid({f"{at}labels": f"Give a text for each label of the price list: {', '.join(sorted(keys))}."})
+
+
+def _add_on(subscription: Subscription, draft: DiscountDraft, at: str) -> AddOn | None:
     if draft.scope is not DiscountScope.ADD_ON:
         if draft.add_on_name:
             raise Invalid({f"{at}add_on_name": "Only with the scope ADD_ON."})
@@ -89,7 +105,7 @@ def _add_on(subscription: Subscription, draft: DiscountDraft, at: str) -> int | 
     found = subscription.price_plan.add_ons.filter(name=draft.add_on_name).first() if draft.add_on_name else None
     if found is None:
         raise Invalid({f"{at}add_on_name": "Give the name of an add-on of the customer's plan."})
-    return found.pk
+    return found
 
 
 def current_index(subscription: Subscription, now: datetime) -> int:
@@ -98,9 +114,9 @@ def current_index(subscription: Subscription, now: datetime) -> int:
     return max(rule.index_at(max(now, subscription.effective_at)), rule.first)
 
 
-def shorten_discount(customer: Customer, uuid: UUID, *, duration: int = 0, now: datetime) -> None:
+def shorten_discount(customer: Customer, uuid: UUID, *, duration: int = 0, now: datetime) -> Discount:
     """It ends ``duration`` cycles after the start of the running one. One that would then have had no cycle is
-    removed. Raises ``Missing``, or ``Conflict`` where it would become longer."""
+    removed. Answers it. Raises ``Missing``, or ``Conflict`` where it would become longer."""
     with transaction.atomic():
         rows = Discount.objects.of(customer.vendor).filter(uuid=uuid, subscription__customer=customer)
         discount = rows.select_for_update(of=("self",)).select_related("subscription__price_plan").first()
@@ -110,11 +126,13 @@ def shorten_discount(customer: Customer, uuid: UUID, *, duration: int = 0, now: 
         end = current_index(discount.subscription, now) + duration
         if discount.end_cycle is not None and end > discount.end_cycle:
             raise Conflict("A discount can only be shortened: it ends before that already.")
+        discount.subscription.customer = customer
         if end <= discount.first_cycle:
             discount.delete()
-            return
-        discount.end_cycle = end
-        discount.save(update_fields=["end_cycle"])
+        else:
+            discount.end_cycle = end
+            discount.save(update_fields=["end_cycle"])
+    return discount
 
 
 def discounts_of(cycles: Collection[BillingCycle]) -> dict[int, tuple[DiscountTerms, ...]]:
@@ -144,6 +162,7 @@ def _terms(discounts: Iterable[Discount], index: int) -> Iterable[DiscountTerms]
                 component_uuid=str(component.external_uuid) if component else "",
                 add_on_uuid=str(discount.add_on.external_uuid) if discount.add_on else "",
                 coupon=_coupon(discount),
+                labels=discount.labels,
             )
 
 

@@ -67,9 +67,16 @@ class Subscription(VendorOwned):
         return f"{self.customer} on {self.price_plan}"
 
 
-class AddOnChange(VendorOwned):
+class AddOnAction(models.TextChoices):
+    """What happens next to a change of an add-on."""
+
+    CHARGE = "charge", "Charge what was added"
+    NONE = "", "Nothing"
+
+
+class AddOnChange(VendorOwned, QueuedWork):
     """From ``effective_at`` on, so many more (or fewer) of an add-on. ``price`` stands in place of the plan's from then
-    on; in minor units, for each."""
+    on; in minor units, for each. What is added of one that is charged immediately gets an invoice of its own."""
 
     subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="add_on_changes")
     add_on = models.ForeignKey(AddOn, on_delete=models.PROTECT, related_name="changes")
@@ -80,7 +87,17 @@ class AddOnChange(VendorOwned):
 
     class Meta:
         ordering = ["effective_at", "pk"]
-        indexes = [models.Index(fields=["subscription", "effective_at", "id"], name="add_on_change_by_time")]
+        indexes = [
+            models.Index(fields=["subscription", "effective_at", "id"], name="add_on_change_by_time"),
+            models.Index(
+                fields=["next_action_at", "id"], condition=Q(next_action_at__isnull=False), name="add_on_charge_due"
+            ),
+            models.Index(
+                fields=["vendor", "next_action_at"],
+                condition=Q(next_action_at__isnull=False),
+                name="add_on_charge_due_vendor",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.quantity:+f} {self.add_on} for {self.subscription}"
@@ -107,6 +124,7 @@ class Discount(VendorOwned):
     scope = models.CharField(max_length=20, choices=Scope.choices)
     metered_component = models.ForeignKey(MeteredComponent, on_delete=models.PROTECT, null=True, blank=True)
     add_on = models.ForeignKey(AddOn, on_delete=models.PROTECT, null=True, blank=True)
+    labels = models.JSONField(default=dict, blank=True, help_text="Of the component, only usage with these.")
     first_cycle = models.PositiveIntegerField()
     end_cycle = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField()
@@ -122,6 +140,9 @@ class Discount(VendorOwned):
                 name="component_discount_has_component",
                 condition=Q(scope="METERED_COMPONENT", metered_component__isnull=False)
                 | (~Q(scope="METERED_COMPONENT") & Q(metered_component__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="labels_are_of_a_component", condition=Q(scope="METERED_COMPONENT") | Q(labels={})
             ),
             models.CheckConstraint(
                 name="add_on_discount_has_add_on",

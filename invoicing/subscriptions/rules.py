@@ -49,6 +49,11 @@ def cut(end: datetime, expired_at: datetime | None) -> datetime:
     return end if expired_at is None else min(end, expired_at)
 
 
+def ends_span(cycle: BillingCycle, rule: CycleRule, every: int) -> bool:
+    """Whether it is the last of the cycles that are billed together, or the one in which all ends."""
+    return cycle.end == cycle.subscription.expired_at or cycle.index == rule.span(cycle.index, every)[1]
+
+
 def current_bounds(subscription: Subscription, zone: ZoneInfo, now: datetime) -> tuple[datetime, datetime]:
     """The cycle that holds ``now`` (the first one of a subscription that is still to start)."""
     rule = cycle_rule(subscription, zone)

@@ -28,7 +28,7 @@ from invoicing.rating.terms import AddOnTerms, ComponentTerms, PlanTerms, PriceR
 from invoicing.subscriptions.add_ons import add_ons_of
 from invoicing.subscriptions.cycles import CycleRule
 from invoicing.subscriptions.models import BillingCycle
-from invoicing.subscriptions.rules import cut, cycle_rule
+from invoicing.subscriptions.rules import cut, cycle_rule, ends_span
 from invoicing.usage.values import HOUR, NO_USAGE, Usage, Window, added_up
 
 
@@ -155,10 +155,6 @@ def _share_of_several(every: int, cycle: BillingCycle, rule: CycleRule) -> Fract
     if every == 1:
         return None
     return rule.span_share(cycle.index, every, cycle.end) if ends_span(cycle, rule, every) else Fraction(0)
-
-
-def ends_span(cycle: BillingCycle, rule: CycleRule, every: int) -> bool:
-    return cycle.end == cycle.subscription.expired_at or cycle.index == rule.span(cycle.index, every)[1]
 
 
 def opening_share(plan: PlanTerms, cycle: BillingCycle) -> Fraction:

@@ -19,6 +19,7 @@ from invoicing.catalog.features import NO_FEATURES, Features
 from invoicing.catalog.models import PricePlan
 from invoicing.catalog.trials import Trial
 from invoicing.subscriptions.add_ons import AddOnOrder, order_add_ons
+from invoicing.subscriptions.changes import begun_with
 from invoicing.subscriptions.coupons import apply_coupon
 from invoicing.subscriptions.discounts import DiscountDraft, add_discounts
 from invoicing.subscriptions.models import BillingCycle, Coupon, CycleAction, Subscription
@@ -75,11 +76,12 @@ def subscribe(
             features_override=list(features.features), limits_override=list(features.limits), created_at=now,
         )  # fmt: skip
         first = _begin(subscription)
-        add_discounts(subscription, discounts, from_cycle=first, now=now, at="discounts.")
-        order_add_ons(subscription, add_ons, now=now, at="add_ons.")
+        given = add_discounts(subscription, discounts, from_cycle=first, now=now, at="discounts.")
+        added = order_add_ons(subscription, add_ons, now=now, at="add_ons.")
         if coupon:
             apply_coupon(subscription, coupon, now=now)
-        _tell(subscription, EventKind.SUBSCRIPTION_NEW, actor=actor, now=now, real_now=real_now)
+        note = begun_with(subscription, given, added, coupon)
+        _tell(subscription, EventKind.SUBSCRIPTION_NEW, note, actor=actor, now=now, real_now=real_now)
     return subscription
 
 
@@ -289,7 +291,9 @@ def change_plan(
         )
 
 
-def _tell(subscription: Subscription, kind: EventKind, *, actor: Actor, now: datetime, real_now: datetime) -> None:
+def _tell(
+    subscription: Subscription, kind: EventKind, note: str = "", *, actor: Actor, now: datetime, real_now: datetime
+) -> None:
     customer = subscription.customer
     payload = {
         "customer_name": customer.name,
@@ -297,5 +301,6 @@ def _tell(subscription: Subscription, kind: EventKind, *, actor: Actor, now: dat
     }
     if subscription.expired_at:
         payload["subscription_expired_at"] = subscription.expired_at.isoformat()
-    fact = Fact(kind, SubjectKind.SUBSCRIPTION, subscription.pk, customer.pk, payload=payload)
+    details = {"note": f"{note}."} if note else {}
+    fact = Fact(kind, SubjectKind.SUBSCRIPTION, subscription.pk, customer.pk, payload=payload, details=details)
     record(subscription.vendor, fact, actor=actor, now=now, real_now=real_now)

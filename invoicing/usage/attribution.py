@@ -31,6 +31,11 @@ _SPECIAL = frozenset(r"\.^$*+?()[]{}|")
 _HAS_SPECIAL = r"[\\.^$*+?()\[\]{}|]"
 
 
+def literal(value: str) -> str:
+    """The pattern that matches just this value."""
+    return "".join(f"\\{one}" if one in _SPECIAL else one for one in value)
+
+
 class Unattributed(Exception):
     """Nobody's yet. Not an error: it is kept until its customer or meter appears."""
 

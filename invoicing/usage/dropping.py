@@ -12,7 +12,7 @@ from django.db import OperationalError, connection, transaction
 
 from customers.errors import Busy
 from invoicing.usage.folding import fold_usage
-from invoicing.usage.models import DroppedMonth, StaleUsage, UnattributedMeasurement
+from invoicing.usage.models import DroppedMonth, GivenId, StaleUsage, UnattributedMeasurement
 from invoicing.usage.partitions import following, months_kept, table_of
 
 # As long as senders of measurements may be kept waiting.
@@ -63,6 +63,7 @@ def drop(one: KeptMonth, *, real_now: datetime) -> None:
             if StaleUsage.objects.filter(first__lt=end_of(one.month) + timedelta(days=1)).exists():
                 raise Busy(f"Measurements of {one.month:%Y-%m} came in meanwhile: try again.")
             cursor.execute(f"DROP TABLE {table_of(one.month)}")
+            GivenId.objects.filter(time__lt=end_of(one.month)).delete()
             DroppedMonth.objects.create(
                 month=one.month, measurements=one.measurements, bytes=one.bytes, dropped_at=real_now
             )

@@ -1,7 +1,7 @@
 """Measurements come in: read, attributed and written, a whole batch or nothing, in a constant number of queries.
 
-The same meter, customer, time, primary labels and id replaces what was there: sending twice counts once,
-sending again corrects.
+The same meter, customer and primary labels with the same id, or without ids with the same time, replaces what was
+there: sending twice counts once, sending again corrects.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
+from customers.customer import Customer
 from customers.errors import Invalid
 from customers.vendor import Vendor
 from invoicing.catalog.models import Meter
@@ -86,17 +87,24 @@ def _store(vendor: Vendor, readings: list[Reading], real_now: datetime) -> int:
 
 def _refuse_dropped(vendor: Vendor, readings: Sequence[Reading]) -> None:
     """A day that was dropped, if only in part, could not be summed up anew."""
-    kept = kept_from()
-    if kept is None:
+    first = _first_taken(vendor)
+    if first is None:
         return
-    start = floor(kept, Bucket.DAY, vendor.zone)
-    first = start if start == kept else floor(kept + timedelta(days=1), Bucket.DAY, vendor.zone)
     why = (
         f"Measurements of before {first.astimezone(vendor.zone):%Y-%m-%d} are no longer taken: they were dropped after "
         "they were invoiced. Bill what is missing with an ad-hoc charge, or give it a later time."
     )
     if late := [reading for reading in readings if reading.time < first]:
         raise Invalid({f"{reading.at}time": why for reading in late})
+
+
+def _first_taken(vendor: Vendor) -> datetime | None:
+    """From when on measurements are taken; None: from any time."""
+    kept = kept_from()
+    if kept is None:
+        return None
+    start = floor(kept, Bucket.DAY, vendor.zone)
+    return start if start == kept else floor(kept + timedelta(days=1), Bucket.DAY, vendor.zone)
 
 
 def _rows(vendor: Vendor, directory: Directory, reading: Reading, received_at: datetime) -> list[Row]:
@@ -145,7 +153,7 @@ def attribute_pending(vendor: Vendor, *, real_now: datetime) -> int:
     while True:
         with transaction.atomic():
             chunk = list(left.select_for_update()[:_CHUNK])
-            found += _attribute(vendor, chunk)
+            found += _attribute(vendor, [(row, _reading(row)) for row in chunk])
         if len(chunk) < _CHUNK:
             return found
         last = chunk[-1]
@@ -153,14 +161,29 @@ def attribute_pending(vendor: Vendor, *, real_now: datetime) -> int:
         left = rows.filter(older, received_at__lte=last.received_at)
 
 
-def _attribute(vendor: Vendor, chunk: Sequence[UnattributedMeasurement]) -> int:
-    directory = Directory(vendor, [_reading(row) for row in chunk])
+def attribute_to(customer: Customer, rows: QuerySet[UnattributedMeasurement], *, most: int) -> int:
+    """Up to ``most`` of these become the customer's, whatever their labels say. Answers how many did; those of a time
+    whose measurements were dropped, or whose meter is gone, still wait."""
+    vendor, first = customer.vendor, _first_taken(customer.vendor)
+    taken = rows.filter(time__gte=first) if first else rows
+    found = 0
+    with transaction.atomic():
+        newest = list(taken.order_by("-received_at", "-pk").values_list("pk", flat=True)[:most])
+        for at in range(0, len(newest), _CHUNK):
+            chunk = UnattributedMeasurement.objects.filter(pk__in=newest[at : at + _CHUNK])
+            locked = chunk.select_for_update().order_by("-received_at", "-pk")
+            found += _attribute(vendor, [(row, _reading(row, customer.name)) for row in locked])
+    return found
+
+
+def _attribute(vendor: Vendor, chunk: Sequence[tuple[UnattributedMeasurement, Reading]]) -> int:
+    directory = Directory(vendor, [reading for _, reading in chunk])
     attributed: dict[Key, Row] = {}
     placed: list[int] = []
     still: dict[Reason, list[int]] = {}
-    for row in chunk:
+    for row, reading in chunk:
         try:
-            for measurement in _rows(vendor, directory, _reading(row), row.received_at):
+            for measurement in _rows(vendor, directory, reading, row.received_at):
                 attributed.setdefault(measurement.key, measurement)
             placed.append(row.pk)
         except Unattributed as reason:
@@ -178,14 +201,15 @@ def _note_reasons(reasons: Iterable[tuple[Reason, list[int]]]) -> None:
         UnattributedMeasurement.objects.filter(pk__in=ids).exclude(reason=reason).update(reason=reason)
 
 
-def _reading(row: UnattributedMeasurement) -> Reading:
+def _reading(row: UnattributedMeasurement, customer_name: str = "") -> Reading:
+    """``customer_name`` in place of the one that it was sent with."""
     return Reading(
         at="",
         value=row.value,
         time=row.time,
         meter_name=row.meter_name,
         event_name=row.event_name,
-        customer_name=row.customer_name,
+        customer_name=customer_name or row.customer_name,
         labels=row.labels,
         external_id=row.external_id,
         reset_total=row.reset_total,

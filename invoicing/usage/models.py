@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Exists, Q
 
@@ -28,7 +29,7 @@ class Measurement(VendorOwned):
     """One measurement on one meter. ``stream`` is the canonical text of the primary labels' values.
 
     The same (meter, customer, microsecond, stream) replaces the earlier one; ``external_id`` keeps apart
-    events that collide on time.
+    events that collide on time, and where the vendor gave it the same one replaces whatever its time (``GivenId``).
 
     The table is partitioned by the month of ``time`` (``migrations/0002_measurements_by_month.py``), so the database
     has no key on ``id`` alone: what tells measurements apart is its primary key.
@@ -63,6 +64,23 @@ class Measurement(VendorOwned):
     def save(self, *args: Any, **kwargs: Any) -> None:
         ensure_months({month_of(self.time)})
         super().save(*args, **kwargs)
+
+
+class GivenId(models.Model):
+    """The time of the measurement that a vendor gave this id, by which the next one with it replaces it. The table of
+    measurements is partitioned by time, so no key of its own could know. Goes with its month."""
+
+    pk = models.CompositePrimaryKey("meter_id", "customer_id", "stream", "external_id")
+    meter = models.ForeignKey(Meter, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False)
+    customer = models.ForeignKey(
+        Customer, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+    stream = models.TextField(blank=True, default="")
+    external_id = models.CharField(max_length=255)
+    time = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.external_id
 
 
 class UsageDay(models.Model):
@@ -169,7 +187,13 @@ class UnattributedMeasurement(VendorOwned):
     received_at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["vendor", "-received_at", "-id"], name="unattributed_newest")]
+        indexes = [
+            models.Index(fields=["vendor", "-received_at", "-id"], name="unattributed_newest"),
+            models.Index(
+                fields=["vendor", "customer_name"], condition=~Q(customer_name=""), name="unattributed_by_name"
+            ),
+            GinIndex(fields=["labels"], opclasses=["jsonb_path_ops"], name="unattributed_by_label"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.value} at {self.time} ({self.get_reason_display()})"

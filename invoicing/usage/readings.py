@@ -10,6 +10,7 @@ from decimal import Context, Decimal, InvalidOperation
 from typing import Any
 
 from customers.errors import Invalid
+from invoicing.usage.writing import ARRIVAL
 
 FIELDS = frozenset({"value", "meter_name", "event_name", "customer_name", "time", "labels", "id", "reset_total"})
 MOST_AT_ONCE = 10_000
@@ -20,7 +21,6 @@ _STEP = Decimal("1e-12")
 _ROOM = Context(prec=40)
 _NAME_LENGTH = 128
 _ID_LENGTH = 255
-_ARRIVAL = "arrival:"
 _NUL = "\0"
 
 # By the vendor's clock.
@@ -47,7 +47,7 @@ class Reading:
     @property
     def given_id(self) -> str:
         """The id that was sent; ours is nobody's business."""
-        return "" if self.external_id.startswith(_ARRIVAL) else self.external_id
+        return "" if self.external_id.startswith(ARRIVAL) else self.external_id
 
 
 def read_batch(items: Any, *, now: datetime) -> list[Reading]:
@@ -118,7 +118,7 @@ def _read(item: Any, at: str, now: datetime) -> Reading:
 
 def _arrival_id(at: str) -> str:
     """Of those that arrived together, the later in the batch sorts last."""
-    return f"{_ARRIVAL}{at.rstrip('.').removeprefix('row ').zfill(len(str(MOST_AT_ONCE)))}-{uuid.uuid4()}"
+    return f"{ARRIVAL}{at.rstrip('.').removeprefix('row ').zfill(len(str(MOST_AT_ONCE)))}-{uuid.uuid4()}"
 
 
 def _meter_or_event(item: Mapping[str, Any], at: str) -> tuple[str, str]:

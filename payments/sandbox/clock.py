@@ -23,9 +23,11 @@ def set_clock(account: str, livemode: bool, *, frozen_at: datetime | None, offse
     )
 
 
-def next_due(account: str, livemode: bool) -> datetime | None:
-    """When, on the account's clock, the next scheduled thing happens: finalization, payment retry."""
-    waiting = StoredObject.objects.filter(account=account, livemode=livemode, due_at__isnull=False, test_clock="")
+def next_due(account: str, livemode: bool, after: datetime | None = None) -> datetime | None:
+    """When, on the account's clock, the next scheduled thing happens: finalization, payment retry. ``after``: the
+    next one after that moment, whatever is overdue."""
+    ahead = {"due_at__isnull": False} if after is None else {"due_at__gt": after}
+    waiting = StoredObject.objects.filter(account=account, livemode=livemode, test_clock="", **ahead)
     moment: datetime | None = waiting.aggregate(first=Min("due_at"))["first"]
     return moment
 

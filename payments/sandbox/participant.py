@@ -14,8 +14,8 @@ from payments.stripe.models import StripeConnection, StripeEvent
 class SandboxClock:
     """A ``customers.clock.Participant``."""
 
-    def next_due(self, vendor: Vendor) -> datetime | None:
-        moments = [clock.next_due(account, livemode) for account, livemode in _accounts(vendor)]
+    def next_due(self, vendor: Vendor, *, after: datetime) -> datetime | None:
+        moments = [clock.next_due(account, livemode, after) for account, livemode in _accounts(vendor)]
         return min((moment for moment in moments if moment is not None), default=None)
 
     def last_due(self, vendor: Vendor, *, by: datetime) -> datetime | None:

@@ -16,7 +16,7 @@ BATCH = 100
 class StripeClock:
     """A ``customers.clock.Participant``. Stripe's own clock is Stripe's: nothing falls due here."""
 
-    def next_due(self, vendor: Vendor) -> datetime | None:
+    def next_due(self, vendor: Vendor, *, after: datetime) -> datetime | None:
         return None
 
     def last_due(self, vendor: Vendor, *, by: datetime) -> datetime | None:

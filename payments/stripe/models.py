@@ -245,6 +245,9 @@ class StripeEvent(Claimable):
         default=False, help_text="Its invoice is being issued at this moment; it is looked at again afterwards."
     )
     received_at = models.DateTimeField()
+    handed_out_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When a worker was first told of it."
+    )
     processed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -253,6 +256,9 @@ class StripeEvent(Claimable):
         ]
         indexes = [
             models.Index(fields=["id"], condition=Q(state="pending"), name="stripe_event_pending"),
+            models.Index(
+                fields=["id"], condition=Q(state="pending", handed_out_at=None), name="stripe_event_just_arrived"
+            ),
             models.Index(fields=["account_id", "object_id"], name="stripe_event_of_object"),
             models.Index(fields=["vendor", "-received_at", "-id"], name="stripe_event_newest"),
             models.Index(fields=["vendor", "state", "-received_at", "-id"], name="stripe_event_by_state"),

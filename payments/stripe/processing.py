@@ -60,6 +60,17 @@ def process(event_pk: int, *, real_now: datetime) -> bool:
     return _pending_of(event).filter(unclaimed(real_now)).exists()
 
 
+def hand_out(*, real_now: datetime, limit: int = 1000) -> list[int]:
+    """Of the events that have arrived since the last time, one for each object. A worker is told of each: the event of
+    one that dies is left to the sweeper."""
+    with transaction.atomic():
+        arrived = StripeEvent.objects.filter(state=State.PENDING, handed_out_at=None).order_by("pk")
+        locked = arrived.select_for_update(skip_locked=True, no_key=True)
+        rows = list(locked.values_list("pk", "account_id", "livemode", "object_id")[:limit])
+        StripeEvent.objects.filter(pk__in=[pk for pk, *_ in rows]).update(handed_out_at=real_now)
+    return list({(*subject, subject[-1] or pk): pk for pk, *subject in rows}.values())
+
+
 def sweep(*, real_now: datetime, limit: int = 200) -> list[int]:
     """Events that need a worker: never picked up, held back long enough, or left behind by one that died."""
     waiting = StripeEvent.objects.filter(unclaimed(real_now), state=State.PENDING)

@@ -39,8 +39,8 @@ class Api:
 
     def _send(self, method: str, path: str, body: Any, key: str | None = None) -> Any:
         text = "" if body is None else body if isinstance(body, str) else json.dumps(body)
-        send = getattr(self.http, method)
-        return self._checked(send(f"/api/v1{path}", text, content_type="application/json", headers=self._headers(key)))
+        send, kind = getattr(self.http, method), "text/csv" if path.endswith("/csv") else "application/json"
+        return self._checked(send(f"/api/v1{path}", text, content_type=kind, headers=self._headers(key)))
 
     def _checked(self, response: Any) -> Any:
         request = response.wsgi_request

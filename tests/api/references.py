@@ -76,6 +76,7 @@ AS_WORDS: list[Asked] = [
     ("post", "/measurements", {**MEASURED, "meter_name": "{meter}"}),
     ("post", "/measurements", {**MEASURED, "customer_name": "{customer}"}),
     ("post", "/measurements/multi", [{**MEASURED, "meter_name": "{meter}", "customer_name": "{customer}"}]),
+    ("post", "/measurements/csv", "meter_name,customer_name,value\n{meter},mine,1\ncounted,{customer},1\n"),
     ("post", "/coupons", {**COUPON, "excluded_customers": ["{customer}"], "excluded_price_plans": ["{plan}"]}),
 ]
 
@@ -101,7 +102,9 @@ REFERRING = {
 
 
 def named_in(body: Any) -> Iterator[str]:
-    """The fields of a body, at any depth."""
+    """The fields of a body, at any depth; of a file, its columns."""
+    if isinstance(body, str):
+        yield from body.partition("\n")[0].split(",")
     for item in body if isinstance(body, list) else [body]:
         for name, value in item.items() if isinstance(item, dict) else ():
             yield name

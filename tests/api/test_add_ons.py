@@ -35,8 +35,10 @@ def test_a_plans_add_ons_are_read_back_and_go_on_into_its_next_version(api: Api,
         "price_frequency": 1,
         "charge_frequency": 1,
     }
-    added = answer(api.post(f"/price_plans/{plan['external_uuid']}/add_add_ons", {"add_ons": [SETUP]}))
+    setup = {**SETUP, "immediately_charge": True}
+    added = answer(api.post(f"/price_plans/{plan['external_uuid']}/add_add_ons", {"add_ons": [setup]}))
     assert [(one["feature"]["name"], one["price"]) for one in added["add_ons"]] == [("seats", 1000), ("setup", 5000)]
+    assert [one["immediately_charge"] for one in added["add_ons"]] == [False, True]
     newer = answer(
         api.put("/price_plans/pro", {"base_price": 1, "trial": {"time_length": 2, "time_unit_name": "week"}})
     )
@@ -82,9 +84,9 @@ def test_a_trial_of_ones_own(api: Api, plan):
         ({"base_price_frequency": 0}, "base_price_frequency"),
         ({"trial": {"credit": -5}}, "trial.credit"),
         ({"add_ons": [{**SETUP, "price_scheme_type": "VOLUME"}]}, "add_ons.0.price_scheme_type"),
-        ({"add_ons": [{**SETUP, "immediately_charge": True}]}, "add_ons.0.immediately_charge"),
         ({"add_ons": [{**SETUP, "price_frequency": 3}]}, "add_ons.0.price_frequency"),
         ({"add_ons": [{**SETUP, "charge_frequency": 3}]}, "add_ons.0.charge_frequency"),
+        ({"add_ons": [{**SEATS, "price_frequency": 12, "charge_frequency": 3}]}, "add_ons.0.charge_frequency"),
         ({"add_ons": [SETUP, SETUP]}, "add_ons.1.feature.name"),
     ],
 )

@@ -1,9 +1,9 @@
 """Does a screen of the portal cost more where there is more? Every page is asked for with 50 invoices, and again with
 200,000 invoices of 50,000 customers.
 
-What has to hold: the same number of queries; no statement that reads a table of some thousand rows from end to end, or
-sorts as many (each statement that was sent is given to EXPLAIN); and the invoice list served in at most twice the time
-that it takes with 1,000 invoices.
+What has to hold: no more queries, although the few rows are of every kind; no statement that reads a table of some
+thousand rows from end to end, or sorts as many (each statement that was sent is given to EXPLAIN); and the invoice list
+served in at most twice the time that it takes with 1,000 invoices.
 
 By hand: ``uv run python -m tests.bench.pages``; ``--scale 0.05`` for a twentieth of it.
 """
@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ class Result:
 
     @property
     def is_good(self) -> bool:
-        return self.few == self.many and not self.complaints
+        return self.many <= self.few and not self.complaints
 
     def __str__(self) -> str:
         mark = "ok  " if self.is_good else "BAD "
@@ -130,10 +131,13 @@ def run(*, customers: int, invoices: int) -> bool:
     """Django is set up. The middle step is where the times are compared with."""
     from django.urls import reverse
 
+    from invoicing.models import Invoice
     from tests.bench.many_rows import fill
-    from tests.portal.scene import make_scene
+    from tests.portal.scene import NOW, make_scene
 
     scene = make_scene()
+    # So that the few rows, too, have a due date within the dashboard's next 24 hours.
+    Invoice.objects.filter(pk=scene.invoices["issued"].pk).update(due_date=NOW + timedelta(hours=6))
     client, times = signed_in(scene), dict[int, float]()
     fill(scene, customers=50, invoices=50)
 

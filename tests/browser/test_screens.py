@@ -1,10 +1,10 @@
 """Each screen in a real browser: light and dark, desktop and phone. Nothing in the console, nothing from
-another host, nothing wider than the window, nothing that axe-core finds fault with. SCREENSHOTS names a
-folder that pictures are kept in."""
+another host, nothing wider than the window, nothing that axe-core finds fault with. A page is loaded once and looked
+at in every way; ``test_roles.py`` loads it in the other ways. With PICTURES or SCREENSHOTS (``pictures.py``) pictures
+are made."""
 
-import os
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -13,12 +13,13 @@ from django.contrib.auth.tokens import default_token_generator
 from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from billing_portal.accounts.invitations import link_to
 from billing_portal.accounts.models import Invitation, Operator, Role
 from invoicing.invoices.links import page_url
+from tests.browser import pictures
 from tests.browser.accessibility import CONTRAST, EVERYTHING, violations
 from tests.browser.conftest import Watch, sign_in, sign_in_as
 from tests.portal.scene import Scene
@@ -29,13 +30,25 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 Scheme = Literal["light", "dark"]
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 
-# What is looked for where. Colours differ between light and dark, and hardly anything else does.
-RULES: Mapping[tuple[str, Scheme], Mapping[str, object] | None] = {
-    ("desktop", "light"): EVERYTHING,
-    ("desktop", "dark"): CONTRAST,
-    ("phone", "light"): EVERYTHING,
-    ("phone", "dark"): None,
-}
+
+@dataclass(frozen=True)
+class Look:
+    size: str
+    scheme: Scheme
+    rules: Mapping[str, object]
+
+    def __str__(self) -> str:
+        return f"{self.size}-{self.scheme}"
+
+
+# In the order in which the least changes. Colours differ between light and dark, and hardly anything else does.
+LOOKS = (
+    Look("desktop", "light", EVERYTHING),
+    Look("desktop", "dark", CONTRAST),
+    Look("phone", "dark", CONTRAST),
+    Look("phone", "light", EVERYTHING),
+)
+DESKTOP = LOOKS[:2]
 
 
 def invitation(scene: Scene) -> str:
@@ -72,53 +85,55 @@ TABLES: Mapping[str, Callable[[Scene], str]] = {
 }
 
 
-@pytest.mark.parametrize(("size", "scheme"), RULES)
-def test_screens(browser: Browser, live_server: LiveServer, scene: Scene, scheme: Scheme, size: str) -> None:
-    walk = Walk(browser, live_server.url, scheme, size)
+@pytest.mark.parametrize("half", [0, 1])
+def test_screens(browser: Browser, live_server: LiveServer, scene: Scene, half: int) -> None:
+    walk = Walk(browser, live_server.url)
+    if pictures.folder():
+        pictures.dress(scene)
     walk.look("sign in", reverse("portal:sign_in"))
     sign_in(walk.page, scene, Role.OWNER)
-    for name, address in (PAGES | OUTSIDE).items():
+    for name, address in list((PAGES | OUTSIDE).items())[half::2]:
         walk.look(name, address(scene))
-    if size == "desktop":  # a very long page, of which a phone shows the same
-        walk.look("API reference", reverse("api-reference"))
     walk.close()
+    pictures.write_gallery(["sign in", *PAGES, *OUTSIDE])
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_admin_site(browser: Browser, live_server: LiveServer, scene: Scene, scheme: Scheme) -> None:
-    walk = Walk(browser, live_server.url, scheme, "desktop")
+def test_the_admin_site_and_what_developers_read(browser: Browser, live_server: LiveServer, scene: Scene) -> None:
+    walk = Walk(browser, live_server.url)
     root = Operator.objects.create_superuser("root@example.com", "a long secret of mine")
     walk.page.goto(reverse("admin:index"))
     sign_in_as(walk.page, root.email, "a long secret of mine")
     for name, address in TABLES.items():
-        walk.look(name, address(scene))
+        walk.look(name, address(scene), DESKTOP)
+    walk.look("API reference", reverse("api-reference"), DESKTOP)  # very long; a phone shows the same
     walk.close()
 
 
 class Walk:
     """One page after another in one window. What is wrong is told at the end, all of it."""
 
-    def __init__(self, browser: Browser, home: str, scheme: Scheme, size: str) -> None:
-        width, height = SIZES[size]
-        self.name, self.width, self.rules = f"{size}-{scheme}", width, RULES[size, scheme]
-        self.context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, base_url=home
-        )
+    def __init__(self, browser: Browser, home: str) -> None:
+        self.context = browser.new_context(base_url=home, reduced_motion="reduce")
         self.watch = Watch(self.context, home)
         self.page = self.context.new_page()
         self.faults: list[str] = []
 
-    def look(self, name: str, address: str) -> None:
-        page = self.page
-        page.goto(address)
-        expect(page.get_by_role("heading", level=1)).to_be_visible()
-        page.evaluate("document.fonts.ready")
-        if folder := os.environ.get("SCREENSHOTS"):
-            page.screenshot(path=Path(folder) / f"{name.replace(' ', '-')}-{self.name}.png", full_page=True)
-        if page.evaluate("document.documentElement.scrollWidth") > self.width:
-            self.faults.append(f"{name}: wider than the window")
-        if self.rules is not None:
-            self.faults += [f"{name}: {violation}" for violation in violations(page, self.rules)]
+    def look(self, name: str, address: str, looks: Sequence[Look] = LOOKS) -> None:
+        put_on(self.page, looks[0])
+        self.page.goto(address)
+        expect(self.page.get_by_role("heading", level=1)).to_be_visible()
+        self.page.evaluate("document.fonts.ready")
+        for look in looks:
+            self._look(name, look)
+
+    def _look(self, name: str, look: Look) -> None:
+        put_on(self.page, look)
+        pictures.take(self.page, name, str(look))
+        if pictures.folder():
+            return  # the vendor is dressed up for them, and nothing is judged
+        if self.page.evaluate("document.documentElement.scrollWidth") > SIZES[look.size][0]:
+            self.faults.append(f"{name}, {look}: wider than the window")
+        self.faults += [f"{name}, {look}: {violation}" for violation in violations(self.page, look.rules)]
 
     def close(self) -> None:
         self.context.close()
@@ -126,3 +141,11 @@ class Walk:
         missing = "Failed to load resource: the server responded with a status of 404"
         heard = [complaint for complaint in self.watch.complaints if not complaint.startswith(missing)]
         assert self.faults + heard == []
+
+
+def put_on(page: Page, look: Look) -> None:
+    """As the window's width and the theme switch do it, on a page that is there already."""
+    width, height = SIZES[look.size]
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme=look.scheme)
+    page.evaluate("is_dark => document.documentElement.classList.toggle('dark', is_dark)", look.scheme == "dark")

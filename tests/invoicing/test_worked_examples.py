@@ -27,6 +27,9 @@ HELD_BY: dict[str, tuple[str, ...]] = {
         f"{BILLED}/test_fixed_items.py::test_add_ons_are_billed_for_the_time_that_they_were_had_and_single_ones_once",
         f"{BILLED}/test_fixed_items.py::test_add_ons_in_advance_are_made_up_for_or_given_back",
         f"{BILLED}/test_fixed_items.py::test_tiers_and_an_own_price",
+        f"{BILLED}/test_add_ons.py::test_what_is_added_is_charged_at_once_and_not_once_more_when_the_cycle_ends",
+        f"{BILLED}/test_add_ons.py::test_a_price_for_several_cycles_is_charged_in_parts_or_all_at_once",
+        f"{BILLED}/test_add_ons.py::test_for_several_cycles_the_number_counts_by_its_time",
     ),
     "Trials": (
         f"{BILLED}/test_fixed_items.py::test_a_trial_costs_nothing_and_the_billing_cycles_run_from_its_end",
@@ -49,6 +52,7 @@ HELD_BY: dict[str, tuple[str, ...]] = {
     "Discounts": (
         f"{RATING}/test_bill.py::test_discounts_of_a_part_come_first_and_each_takes_from_what_is_left",
         f"{BILLED}/test_several_cycles.py::test_a_discount_of_an_add_on",
+        f"{RATING}/test_price_lists.py::test_a_discount_of_certain_labels_comes_before_that_of_the_component",
     ),
     "Coupons": (
         f"{API}/test_coupons.py::test_recurring_lowers_what_begins_before_its_time_is_over",
@@ -84,6 +88,7 @@ HELD_BY: dict[str, tuple[str, ...]] = {
         f"{CYCLES}::test_the_short_first_cycle_bears_its_share_by_seconds",
         f"{CYCLES}::test_a_cycle_cut_at_its_end_bears_its_share",
         f"{RATING}/test_rate.py::test_a_prorated_base_price_is_rounded_half_up_and_says_so",
+        f"{BILLED}/test_add_ons.py::test_half_years_on_the_calendar",
     ),
     "Cycles": (
         f"{CYCLES}::test_the_31st_falls_on_the_last_day_and_returns",

@@ -48,7 +48,7 @@ def test_bars_stand_on_nothing_and_hang_from_it() -> None:
     assert [bar.text for bar in drawing.bars][:2] == ["2 Mar, A: 100", "2 Mar, B: 50"]
 
 
-@pytest.mark.parametrize(("count", "shown", "on_a_phone"), [(1, 1, 1), (12, 12, 4), (31, 11, 4), (100, 12, 4)])
+@pytest.mark.parametrize(("count", "shown", "on_a_phone"), [(1, 1, 1), (12, 6, 3), (31, 8, 4), (100, 8, 4)])
 def test_labels_leave_room_for_each_other(count: int, shown: int, on_a_phone: int) -> None:
     labels = draw(Bars("t", "Day", [str(n) for n in range(count)], [Series("A", [1] * count)])).labels
     assert len(labels) == shown

@@ -64,6 +64,9 @@ WHOLE = {
     "a0-scheme": "TIERED",
     "a0-quantity_enabled": "on",
     "a0-limit": "50",
+    "a0-every": "12",
+    "a0-in_one": "on",
+    "a0-at_once": "on",
     "a0-tiers": "2",
     "a0-t0-price": "15",
     "a0-t0-cap": "10",
@@ -131,6 +134,8 @@ def test_a_plan_with_everything_is_typed_and_its_next_version_begins_with_all_of
         ("seats", False),
         ("setup", True),
     ]
+    frequencies = ("price_frequency", "charge_frequency", "immediately_charge")
+    assert [[one[name] for name in frequencies] for one in said["add_ons"]] == [[12, 12, True], [1, 1, False]]
     for shown in (
         "Platform fee",
         "$1,250.50 every 12 months",
@@ -138,6 +143,7 @@ def test_a_plan_with_everything_is_typed_and_its_next_version_begins_with_all_of
         "Seats",
         "Single sign-on",
         "2 weeks",
+        "Tiered for 12 cycles, when added",
     ):
         assert shown in page
 

@@ -36,6 +36,7 @@ NO_PAGES = {
     "invoice_glance": "A part of a page.",
     "import": "There is one only once a file was sent; tests/portal/test_imports.py does.",
     "invoice_pdf": "A document.",
+    "invoice_picture": "A picture.",
     "stripe_callback": "Where the browser comes back from Stripe; held to the visit it began (test_stripe_oauth.py).",
 }
 ANYTHING = {
@@ -100,7 +101,7 @@ def test_no_button_is_shown_that_the_role_may_not_press(scene: Scene, signed_in:
     for page, address in PAGES.items():
         where = address(scene)
         for form in pressable(client.get(where).content.decode(), where):
-            wrong = [needed for needed in _needed(form) if needed and not allows(role, needed)]
+            wrong = [needed for needed in needed_for(form) if needed and not allows(role, needed)]
             astray += [f"{page}: {form.action} needs {needed}" for needed in wrong]
     assert astray == []
 
@@ -111,12 +112,13 @@ def test_forms_of_an_owner_are_seen_at_all(scene: Scene, signed_in: SignedIn) ->
     for address in PAGES.values():
         where = address(scene)
         for form in pressable(client.get(where).content.decode(), where):
-            seen |= {needed for needed in _needed(form) if needed}
+            seen |= {needed for needed in needed_for(form) if needed}
     assert {Permission.VOID_INVOICE, Permission.CHANGE_SETTINGS, Permission.MANAGE_OPERATORS} <= seen
     assert len(seen) > 15
 
 
-def _needed(form: Form) -> Iterator[Permission | None]:
+def needed_for(form: Form) -> Iterator[Permission | None]:
+    """What must be allowed to whoever presses its buttons."""
     try:
         match = resolve(urlsplit(form.action).path)
     except Resolver404:

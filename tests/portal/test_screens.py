@@ -1,6 +1,7 @@
 """Every screen renders for every role, and shows only what belongs to the vendor."""
 
 import re
+import struct
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -15,13 +16,16 @@ from billing_portal.lists.models import Import
 from billing_portal.lists.reading import keep, read_sheet
 from billing_portal.lists.running import step
 from customers.models import Customer, Vendor, WebhookDelivery
+from invoicing.invoices.documents.page_picture import page_count
+from invoicing.invoices.links import pdf_of
 from invoicing.models import Coupon
 from invoicing.rating.discounts import DiscountType
 from invoicing.subscriptions.coupons import CouponDraft, apply_coupon, create_coupon
 from invoicing.subscriptions.verbs import running_or_next
+from invoicing.usage.models import UnattributedMeasurement
 from payments.models import Difference, ReconciliationRun, StripeEvent
 from payments.reconcile.look import invoice_news
-from tests.factories import CustomerFactory, VendorFactory
+from tests.factories import CustomerFactory, LineItemFactory, VendorFactory
 from tests.portal.deliveries import failing_delivery
 from tests.portal.scene import NOW, OLIVIA, PEOPLE, Scene, make_operator
 
@@ -117,7 +121,7 @@ def coupon(scene: Scene) -> str:
     """One that a customer uses."""
     if not Coupon.objects.of(scene.vendor).exists():
         draft = CouponDraft("spring", Coupon.Frequency.ONCE, DiscountType.PERCENT, Decimal(10), code="SPRING")
-        made = create_coupon(scene.vendor, draft, now=NOW)
+        made = create_coupon(scene.vendor, draft, actor=OLIVIA, now=NOW, real_now=NOW)
         apply_coupon(running_or_next(scene.customers["acme"], NOW), made, now=NOW)
     return reverse("portal:coupon", args=["spring"])
 
@@ -166,6 +170,9 @@ PAGES = {
     "plan for all": lambda scene: reverse("portal:change_plan_in_place", args=["growth", 1]),
     "price plan": lambda scene: reverse("portal:price_plan", args=["growth"]),
     "unattributed": lambda scene: reverse("portal:unattributed"),
+    "attribute usage": lambda scene: reverse(
+        "portal:attribute_usage", args=[UnattributedMeasurement.objects.get(vendor=scene.vendor).pk]
+    ),
     "Stripe event": stripe_event,
     "comparison": comparison,
     "Stripe events": lambda scene: reverse("portal:stripe_events"),
@@ -294,6 +301,28 @@ def test_the_pdf_is_the_one_that_was_issued(scene: Scene, signed_in: SignedIn) -
     assert response.content == b"%PDF-1.7 test"
     missing = reverse("portal:invoice_pdf", args=[scene.invoices["generated"].uuid])
     assert signed_in().get(missing).status_code == 404
+
+
+def test_the_pages_of_the_pdf_are_a_picture_beside_the_lines(scene: Scene, signed_in: SignedIn) -> None:
+    client, draft = signed_in(Role.READ_ONLY), scene.invoices["generated"]
+    address = reverse("portal:invoice_picture", args=[draft.uuid])
+    assert address in client.get(reverse("portal:invoice", args=[draft.uuid])).content.decode()
+    drawn = client.get(address)
+    assert (drawn.status_code, drawn["Content-Type"]) == (200, "image/png")
+    width, height = struct.unpack(">II", drawn.content[16:24])
+    assert page_count(pdf_of(draft)) == 1
+    assert (width, height) == pytest.approx((909, 1286), abs=2), "A4, at 110 dots an inch"
+    LineItemFactory.create_batch(60, invoice=draft)
+    pages = page_count(pdf_of(draft))
+    assert pages > 1
+    assert struct.unpack(">I", client.get(address).content[20:24])[0] > pages * 1280
+    unreadable = reverse("portal:invoice_picture", args=[scene.invoices["acme-january"].uuid])
+    assert client.get(unreadable).status_code == 404
+
+
+def test_the_role_is_said_to_those_of_a_single_vendor(scene: Scene, signed_in: SignedIn) -> None:
+    page = signed_in(Role.SUPPORT).get(reverse("portal:dashboard")).content.decode()
+    assert page.count(f"Your role: </span>{Role.SUPPORT.label}") == 2, "in the top bar and in the account menu"
 
 
 def test_names_cannot_smuggle_markup(scene: Scene, signed_in: SignedIn) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,8 +15,9 @@ from billing_portal.accounts.models import Role
 from customers.events.models import Event
 from customers.models import BillingSettings, BillingSettingsOverride
 from customers.settings.policy import SETTINGS, Source, policy_for, vendor_policy
-from invoicing.models import InvoiceDocument, LogoFile
-from tests.portal.scene import Scene
+from invoicing.invoices.reschedule import would_move
+from invoicing.models import Invoice, InvoiceDocument, LogoFile
+from tests.portal.scene import NOW, Scene
 
 SignedIn = Callable[..., Client]
 
@@ -123,6 +125,54 @@ def test_who_overrides_is_shown(scene: Scene, signed_in: SignedIn) -> None:
     page = signed_in().get(reverse("portal:billing_settings")).content.decode()
     assert "Applies to 9 customers; 1 has overrides:" in page
     assert reverse("portal:customer_settings", args=["wayne"]) in page
+
+
+def test_each_setting_leads_to_the_customers_with_a_value_of_their_own(scene: Scene, signed_in: SignedIn) -> None:
+    BillingSettingsOverride.objects.create(
+        vendor=scene.vendor, customer=scene.customers["acme"], updated_at=NOW, retry_frequency_unit="hour"
+    )
+    client, customers = signed_in(Role.READ_ONLY), reverse("portal:customers")
+    page = client.get(reverse("portal:billing_settings")).content.decode()
+    linked = dict(re.findall(r'href="[^"]*\?overrides=(\w+)">(\d+) customer', page))
+    assert linked == {"invoice_via_octane": "1", "days_until_due": "1", "retry_frequency_length": "1"}
+    found = client.get(customers, {"overrides": "days_until_due"}).context["rows"]
+    assert [row.customer.name for row in found] == ["wayne"]
+    found = client.get(customers, {"overrides": "retry_frequency_length"}).context["rows"]
+    assert [row.customer.name for row in found] == ["acme"]
+
+
+def test_what_saving_would_move_is_shown_before_it(
+    scene: Scene, signed_in: SignedIn, django_assert_num_queries: Any
+) -> None:
+    client = signed_in()
+    sent = vendor_form(client) | {"payment_grace_period_length": "9"}
+    moves = client.post(reverse("portal:preview_settings"), sent).context["meaning"].moves
+    planned = {
+        invoice.customer.display_name: (invoice.issue_date, invoice.generated_at + timedelta(days=9))
+        for invoice in Invoice.objects.of(scene.vendor).filter(
+            status="INVOICE_GENERATED", next_action__in=["issue", "approve"]
+        )
+    }
+    assert moves.count == len(planned) > 0
+    assert {move.customer: (move.at, move.to) for move in moves.first} == planned
+    policy = vendor_policy(scene.vendor)
+    with django_assert_num_queries(4):
+        would_move(scene.vendor, None, policy, real_now=timezone.now())
+
+    name, (at, to) = next(iter(planned.items()))
+    customer = next(one for one in scene.customers.values() if one.display_name == name)
+    own = override_form(client, customer.name) | {
+        "enabled": "on",
+        "own_payment_grace_period_length": "on",
+        "payment_grace_period_length": "9",
+    }
+    page = client.post(reverse("portal:preview_override", args=[customer.name]), own).content.decode()
+    assert "Saving moves 1 planned invoice:" in page
+    assert f"{at.day} {at:%b, %H:%M}" in page
+    assert f"{to.day} {to:%b, %H:%M}" in page
+    client.post(reverse("portal:customer_settings", args=[customer.name]), own)
+    page = client.get(reverse("portal:customer_settings", args=[customer.name])).content.decode()
+    assert "This moves 1 planned invoice:" in page, "before all overrides are removed"
 
 
 def test_the_preview_tells_what_would_be_and_saves_nothing(scene: Scene, signed_in: SignedIn) -> None:

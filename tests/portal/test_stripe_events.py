@@ -24,7 +24,8 @@ LIST = "portal:stripe_events"
 
 def receive(scene: Scene, kind: str = "invoice.paid", state: str = "processed", **changes: Any) -> StripeEvent:
     told = an_event(scene.connection.account_id, kind, **changes)
-    event = inbox.store(inbox.read(told), real_now=timezone.now())
+    inbox.store(inbox.read(told), real_now=timezone.now())
+    event = StripeEvent.objects.latest("pk")
     StripeEvent.objects.filter(pk=event.pk).update(state=state, reason="Because." if state == "failed" else "")
     event.refresh_from_db()
     return event

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from billing_portal.accounts.models import Role
+from billing_portal.portal.timeline import timeline_of_customer
 from customers.models import BillingSettings, Event
 from invoicing.catalog.verbs import create_price_plan
 from invoicing.models import AdhocCharge, BillingCycle, Coupon, Discount, Subscription
@@ -60,6 +61,30 @@ def test_subscribing_with_everything_a_subscription_can_begin_with(scene: Scene,
     assert "Call off…" in page
     answer = client.post(reverse("portal:end_subscription", args=["wonka"]), {"when": "now"}, follow=True)
     assert "is called off" in answer.content.decode()
+
+
+def test_a_subscription_with_a_credit_features_and_a_discount_of_an_add_on(scene: Scene, signed_in: SignedIn) -> None:
+    client, sent = signed_in(Role.BILLING), {"plan": scale_plan(scene), "trial_length": "2", "trial_unit": "month"}
+    address = reverse("portal:new_subscription", args=["wonka"])
+    for name, text in (("trial_credit", "much"), ("limits_override", "projects: many")):
+        refused = client.post(address, sent | {name: text})
+        assert refused.context["form"].errors.keys() == {name}
+    assert not Subscription.objects.filter(customer=scene.customers["wonka"]).exists()
+    sent |= {"trial_credit": "$50", "features_override": "sso | Single sign-on", "limits_override": "projects = 10"}
+    page = client.post(address, sent, follow=True).content.decode()
+    made = Subscription.objects.get(customer=scene.customers["wonka"])
+    assert (made.trial_ends_at, made.trial_credit) == (None, 5000)
+    assert "$50.00 off its invoices, of billing cycles that begin before" in page
+    assert "Single sign-on" in page
+    assert "projects: 10" in page
+
+    give = reverse("portal:give_discount", args=["wonka"])
+    discount = {"discount-discount_type": "PERCENT", "discount-amount": "20", "discount-scope": "ADD_ON"}
+    discount |= {"discount-start_offset": "0"}
+    assert "Choose the add-on that it lowers." in client.post(give, discount).content.decode()
+    page = client.post(give, discount | {"discount-add_on": "seats"}, follow=True).content.decode()
+    assert Discount.objects.get(subscription=made).add_on == made.price_plan.add_ons.get()
+    assert "20 % off seats" in page
 
 
 def test_subscribing_in_the_past_says_what_follows(scene: Scene, signed_in: SignedIn) -> None:
@@ -154,6 +179,21 @@ def test_what_is_put_on_a_subscription_and_taken_away_again(scene: Scene, signed
     assert "is called off" in gone
     assert not AdhocCharge.objects.exists()
 
+    coupon = client.post(reverse("portal:new_coupon"), COUPON, follow=True)
+    assert coupon.status_code == 200
+    client.post(reverse("portal:use_coupon", args=["wonka"]), {"coupon-coupon": "spring"})
+    entries = timeline_of_customer(scene.vendor, customer.pk)[:6]
+    told = [(one.sentence, one.detail) for one in entries]
+    assert told == [
+        ("Coupon used", "Spring."),
+        ("Charge called off", "Onboarding, $1,000.00, of 2026-03-03."),
+        ("Charge added", "Onboarding, $1,000.00, of 2026-03-03."),
+        ("Add-ons changed", "3 more of seats at $12.50 each from 2026-03-03 on."),
+        ("Discount ended", "$20.00 off the base price: for the running billing cycle."),
+        ("Discount given", "$20.00 off the base price, from billing cycle 1 on."),
+    ]
+    assert {one.actor for one in entries} == {scene.operators[Role.BILLING].as_actor().label}
+
 
 @pytest.mark.parametrize(
     ("verb", "sent", "says"),
@@ -165,6 +205,11 @@ def test_what_is_put_on_a_subscription_and_taken_away_again(scene: Scene, signed
             "give_discount",
             {"discount-discount_type": "PERCENT", "discount-amount": "5", "discount-scope": "METERED_COMPONENT"},
             "Choose the metered component",
+        ),
+        (
+            "give_discount",
+            {"discount-discount_type": "PERCENT", "discount-amount": "5", "discount-scope": "ADD_ON"},
+            "Choose the add-on",
         ),
         ("new_charge", {"charge-total_price": "-5"}, "from 0 on"),
         ("new_charge", {"charge-total_price": "5", "charge-charge_time": "2019-01-01T00:00"}, "no subscription at"),

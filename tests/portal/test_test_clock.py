@@ -31,6 +31,15 @@ def test_it_says_what_the_next_event_is_and_goes_there(scene: Scene, signed_in: 
     assert Vendor.objects.get(pk=scene.vendor.pk).clock_target == MIDNIGHT
 
 
+def test_what_is_overdue_does_not_hide_it(scene: Scene, signed_in: SignedIn) -> None:
+    """An action of the past that waits for a worker, in the same table as the next one."""
+    late = Invoice.objects.filter(pk=scene.invoices["payment-failed"].pk)
+    late.update(next_action="collect", next_action_at=NOW - timedelta(hours=2))
+    shown = page(signed_in())
+    assert f"Issue: {scene.invoices['generated']}" in shown
+    assert "4 Mar 2026, 00:00 UTC" in shown
+
+
 def test_several_at_once_are_named_and_the_rest_counted(scene: Scene, signed_in: SignedIn) -> None:
     Invoice.objects.update(next_action_at=None, due_date=None)
     shown = page(signed_in())

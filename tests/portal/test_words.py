@@ -1,6 +1,7 @@
 """Sentences and addresses that need no database."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,6 +10,7 @@ from django.utils import timezone
 from billing_portal.portal import words
 from billing_portal.portal.converters import CodeName
 from billing_portal.portal.example_cycle import example_steps
+from billing_portal.portal.timeline_picture import picture_of
 from customers.settings.policy import resolve
 
 NOW = datetime(2026, 3, 3, 12, tzinfo=UTC)
@@ -78,6 +80,32 @@ STRIPE = {"should_send_invoice_to_customers": True, "invoice_via_octane": False}
                 "Invoice generated 2 Apr 2026",
                 "Issued in Stripe 4 Apr 2026",
                 "Charged 4 Apr 2026, 01:00",
+                "If that fails, tried again by Stripe's own schedule",
+            ],
+        ),
+        (
+            {**STRIPE, "charges_enabled": True, "stripe_immediate_finalization": True, "retry_attempts": 0},
+            [
+                "Cycle ends 31 Mar 2026",
+                "Invoice generated 1 Apr 2026",
+                "Issued in Stripe 1 Apr 2026",
+                "Charged 1 Apr 2026",
+                "If that fails waits for a person",
+            ],
+        ),
+        (
+            {
+                "should_send_invoice_to_customers": True,
+                "charges_enabled": True,
+                "days_until_due": 1,
+                "retry_attempts": 2,
+            },
+            [
+                "Cycle ends 31 Mar 2026",
+                "Invoice generated 1 Apr 2026",
+                "Charged and e-mailed with its PDF 1 Apr 2026",
+                "Due 2 Apr 2026",
+                "If that fails, tried again 2 times, 1 day apart, the last on 3 Apr 2026",
             ],
         ),
         (
@@ -104,3 +132,17 @@ STRIPE = {"should_send_invoice_to_customers": True, "invoice_via_octane": False}
 def test_the_example_cycle(settings: dict[str, object], told: list[str]) -> None:
     steps = example_steps(resolve(settings, {}), ZoneInfo("UTC"), NOW)
     assert [f"{step.name} {step.at}" for step in steps] == told
+    picture = picture_of(steps)
+    assert all(text in picture.told for text in told)
+    places = [mark.x for mark in picture.marks]
+    assert len(places) == len(told)
+    assert all(right - left >= 27 for left, right in pairwise(places)), "each mark has room for its number"
+    assert 0 < places[0] < places[-1] < picture.width
+
+
+def test_the_picture_says_how_long_it_takes_and_where_nobody_knows() -> None:
+    values = {**STRIPE, "stripe_auto_advance": False, "invoice_grace_period_length": 3}
+    picture = picture_of(example_steps(resolve(values, {}), ZoneInfo("UTC"), NOW))
+    assert [part.label for part in picture.stretches] == ["3 d", "", ""]
+    assert [part.is_open for part in picture.stretches] == [False, False, True]
+    assert [mark.label for mark in picture.marks] == ["31 Mar", "4 Apr", "4 Apr", ""]

@@ -9,6 +9,7 @@ from typing import Any
 
 from django import template
 from django.template.context import Context
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -30,6 +31,12 @@ def money(minor: int, currency: str) -> str:
 @register.filter
 def day(at: datetime | None) -> str:
     return words.day(at) if at else ""
+
+
+@register.filter
+def short_moment(at: datetime) -> str:
+    """Where there is little room and the zone is said beside it: 3 Mar, 12:00."""
+    return f"{words.day_of_month(at)}, {timezone.localtime(at):%H:%M}"
 
 
 @register.filter

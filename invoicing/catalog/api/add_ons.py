@@ -23,9 +23,11 @@ class AddOnInput(StrictSerializer):
     single_use = serializers.BooleanField(required=False, help_text="Billed once, not in every billing cycle.")
     quantity_enabled = serializers.BooleanField(required=False, help_text="Whether a customer can have several.")
     limit = decimal()
-    immediately_charge = serializers.BooleanField(required=False)
-    price_frequency = whole()
-    charge_frequency = whole()
+    immediately_charge = serializers.BooleanField(
+        required=False, help_text="What is added is billed at once, by an invoice of its own."
+    )
+    price_frequency = whole("For how many billing cycles the price is; 1 if left out.")
+    charge_frequency = whole("1: each of these cycles bears its part. As price_frequency: one of them bears all of it.")
 
 
 class AddAddOnsInput(StrictSerializer):
@@ -57,8 +59,8 @@ def add_on_shape(add_on: AddOn) -> AddOnAnswer:
         "price_scheme_type": SchemeType(add_on.scheme_type),
         "single_use": add_on.single_use,
         "quantity_enabled": add_on.quantity_enabled,
-        "immediately_charge": False,
+        "immediately_charge": add_on.immediately_charge,
         "limit": number(add_on.limit),
-        "price_frequency": 1,
-        "charge_frequency": 1,
+        "price_frequency": add_on.price_frequency,
+        "charge_frequency": add_on.charge_frequency,
     }

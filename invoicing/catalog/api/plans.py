@@ -65,7 +65,7 @@ class PricePlanInput(StrictSerializer):
     name = text(128, help_text="Unique code name; all versions share it.")
     display_name = text(256)
     description = text()
-    period = text(32, help_text="month, quarter or year.")
+    period = text(32, help_text="month, quarter, biannual (every six months) or year.")
     currency = text(3, help_text="ISO 4217. Left out: the vendor's currency.")
     base_price = whole()
     base_price_frequency = whole()

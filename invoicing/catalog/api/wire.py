@@ -22,8 +22,8 @@ def decimal() -> serializers.DecimalField:
     return serializers.DecimalField(max_digits=None, decimal_places=None, required=False, allow_null=True)
 
 
-def whole() -> serializers.IntegerField:
-    return serializers.IntegerField(required=False, allow_null=True)
+def whole(help_text: str = "") -> serializers.IntegerField:
+    return serializers.IntegerField(required=False, allow_null=True, help_text=help_text)
 
 
 def anything() -> serializers.JSONField:

@@ -54,7 +54,8 @@ class AdhocChargesView(VendorView):
     @documented("create_adhoc_charge", body=AdhocChargeInput, answer=AdhocChargeAnswer)
     def post(self, request: Request, name: str) -> Response:
         customer, given = self.customer(name), self.read(AdhocChargeInput)
-        return done(_shape(add_charge(customer, ChargeDraft(**given), now=self.now)))
+        charge = add_charge(customer, ChargeDraft(**given), actor=self.actor, now=self.now, real_now=self.real_now)
+        return done(_shape(charge))
 
 
 class AdhocChargeView(VendorView):
@@ -65,7 +66,7 @@ class AdhocChargeView(VendorView):
     @documented("delete_adhoc_charge")
     def delete(self, request: Request, name: str, uuid: str) -> Response:
         """Only before it is on an invoice."""
-        remove_charge(self.charge(name, uuid))
+        remove_charge(self.charge(name, uuid), actor=self.actor, now=self.now, real_now=self.real_now)
         return done()
 
     def charge(self, name: str, uuid: str) -> AdhocCharge:

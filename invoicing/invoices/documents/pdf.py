@@ -50,7 +50,7 @@ def check_picture(logo: Logo) -> None:
     """Raises ``typst.TypstError`` where the picture cannot be printed."""
     data = json.dumps(_logo(logo))
     source = b"#let it = json(bytes(sys.inputs.data))\n#image(bytes(it.bytes), format: it.format)"
-    typst.compile(source, format="pdf", font_paths=_fonts(), ignore_system_fonts=True, sys_inputs={"data": data})
+    typst.compile(source, format="pdf", font_paths=fonts(), ignore_system_fonts=True, sys_inputs={"data": data})
 
 
 def _compile(document: InvoiceDocument) -> bytes:
@@ -63,7 +63,7 @@ def compile_pdf(data: str, moment: datetime) -> bytes:
     return typst.compile(
         _template(),
         format="pdf",
-        font_paths=_fonts(),
+        font_paths=fonts(),
         ignore_system_fonts=True,
         sys_inputs={"data": data},
         timestamp=moment.astimezone(UTC).replace(microsecond=0),
@@ -76,7 +76,7 @@ def _template() -> bytes:
 
 
 @functools.cache
-def _fonts() -> typst.Fonts:
+def fonts() -> typst.Fonts:
     return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONT_DIR)])
 
 

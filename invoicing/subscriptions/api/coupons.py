@@ -17,6 +17,7 @@ from customers.errors import Invalid
 from invoicing.catalog.api.wire import number
 from invoicing.rating.discounts import DiscountType
 from invoicing.subscriptions import coupons
+from invoicing.subscriptions.changes import use_coupon
 from invoicing.subscriptions.models import Coupon
 from invoicing.subscriptions.verbs import running_or_next
 
@@ -103,7 +104,8 @@ class CouponsView(VendorView):
 
     @documented("create_coupon", body=CouponInput, answer=CouponAnswer)
     def post(self, request: Request) -> Response:
-        made = coupons.create_coupon(self.vendor, _draft(self.read(CouponInput)), now=self.now)
+        draft = _draft(self.read(CouponInput))
+        made = coupons.create_coupon(self.vendor, draft, actor=self.actor, now=self.now, real_now=self.real_now)
         return done(coupon_shape(coupons.find_coupon(self.vendor, name=made.name)))
 
 
@@ -116,7 +118,7 @@ class CouponView(VendorView):
     def delete(self, request: Request, name: str) -> Response:
         """Nobody can use it any more. What it lowers already goes on being lowered."""
         found = self.find_named(coupons.coupons(self.vendor), "coupon", name)
-        coupons.withdraw_coupon(found, now=self.now)
+        coupons.withdraw_coupon(found, actor=self.actor, now=self.now, real_now=self.real_now)
         return done()
 
 
@@ -131,7 +133,8 @@ class ApplyCouponView(VendorView):
         wanted = {"name": given.get("name") or "", "code": given.get("code") or ""}
         customer.vendor = self.vendor
         subscription = running_or_next(customer, self.now)
-        coupons.apply_coupon(subscription, coupons.find_coupon(self.vendor, **wanted), now=self.now)
+        coupon = coupons.find_coupon(self.vendor, **wanted)
+        use_coupon(subscription, coupon, actor=self.actor, now=self.now, real_now=self.real_now)
         return done()
 
 

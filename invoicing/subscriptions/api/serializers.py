@@ -62,12 +62,12 @@ class DiscountInput(StrictSerializer):
     add_on_name = serializers.CharField(
         max_length=128, required=False, allow_null=True, help_text="With the scope ADD_ON: which of the plan's."
     )
-    labels = serializers.JSONField(required=False, allow_null=True)
-
-    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
-        if given.get("labels"):
-            raise serializers.ValidationError({"labels": "Not supported yet."})
-        return given
+    labels = serializers.DictField(
+        child=serializers.CharField(max_length=10_000, allow_blank=True, trim_whitespace=False),
+        required=False,
+        allow_null=True,
+        help_text="Of a component with a price list, only what was used with these: each label of the list.",
+    )
 
 
 def discount_drafts(given: Iterable[dict[str, Any]] | None) -> list[DiscountDraft]:
@@ -80,6 +80,7 @@ def discount_drafts(given: Iterable[dict[str, Any]] | None) -> list[DiscountDraf
             add_on_name=one.get("add_on_name") or "",
             start_offset=one["billing_cycle_start_offset"],
             duration=one.get("billing_cycle_duration"),
+            labels=one.get("labels") or {},
         )
         for one in given or ()
     ]
@@ -347,7 +348,7 @@ def discount_shape(discount: Discount, subscription: Subscription) -> DiscountAn
         "add_on": add_on_shape(add_on) if add_on else None,
         "coupon_id": use.coupon_id if use else None,
         "coupon_name": use.coupon.name if use else None,
-        "labels": {},
+        "labels": discount.labels,
         "billing_cycle_start_offset": first,
         "billing_cycle_duration": None if end is None else end - first,
         "start_date": rule.bounds(first)[0],

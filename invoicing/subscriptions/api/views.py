@@ -21,7 +21,7 @@ from invoicing.catalog.models import Aggregation, Meter, PricePlan
 from invoicing.catalog.trials import Trial, read_trial
 from invoicing.catalog.verbs import find_plan
 from invoicing.subscriptions import verbs
-from invoicing.subscriptions.add_ons import AddOnOrder, held_at, order_add_ons
+from invoicing.subscriptions.add_ons import AddOnOrder, held_at
 from invoicing.subscriptions.api.serializers import (
     ActiveSubscriptionAnswer,
     AddOnItemInput,
@@ -43,8 +43,8 @@ from invoicing.subscriptions.api.serializers import (
     subscription_shape,
     with_plans,
 )
-from invoicing.subscriptions.coupons import apply_coupon, find_coupon
-from invoicing.subscriptions.discounts import add_discounts, current_index, shorten_discount
+from invoicing.subscriptions.changes import change_add_ons, end_discount, give_discounts, use_coupon
+from invoicing.subscriptions.coupons import find_coupon
 from invoicing.subscriptions.models import Coupon
 from invoicing.subscriptions.rules import current_bounds
 from invoicing.usage.aggregation import Window, usage_of
@@ -139,8 +139,7 @@ class DiscountsView(VendorView):
         """From the running cycle on; all of the list, or none."""
         customer, given = self.customer(name), self.read(DiscountInput, many=True)
         subscription = verbs.running_or_next(customer, self.now)
-        first = current_index(subscription, self.now)
-        add_discounts(subscription, discount_drafts(given), from_cycle=first, now=self.now)
+        give_discounts(subscription, discount_drafts(given), actor=self.actor, now=self.now, real_now=self.real_now)
         return done()
 
     @documented("shorten_discount", query=ShortenDiscountInput)
@@ -148,7 +147,8 @@ class DiscountsView(VendorView):
         """End a discount with the start of the running cycle, or so many cycles after it."""
         customer = self.customer(name)
         given = self.read(ShortenDiscountInput) if self.request.data else self.read_query(ShortenDiscountInput)
-        shorten_discount(customer, given["discount_uuid"], duration=given["billing_cycle_duration"], now=self.now)
+        uuid, duration = given["discount_uuid"], given["billing_cycle_duration"]
+        end_discount(customer, uuid, duration=duration, actor=self.actor, now=self.now, real_now=self.real_now)
         return done()
 
 
@@ -231,7 +231,7 @@ class SubscriptionAddOnsView(VendorView):
             AddOnOrder(one["feature_name"], Decimal(one.get("quantity", 1)), effective_at=_moment(one, start, end))
             for one in given
         ]
-        order_add_ons(subscription, orders, now=self.now)
+        change_add_ons(subscription, orders, actor=self.actor, now=self.now, real_now=self.real_now)
         return done()
 
 
@@ -272,10 +272,10 @@ class SubscriptionInPlaceView(VendorView):
         """From the running cycle on, beside the discounts there are; all of it or nothing."""
         customer, given = self.customer(name), self.read(SubscriptionInPlaceInput)
         subscription = verbs.running_or_next(customer, self.now)
+        by: Any = {"actor": self.actor, "now": self.now, "real_now": self.real_now}
         with transaction.atomic():
-            first, drafts = current_index(subscription, self.now), discount_drafts(given.get("discounts"))
-            add_discounts(subscription, drafts, from_cycle=first, now=self.now, at="discounts.")
-            order_add_ons(subscription, add_on_orders(given.get("add_ons")), now=self.now, at="add_ons.")
+            give_discounts(subscription, discount_drafts(given.get("discounts")), at="discounts.", **by)
+            change_add_ons(subscription, add_on_orders(given.get("add_ons")), at="add_ons.", **by)
             if coupon := chosen_coupon(self, given):
-                apply_coupon(subscription, coupon, now=self.now)
+                use_coupon(subscription, coupon, **by)
         return done(subscription_shape(subscription))

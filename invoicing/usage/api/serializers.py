@@ -58,7 +58,10 @@ class MeasurementInput(StrictSerializer):
     time = serializers.DateTimeField(required=False, allow_null=True, help_text="Left out: now. Without offset: UTC.")
     labels = serializers.DictField(child=serializers.CharField(), required=False, allow_null=True)
     id = serializers.CharField(
-        required=False, allow_null=True, max_length=255, help_text="Sent again, it replaces what was sent before."
+        required=False,
+        allow_null=True,
+        max_length=255,
+        help_text="Sent again, also with another time, it replaces what was sent before.",
     )
     reset_total = serializers.BooleanField(required=False, allow_null=True)
 

@@ -38,7 +38,8 @@ from invoicing.usage.models import Measurement
 
 
 class MeasurementView(VendorView):
-    """One measurement. The same meter, customer, time, primary labels and id replaces the earlier one."""
+    """One measurement. The same meter, customer and primary labels with the same id, or without ids with the same
+    time, replaces the earlier one."""
 
     access = {"POST": Access.MEASURE}
 

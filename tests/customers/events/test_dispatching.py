@@ -8,9 +8,9 @@ import pytest
 from django.db import transaction
 
 from customers.actors import SCHEDULE
-from customers.events import nudge
 from customers.events.dispatch import dispatch
 from customers.events.models import Event, EventKind, SubjectKind, WebhookEndpoint
+from customers.events.nudge import DELIVERIES
 from customers.events.record import Fact, build_event, record
 from tests.customers.events.conftest import T0
 from tests.factories import VendorFactory
@@ -28,9 +28,9 @@ def vendor():
 @pytest.fixture
 def nudged():
     with mock.patch("customers.tasks.deliver_events.delay") as delay:
-        nudge.answered()
+        DELIVERIES.answered()
         yield delay
-        nudge.answered()
+        DELIVERIES.answered()
 
 
 def tell(vendor, n=0, subject=1, kind=EventKind.CUSTOMER_UPDATED):
@@ -70,7 +70,7 @@ def test_workers_are_nudged_once_a_transaction_and_after_it(vendor, nudged):
     assert nudged.call_count == 1
     tell(vendor, 9)
     assert nudged.call_count == 1, "one task is waiting already"
-    nudge.answered()
+    DELIVERIES.answered()
     facts = [Fact(EventKind.CUSTOMER_NEW, SubjectKind.CUSTOMER, n) for n in range(3)]
     Event.objects.bulk_create([build_event(vendor, f, actor=SCHEDULE, now=T0, real_now=T0) for f in facts])
     assert nudged.call_count == 2

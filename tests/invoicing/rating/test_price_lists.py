@@ -136,3 +136,27 @@ def test_a_meter_without_labels_has_no_price_list(api: Api) -> None:  # noqa: F8
     given = plan(ROWS)
     given["metered_components"][0]["meter_name"] = "plain"
     assert "none" in refusal(api.post("/price_plans", given), 422)[AT][0]
+
+
+def test_a_discount_of_certain_labels_comes_before_that_of_the_component(api: Api) -> None:  # noqa: F811
+    made = answer(api.post("/price_plans", plan(ROWS)))
+    of_it = {"scope": "METERED_COMPONENT", "metered_component_uuid": made["metered_components"][0]["external_uuid"]}
+    tenth, half = ({**of_it, "discount_type": "PERCENT", "amount": amount} for amount in (10, 50))
+    ssd = {"region": "eu", "tier": "ssd"}
+    subscribing = {"price_plan_name": "net", "effective_at": "2026-04-01T00:00:00Z"}
+    for labels in ({"region": "eu"}, {**ssd, "zone": "a"}):
+        wrong = {**subscribing, "discounts": [{**half, "labels": labels}]}
+        problem = refusal(api.post("/customers/acme/subscriptions", wrong), 422)
+        assert problem == {"discounts.0.labels": ["Give a text for each label of the price list: region, tier."]}
+    discounts = [tenth, {**half, "labels": ssd}]
+    shown = answer(api.post("/customers/acme/subscriptions", {**subscribing, "discounts": discounts}))["discounts"]
+    assert [one["labels"] for one in shown] == [{}, ssd]
+    [invoice] = bill_until(datetime(2026, 5, 2, tzinfo=UTC))
+    assert [(line.name, line.amount) for line in invoice.line_items.filter(kind="DISCOUNT")] == [
+        ("traffic (eu, ssd) Discount", -1_375),
+        ("traffic Discount", -230),
+    ]
+    for name, lowered_by in (("traffic (eu, hdd)", -230), ("traffic (eu, ssd)", -1_375 - 230)):
+        line = invoice.line_items.get(name=name)
+        found = answer(api.get(f"/invoices/{invoice.uuid}/line_items/{line.uuid}/explanation"))
+        assert sum(one["price_int"] for one in found["affected_by"]) == lowered_by

@@ -17,7 +17,7 @@ from invoicing.catalog.verbs import create_meter
 from invoicing.models import Measurement, UnattributedMeasurement
 from invoicing.usage import intake
 from invoicing.usage.aggregation import usage_of
-from invoicing.usage.intake import take_in, take_in_one
+from invoicing.usage.intake import attribute_pending, take_in, take_in_one
 from invoicing.usage.values import Window
 from tests.factories import CustomerFactory, MappingFactory, MeterFactory, VendorFactory
 
@@ -108,6 +108,20 @@ def test_an_id_keeps_apart_what_collides_on_time(vendor):
     take(vendor, item(value=1, id="a"), item(value=2, id="b"), item(value=3))
     take(vendor, item(value=9, id="b"))
     assert values() == [1, 3, 9]
+
+
+@pytest.mark.usefixtures("customer")
+def test_an_id_is_one_measurement_whenever_it_is_sent_again(vendor):
+    """Also without a time, so that a request that is sent twice counts once; and of those that wait, the last."""
+    for time in ("2026-01-31T12:00:00Z", None):
+        take(vendor, item(id="a", value=3, time=time), item(id="b", time=time))
+    assert (values(), len(waiting())) == ([], 4)
+    MeterFactory(vendor=vendor, name="calls")
+    take(vendor, item(id="b", value=7, time=None))
+    attribute_pending(vendor, real_now=REAL_NOW)
+    assert sorted(Measurement.objects.values_list("value", "time")) == [(3, NOW), (7, NOW)]
+    take(vendor, item(id="a", value=4), item(id="a", value=5, time="2026-02-01T00:00:00Z"))
+    assert values() == [5, 7]
 
 
 def test_of_two_with_the_same_time_the_one_with_the_larger_id_is_later(vendor, customer):
@@ -329,28 +343,35 @@ def test_a_thousand_take_as_many_queries_as_two(vendor, customer):
     assert Measurement.objects.count() == 1000
 
 
-KEYS = st.tuples(st.integers(0, 3), st.sampled_from(["eu", "us"]), st.sampled_from([None, "a", "b"]))
+MOMENTS = [f"2026-{day}T00:00:00Z" for day in ("01-31", "02-01", "02-02", "03-01")]
+KEYS = st.tuples(st.sampled_from(MOMENTS), st.sampled_from(["eu", "us"]), st.sampled_from([None, "a", "b"]))
 
 
 class TestReplacing(TestCase):
     @settings(max_examples=30, deadline=None)
     @given(st.lists(KEYS, min_size=1, max_size=8), st.data())
     def test_an_override_replaces_exactly_one(self, keys, data):
-        """Time, primary labels and id tell measurements apart; sent again, one of them has another value."""
+        """Primary labels tell measurements apart, and the id, or else the time; sent again, one of them has another
+        value, and with an id another time, in whatever month that is."""
         customer = CustomerFactory(name="acme")
         MeterFactory(vendor=customer.vendor, name="calls", primary_labels=["region"])
 
+        def kept():
+            rows = Measurement.objects.values_list("stream", "external_id", "time", "value")
+            return {(stream, given or time): (time, value) for stream, given, time, value in rows}, len(rows)
+
         def send(key, value):
-            minute, region, given_id = key
-            time = f"2026-03-01T00:{minute:02}:00Z"
+            time, region, given_id = key
             take(customer.vendor, item(time=time, labels={"region": region}, id=given_id, value=value))
 
         for place, key in enumerate(keys):
             send(key, place + 1)
-        before = dict(Measurement.objects.values_list("pk", "value"))
-        assert len(before) == len(set(keys))
-        again = data.draw(st.sampled_from(keys))
-        send(again, 1000)
-        after = dict(Measurement.objects.values_list("pk", "value"))
-        changed = [pk for pk, value in after.items() if before[pk] != value]
-        assert (set(after), [after[pk] for pk in changed]) == (set(before), [1000])
+        before, count = kept()
+        assert len(before) == count == len({(region, given or time) for time, region, given in keys})
+        time, region, given_id = data.draw(st.sampled_from(keys))
+        time = data.draw(st.sampled_from(MOMENTS)) if given_id else time
+        send((time, region, given_id), 1000)
+        after, count = kept()
+        changed = [name for name, said in after.items() if before[name] != said]
+        assert (set(after), count) == (set(before), len(before))
+        assert [after[name] for name in changed] == [(datetime.fromisoformat(time), 1000)]

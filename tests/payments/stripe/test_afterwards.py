@@ -107,6 +107,8 @@ def test_whoever_does_it_both_sides_end_the_same(shop: Shop, who: str, verb: str
     # What is sent again from the dashboard changes nothing here.
     assert told(invoice).count(kind) == (0 if (who, verb) == ("stripe", "send") else 1)
     assert "invoice.payment_failed" not in told(invoice)
+    # A payment that a person asked for here is told as well as what came of it.
+    assert told(invoice).count("invoice.pushed") == (1 if verb == "pay" and who != "stripe" else 0)
 
 
 @pytest.mark.parametrize("verb", ["void", "mark_uncollectible", "pay", "mark_paid"])

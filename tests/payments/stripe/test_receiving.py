@@ -119,6 +119,17 @@ def test_a_broker_out_of_reach_loses_nothing(
     assert processing.sweep(real_now=event.received_at + timedelta(minutes=1)) == [event.pk]
 
 
+def test_what_arrived_is_handed_out_once_and_one_event_for_each_object(account: str) -> None:
+    one, other = {"object": "invoice", "id": "in_1"}, {"object": "invoice", "id": "in_2"}
+    for subject in (one, other, one, one):
+        assert post(an_event(account, data={"object": subject})).status_code == 200
+    handed_out = StripeEvent.objects.filter(pk__in=processing.hand_out(real_now=NOW()))
+    assert sorted(handed_out.values_list("object_id", flat=True)) == ["in_1", "in_2"]
+    assert processing.hand_out(real_now=NOW()) == []
+    late = NOW() + timedelta(minutes=1)
+    assert len(processing.sweep(real_now=late)) == 4, "whoever was told of them may have died"
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
