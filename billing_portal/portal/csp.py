@@ -24,8 +24,7 @@ SKINNED = STRICT | {
 }
 # What pages could ask a browser for, and none of ours does.
 NOTHING = ", ".join(
-    f"{feature}=()"
-    for feature in ("camera", "microphone", "geolocation", "payment", "usb", "display-capture", "browsing-topics")
+    f"{feature}=()" for feature in "camera microphone geolocation payment usb display-capture browsing-topics".split()
 )
 
 
