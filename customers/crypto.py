@@ -41,6 +41,20 @@ def decrypt(token: str) -> str:
         raise ImproperlyConfigured(remedy) from None
 
 
+def newest(token: str | bytes) -> bool:
+    """Whether the first key alone opens it."""
+    try:
+        _cipher(_keys()[0]).decrypt(token)
+    except InvalidToken:
+        return False
+    return True
+
+
+def rotated(token: str | bytes) -> bytes:
+    """The same under the first key. Raises ``InvalidToken`` where no key opens it."""
+    return _cipher(*_keys()).rotate(token)
+
+
 def _keys() -> tuple[str, ...]:
     """The first writes, all of them read. Without any (development) one follows from ``SECRET_KEY``."""
     if settings.FIELD_ENCRYPTION_KEYS:

@@ -3,7 +3,7 @@ entry is called in the transaction of the change (``docs/architecture.md`` lists
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -26,9 +26,16 @@ class CustomerChanged(Protocol):
         """Fields of a customer were edited."""
 
 
+class CustomerErased(Protocol):
+    def __call__(self, customer: Customer, was: str, *, real_now: datetime) -> Sequence[str]:
+        """Forget who the customer, formerly called ``was``, is. Answers what is left to be done elsewhere, in
+        sentences. Raises ``Conflict`` where it cannot be forgotten yet."""
+
+
 on_attribution_changed: list[AttributionChanged] = []
 on_policy_changed: list[PolicyChanged] = []
 on_customer_changed: list[CustomerChanged] = []
+on_customer_erased: list[CustomerErased] = []
 
 
 def attribution_changed(vendor: Vendor, *, real_now: datetime) -> None:
@@ -43,3 +50,7 @@ def policy_changed(vendor: Vendor, customer: Customer | None, *, now: datetime, 
 def customer_changed(customer: Customer, changed: Collection[str], *, real_now: datetime) -> None:
     for hook in on_customer_changed:
         hook(customer, changed, real_now=real_now)
+
+
+def customer_erased(customer: Customer, was: str, *, real_now: datetime) -> list[str]:
+    return [left for hook in on_customer_erased for left in hook(customer, was, real_now=real_now)]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ class InvoicingConfig(AppConfig):
         invoicing.catalog.hooks.on_meter_created.append(attribute_pending)
         invoicing.catalog.hooks.on_limits_changed.append(note_component)
         customers.hooks.on_policy_changed.append(reschedule)
+        customers.hooks.on_customer_erased.append(forget_customer)
         clock.register(InvoicingClock())
 
 
@@ -38,3 +40,9 @@ def reschedule(vendor: Vendor, customer: Customer | None, *, now: datetime, real
     logos.fetch_after_commit(vendor, customer)
     reminders.replan(vendor, customer, now=now)
     return advance.reschedule(vendor, customer) + reschedule_invoices(vendor, customer, real_now=real_now)
+
+
+def forget_customer(customer: Customer, was: str, *, real_now: datetime) -> Sequence[str]:
+    from invoicing.invoices.erasing import forget
+
+    return forget(customer, was, real_now=real_now)

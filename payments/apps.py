@@ -6,8 +6,9 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         from customers import clock, hooks
-        from payments.stripe import customer_sync
+        from payments.stripe import customer_sync, erasing
         from payments.stripe.clock import StripeClock
 
         clock.register(StripeClock())
         hooks.on_customer_changed.append(customer_sync.customer_changed)
+        hooks.on_customer_erased.append(erasing.forget)

@@ -23,6 +23,9 @@ ALLOWED = {
         "A PDF link is signed for one invoice, by which its vendor is known."
     ),
     ("billing_portal/portal/access.py", "Membership.objects.filter"): "An operator's own: here the vendor is found.",
+    ("billing_portal/portal/second_factor.py", "Operator.objects.filter"): (
+        "Who gave the right password in this session; which vendor to work for is chosen afterwards."
+    ),
     ("billing_portal/portal/first_steps.py", "Vendor.objects.filter"): "The operator's own vendor, with what it has.",
     ("billing_portal/portal/health.py", "Vendor.objects.filter"): "One row to hang questions on, the vendor's own.",
     ("billing_portal/portal/bounded.py", "Vendor.objects.filter"): "One row to hang counts on, the vendor's own.",

@@ -16,6 +16,7 @@ from django.db.models.functions import Lower, Now
 from django.utils.crypto import salted_hmac
 
 from customers.actors import Access, Actor, ActorKind
+from customers.crypto import EncryptedTextField
 from customers.scoping import VendorOwned, VendorQuerySet
 from customers.vendor import Vendor
 
@@ -98,6 +99,30 @@ class Membership(VendorOwned):
         return f"{self.operator} ({self.get_role_display()}, {self.vendor})"
 
 
+class SecondFactor(models.Model):
+    """An authenticator app's shared secret: its codes are asked for after the password. Its times are real time."""
+
+    operator = models.OneToOneField(Operator, on_delete=models.CASCADE, related_name="second_factor")
+    secret = EncryptedTextField(editable=False)
+    created_at = models.DateTimeField()
+    confirmed_at = models.DateTimeField(null=True, blank=True, help_text="Empty: being set up, not asked for yet.")
+    last_step = models.BigIntegerField(default=0, help_text="Of the last code that was taken: each is good once.")
+
+    def __str__(self) -> str:
+        return f"{self.operator} ({'on' if self.confirmed_at else 'being set up'})"
+
+
+class RecoveryCode(models.Model):
+    """In place of a code, once, for whoever has lost the app. Shown once when it is made; only its hash is kept."""
+
+    factor = models.ForeignKey(SecondFactor, on_delete=models.CASCADE, related_name="recovery_codes")
+    hash = models.CharField(max_length=64, unique=True, editable=False)
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"Of {self.factor_id}, {'used' if self.used_at else 'good'}"
+
+
 def new_nonce() -> str:
     return secrets.token_hex(8)
 
@@ -141,7 +166,7 @@ class Invitation(VendorOwned):
 
 
 def hash_key(key: str) -> str:
-    """API keys have 192 random bits, so one round of SHA-256 is enough to keep them secret at rest."""
+    """API keys have 192 random bits, recovery codes 80: one round of SHA-256 is enough to keep them secret at rest."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 

@@ -46,13 +46,16 @@ def end_sessions(operator: Operator, *, real_now: datetime) -> None:
     operator.save(update_fields=["sessions_ended_at"])
 
 
-@transaction.atomic
 def tell_of_new_password(operator: Operator, *, real_now: datetime) -> None:
+    tell_everywhere(operator, EventKind.OPERATOR_PASSWORD_CHANGED, actor=operator.as_actor(), real_now=real_now)
+
+
+@transaction.atomic
+def tell_everywhere(operator: Operator, kind: EventKind, *, actor: Actor, real_now: datetime) -> None:
     """In the records of each vendor that the operator works for."""
     for membership in Membership.objects.filter(operator=operator).select_related("vendor", "operator"):
         now, note = membership.vendor.now(real_now), f"{operator}."
-        kind = EventKind.OPERATOR_PASSWORD_CHANGED
-        _tell(membership, kind, note, actor=operator.as_actor(), now=now, real_now=real_now)
+        _tell(membership, kind, note, actor=actor, now=now, real_now=real_now)
 
 
 def _locked(membership: Membership) -> Membership:

@@ -35,6 +35,7 @@ class Permission(StrEnum):
     REPLAY_EVENTS = "replay_events"
     RECONCILE = "reconcile"
     CONNECT_STRIPE = "connect_stripe"
+    MANAGE_PERSONAL_DATA = "manage_personal_data"
 
 
 P = Permission

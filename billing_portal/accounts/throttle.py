@@ -40,6 +40,8 @@ class Limit:
 QUARTER = timedelta(minutes=15)
 SIGN_IN_ACCOUNT = Limit("sign-in-account", 10, QUARTER)
 SIGN_IN_ADDRESS = Limit("sign-in-address", 50, QUARTER)
+# Six digits, three of which are good at any moment: whoever has the password finds one in eight years of guessing.
+CODE_ACCOUNT = Limit("sign-in-code", 5, timedelta(hours=1))
 RESET_ACCOUNT = Limit("reset-account", 3, timedelta(hours=1))
 RESET_ADDRESS = Limit("reset-address", 20, timedelta(hours=1))
 
@@ -72,6 +74,10 @@ class Tries:
 
 def sign_in_tries(request: HttpRequest | None, email: str, *, real_now: datetime) -> Tries:
     return Tries(((SIGN_IN_ACCOUNT, email), (SIGN_IN_ADDRESS, address_of(request))), real_now)
+
+
+def code_tries(operator_id: int, *, real_now: datetime) -> Tries:
+    return Tries(((CODE_ACCOUNT, str(operator_id)),), real_now)
 
 
 def reset_tries(request: HttpRequest, email: str, *, real_now: datetime) -> Tries:

@@ -22,6 +22,10 @@ SKINNED = STRICT | {
     "script-src": "'self' 'unsafe-eval'",
     "style-src": "'self' 'unsafe-inline'",
 }
+# What pages could ask a browser for, and none of ours does.
+NOTHING = ", ".join(
+    f"{feature}=()" for feature in "camera microphone geolocation payment usb display-capture browsing-topics".split()
+)
 
 
 def header(policy: dict[str, str]) -> str:
@@ -36,6 +40,7 @@ class ContentSecurityPolicyMiddleware:
         response = self.get_response(request)
         policy = SKINNED if is_skinned(request) else STRICT
         response.headers.setdefault("Content-Security-Policy", header(policy))
+        response.headers.setdefault("Permissions-Policy", NOTHING)
         return response
 
 

@@ -13,6 +13,7 @@ from billing_portal.accounts import invitations
 from billing_portal.accounts.models import Invitation, Membership, Role
 from billing_portal.accounts.operators import change_role, remove
 from billing_portal.accounts.roles import Permission
+from billing_portal.accounts.second_factor import reset_by_owner, users_of_codes
 from billing_portal.portal.access import OperatorRequest, form_screen, may, verb
 from billing_portal.portal.forms import TEXT, refuse
 from billing_portal.portal.keyset import by_number
@@ -68,8 +69,10 @@ def _acting(request: OperatorRequest) -> dict[str, Any]:
 def _context(request: OperatorRequest, form: InvitationForm) -> dict[str, Any]:
     people = Membership.objects.of(request.vendor).select_related("operator")
     waiting = Invitation.objects.of(request.vendor).open().order_by("-pk")
+    page = by_number(people, before=request.GET.get("before", ""), after=request.GET.get("after", ""))
     return {
-        "page": by_number(people, before=request.GET.get("before", ""), after=request.GET.get("after", "")),
+        "page": page,
+        "with_codes": users_of_codes(request.vendor, [row.operator_id for row in page.rows]),
         "invitations": waiting[:INVITATIONS_SHOWN],
         "form": form,
         "roles": Role.choices,
@@ -103,6 +106,18 @@ def dismiss(request: OperatorRequest, pk: int) -> HttpResponse:
         messages.error(request, refusal.message)
     else:
         messages.success(request, f"{membership.operator} works for {request.vendor} no more, and is signed out.")
+    return redirect("portal:operators")
+
+
+@verb(Permission.MANAGE_OPERATORS)
+def turn_off_codes(request: OperatorRequest, pk: int) -> HttpResponse:
+    membership = _membership(request, pk)
+    try:
+        reset_by_owner(membership, actor=request.actor, real_now=request.real_now)
+    except Conflict as refusal:
+        messages.error(request, refusal.message)
+    else:
+        messages.success(request, f"{membership.operator} is signed out, and signs in with the password alone now.")
     return redirect("portal:operators")
 
 

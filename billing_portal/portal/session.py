@@ -17,10 +17,12 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 
+from billing_portal.accounts import second_factor
 from billing_portal.accounts.operators import tell_of_new_password
 from billing_portal.accounts.throttle import SIGN_IN_ACCOUNT, in_words, sign_in_tries
 from billing_portal.portal.access import SESSION_KEY, OperatorRequest, open_verb, own_screen
 from billing_portal.portal.navigation import show
+from billing_portal.portal.second_factor import ask_for_code
 
 TOO_OFTEN = "Too many attempts that failed. Wait {wait}, or choose a new password with the link below."
 
@@ -57,6 +59,12 @@ class SignIn(LoginView):
     template_name = "portal/sign_in.html"
     authentication_form = SignInForm
     redirect_authenticated_user = True
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        operator = form.get_user()
+        if second_factor.is_on(operator):
+            return ask_for_code(self.request, operator, self.get_success_url())
+        return super().form_valid(form)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         shell = admin.site.each_context(self.request)

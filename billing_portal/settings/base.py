@@ -48,6 +48,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "billing_portal.accounts.idle.EndIdleSessions",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "billing_portal.portal.csp.ContentSecurityPolicyMiddleware",
@@ -87,6 +88,8 @@ AUTH_PASSWORD_VALIDATORS = [
 # The link to a new password, and the session of somebody who stays away.
 PASSWORD_RESET_TIMEOUT = 3600
 SESSION_COOKIE_AGE = 7 * 24 * 3600
+# Without a request for so long one signs in again.
+SESSION_IDLE_MINUTES = env.int("SESSION_IDLE_MINUTES", default=12 * 60)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"  # the browser comes back from Stripe signed in
 CSRF_COOKIE_HTTPONLY = True
@@ -200,6 +203,14 @@ PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
 # A list may be asked for by a thousand names, and by filters beside them.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
+FILE_UPLOAD_HANDLERS = [
+    "billing_portal.portal.uploads.BoundedUpload",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
+
+# What a report of a mistake of ours may hold.
+DEFAULT_EXCEPTION_REPORTER_FILTER = "billing_portal.reporting.SilentFilter"
 
 # A line for each request and for each step of an invoice: for those who collect them.
 LOGGED_IN_PRODUCTION = ("billing_portal.requests", "invoicing.steps")

@@ -28,6 +28,8 @@ class EventKind(models.TextChoices):
     CUSTOMER_NEW = "customer.new", "Customer created"
     CUSTOMER_UPDATED = "customer.updated", "Customer updated"
     CUSTOMER_DELETED = "customer.deleted", "Customer deleted"
+    CUSTOMER_ERASED = "customer.erased", "Personal data erased"
+    CUSTOMER_EXPORTED = "customer.exported", "Personal data exported"
     GATEWAY_CUSTOMER_CREATED = "customer.payment_gateway_created", "Stripe customer linked"
     GATEWAY_CUSTOMER_FAILED = "customer.payment_gateway_failed", "Stripe customer could not be made"
     GATEWAY_CUSTOMER_UNLINKED = "customer.payment_gateway_unlinked", "Stripe customer unlinked"
@@ -93,6 +95,9 @@ class EventKind(models.TextChoices):
     OPERATOR_ROLE_CHANGED = "operator.role_changed", "Role of an operator changed"
     OPERATOR_REMOVED = "operator.removed", "Operator removed"
     OPERATOR_PASSWORD_CHANGED = "operator.password_changed", "Password of an operator changed"  # noqa: S105
+    OPERATOR_CODES_ON = "operator.codes_on", "Sign-in codes turned on"
+    OPERATOR_CODES_OFF = "operator.codes_off", "Sign-in codes turned off"
+    OPERATOR_RECOVERED = "operator.recovered", "Signed in with a recovery code"
     WEBHOOK_TEST = "webhook.test", "Test event"
 
 
@@ -130,8 +135,8 @@ PUBLIC_KINDS = frozenset(
     }
 )
 
-# Kinds of our own, and what endpoints are told instead: that the invoice changed, and they read how over the API.
-TOLD_AS = dict.fromkeys(
+# Kinds of our own, and what endpoints are told instead: that it changed, and they read how over the API.
+TOLD_AS = {EventKind.CUSTOMER_ERASED: EventKind.CUSTOMER_UPDATED} | dict.fromkeys(
     (
         EventKind.INVOICE_DUE_DATE_CHANGED,
         EventKind.INVOICE_PAUSED,

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
-from django.apps import apps
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
@@ -23,6 +22,7 @@ from tests.api.client import Api, answer
 from tests.api.many import fill
 from tests.api.references import AS_WORDS, REFERENCES, REFERRING, named_in
 from tests.api.test_lists import LISTS, rows_of
+from tests.books import everything
 from tests.contract.served_schema import Operation, operation_at, operations, served
 from tests.factories import CustomerFactory
 
@@ -128,13 +128,6 @@ def _text(response: Any, ids: Ids) -> str:
     for value in sorted(ids.values(), key=len, reverse=True):
         text = re.sub(rf"(?<![\w-]){re.escape(value)}(?![\w-])", "*", text)
     return text
-
-
-def everything() -> dict[str, list[Any]]:
-    """Every row there is, but for the time at which a key was used."""
-    rooms = [apps.get_app_config(label).get_models() for label in ("customers", "invoicing", "payments", "accounts")]
-    found = {model.__name__: list(model._default_manager.order_by("pk").values()) for room in rooms for model in room}
-    return found | {"ApiKey": [{**row, "last_used_at": None} for row in found["ApiKey"]]}
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ SignedIn = Callable[..., Client]
 Methods = Mapping[str, Permission | None]
 
 # Whoever has no account yet, or is not signed in, comes here.
-FOR_EVERYBODY = {"sign_in", "sign_out", "forgotten_password", "choose_password", "join"}
+FOR_EVERYBODY = {"sign_in", "second_step", "sign_out", "forgotten_password", "choose_password", "join"}
 # Asks for a permission of its own, by what its address or its form names.
 ASKS_ITSELF = {"invoice_verb"}
 # What a GET of these answers is no page.

@@ -159,6 +159,7 @@ PAGES = {
     "new coupon": lambda scene: reverse("portal:new_coupon"),
     "coupon": coupon,
     "new customer": lambda scene: reverse("portal:new_customer"),
+    "personal data": lambda scene: reverse("portal:personal_data", args=["acme"]),
     "edit customer": lambda scene: reverse("portal:edit_customer", args=["acme"]),
     "meters": lambda scene: reverse("portal:meters"),
     "new meter": lambda scene: reverse("portal:new_meter"),
@@ -184,6 +185,7 @@ PAGES = {
     "billing settings": lambda scene: reverse("portal:billing_settings"),
     "keys of one's own": lambda scene: reverse("portal:stripe_keys", args=["test"]),
     "change password": lambda scene: reverse("portal:change_password"),
+    "sign-in codes": lambda scene: reverse("portal:sign_in_codes"),
     "test clock": lambda scene: reverse("portal:test_clock"),
 }
 
@@ -215,6 +217,7 @@ LISTS = {
     "billing settings",
     "keys of one's own",
     "change password",
+    "sign-in codes",
     "test clock",
 }
 

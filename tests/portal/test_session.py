@@ -9,6 +9,7 @@ import pytest
 from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from billing_portal.accounts.models import Membership, Operator, Role
 from customers.models import Vendor
@@ -186,3 +187,26 @@ def test_what_verbs_write_cannot_be_edited_in_the_admin_site(scene: Scene, clien
     assert client.post(reverse("admin:invoicing_invoice_delete", args=[invoice.pk]), {"post": "yes"}).status_code == 403
     invoice.refresh_from_db()
     assert invoice.status == "INVOICE_GENERATED"
+
+
+def test_who_stays_away_signs_in_again(scene: Scene, client: Client) -> None:
+    """After twelve hours without a request; and a week after signing in, however busy."""
+    away, busy = timedelta(hours=12, minutes=6), timedelta(hours=11)
+    for step, times in ((away, 1), (busy, 16)):
+        client.post(reverse("portal:sign_in"), {"username": scene.operators[Role.OWNER].email, "password": PASSWORD})
+        began, seen = timezone.now(), []
+        for number in range(times + 1):
+            with mock.patch("billing_portal.accounts.idle.timezone.now", return_value=began + number * step):
+                seen.append(client.get(reverse("portal:dashboard")).status_code)
+        assert seen[0] == 200
+        assert seen[-1] == 302
+        assert 302 not in seen[:-1]
+
+
+def test_browsers_are_told_what_pages_never_ask_for(scene: Scene, client: Client) -> None:
+    answer = client.get(reverse("portal:sign_in"))
+    assert "camera=()" in answer["Permissions-Policy"]
+    assert answer["Referrer-Policy"] == "same-origin"
+    assert answer["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["X-Frame-Options"] == "DENY"
