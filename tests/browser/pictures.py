@@ -19,8 +19,11 @@ from billing_portal import heartbeats
 from customers.actors import STRIPE
 from customers.events.models import Event, EventKind
 from invoicing.invoices.ledger import Payment
-from invoicing.models import Invoice, LineItem
+from invoicing.models import Invoice, LineItem, PricePlan
+from invoicing.rating.rate import rate_cycle
+from invoicing.subscriptions.terms import load_terms
 from invoicing.tasks import work_out_run
+from invoicing.usage.values import Days, DayUsage, Usage
 from tests.portal.scene import NOW, OLIVIA, Scene, make_invoice, tell
 
 QUALITY = 40  # the folder stays below 6 MB
@@ -110,10 +113,23 @@ def _whole_units() -> None:
         units = int(line.quantity)
         less = line.amount - 7 * units
         LineItem.objects.filter(pk=line.pk).update(quantity=Decimal(units), amount=7 * units)
+        _explain(line, units)
         same = Invoice.objects.filter(pk=line.invoice_id)
         same.filter(~Q(amount_paid=0)).update(amount_paid=F("amount_paid") - less)
         same.update(sub_total=F("sub_total") - less, amount_due=F("amount_due") - less)
         Payment.objects.filter(invoice=line.invoice_id).update(amount=F("amount") - less)
+
+
+def _explain(line: LineItem, units: int) -> None:
+    """As rating does it: the tiers, and the days on which so much was used."""
+    [terms] = load_terms(PricePlan.objects.values_list("pk", flat=True)).values()
+    share, rest = divmod(units, 5)
+    days = [line.start_time.date() + timedelta(days=4 * place) for place in range(5)]
+    used = Days.of([DayUsage(day, Decimal(share + (rest if day == days[-1] else 0)), 24) for day in days])
+    first, last = line.start_time + timedelta(hours=9), line.start_time + timedelta(days=16, hours=18)
+    usage = {part.key: Usage(Decimal(units), first, last, 120, used) for part in terms.components}
+    rated = rate_cycle(terms, usage, line.start_time, line.end_time)[-1]
+    LineItem.objects.filter(pk=line.pk).update(metadata=rated.metadata, explanation=rated.explanation)
 
 
 def _told(scene: Scene) -> None:
