@@ -27,8 +27,9 @@ REST = utc(2026, 4, 29)
 PAUSES = (timedelta(minutes=2), timedelta(minutes=40))
 AFTERWARDS = timedelta(hours=3)
 ROUNDS, DRIVES = 12, 2000
-# Real time that passes between two looks at a moving clock: what is held back for a moment comes back.
-TICK = timedelta(seconds=20)
+# Real time that passes between two looks at a moving clock: what is held back for a moment comes back. While the clock
+# stands, because somebody waits for longer, each look is twice as late as the one before.
+TICK, LONGEST_TICK = timedelta(seconds=20), timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,15 @@ def _move(life: Life, time: Time) -> None:
     """Drive the clock until it has arrived, while real time passes."""
     vendor = life.world.vendor
     clock.move_forward(vendor, REST, actor=OPERATOR, real_now=timezone.now())
+    tick, stands_at = TICK, None
     for _ in range(DRIVES):
         clock.drive(vendor.pk, real_now=timezone.now())
         vendor.refresh_from_db()
         if not vendor.clock_is_advancing:
             return
-        time.pass_by(TICK)
+        tick = min(2 * tick, LONGEST_TICK) if vendor.clock_frozen_at == stands_at else TICK
+        stands_at = vendor.clock_frozen_at
+        time.pass_by(tick)
     raise AssertionError("The clock does not arrive: something stays under way for ever.")
 
 
