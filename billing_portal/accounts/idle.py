@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import logout
+from django.contrib.auth.signals import user_logged_in
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -25,6 +28,13 @@ class EndIdleSessions:
         if request.session.session_key and request.user.is_authenticated:
             _look(request, timezone.now().timestamp())
         return self.get_response(request)
+
+
+@receiver(user_logged_in)
+def begin(request: HttpRequest, **kwargs: Any) -> None:
+    """Noted as the session is written anyway."""
+    now = timezone.now().timestamp()
+    request.session.update({BEGAN: now, SEEN: now})
 
 
 def _look(request: HttpRequest, now: float) -> None:

@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -116,11 +117,12 @@ def test_the_web_server_starts_as_the_compose_file_starts_it(services: dict[str,
         web = subprocess.Popen(command, cwd=PROJECT, env=env, stdout=log, stderr=subprocess.STDOUT)
     try:
         probe = [sys.executable, "docker/healthcheck.py"]
-        for _ in range(60):
-            done = subprocess.run(probe, cwd=PROJECT, env=env, capture_output=True, check=False)
-            if done.returncode == 0:
-                break
+        deadline = time.monotonic() + 60
+        while (done := subprocess.run(probe, cwd=PROJECT, env=env, capture_output=True, check=False)).returncode:
             assert web.poll() is None, (tmp_path / "log").read_text()
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.2)
     finally:
         web.terminate()
         web.wait(60)
