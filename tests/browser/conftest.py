@@ -10,6 +10,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from billing_portal.accounts.models import Role
+from invoicing.invoices.links import pdf_of
+from invoicing.models import InvoiceDocument
 from tests.portal.scene import PASSWORD, Scene, make_scene
 
 CANDIDATES = ("chromium", "chromium-browser", "google-chrome")
@@ -43,7 +45,10 @@ def browser() -> Generator[Browser, None, None]:
 
 @pytest.fixture
 def scene(transactional_db: None) -> Scene:
-    return make_scene()
+    """With a document that a browser can show: pages have a picture of it."""
+    made = make_scene()
+    InvoiceDocument.objects.update(pdf=pdf_of(made.invoices["generated"]))
+    return made
 
 
 def sign_in(page: Page, scene: Scene, role: Role) -> None:
