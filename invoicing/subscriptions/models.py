@@ -93,7 +93,7 @@ class AddOnChange(VendorOwned, QueuedWork):
                 fields=["next_action_at", "id"], condition=Q(next_action_at__isnull=False), name="add_on_charge_due"
             ),
             models.Index(
-                fields=["vendor", "next_action_at"],
+                fields=["vendor", "next_action_at", "id"],
                 condition=Q(next_action_at__isnull=False),
                 name="add_on_charge_due_vendor",
             ),
@@ -255,7 +255,9 @@ class BillingCycle(VendorOwned, QueuedWork):
         indexes = [
             models.Index(fields=["next_action_at", "id"], condition=Q(next_action_at__isnull=False), name="cycle_due"),
             models.Index(
-                fields=["vendor", "next_action_at"], condition=Q(next_action_at__isnull=False), name="cycle_due_vendor"
+                fields=["vendor", "next_action_at", "id"],
+                condition=Q(next_action_at__isnull=False),
+                name="cycle_due_vendor",
             ),
         ]
 
