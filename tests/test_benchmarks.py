@@ -19,6 +19,11 @@ FOLDER = PROJECT / "tests" / "bench"
 FEW, MANY = 20, 4_000
 
 
+@pytest.fixture(autouse=True)
+def signals_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("signal.signal", lambda number, handler: None)
+
+
 def test_the_command_and_the_readme_know_every_benchmark() -> None:
     texts = {path.stem: path.read_text() for path in FOLDER.glob("*.py")}
     found = {name for name, text in texts.items() if "finish(" in text and name != "result"}

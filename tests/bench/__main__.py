@@ -22,7 +22,7 @@ from pathlib import Path
 
 from billing_portal.machine.environment import PROJECT
 from tests.bench import facts
-from tests.bench.result import Line, read
+from tests.bench.result import Line, end_when_told, read
 
 # In the order in which they are run, and what each is about.
 BENCHES = {
@@ -62,9 +62,18 @@ def run(name: str, *, quick: bool) -> Ran:
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "lines.json"
         command = [sys.executable, "-m", f"tests.bench.{name}", "--result", str(result), *(["--quick"] * quick)]
-        subprocess.run(command, cwd=PROJECT, check=False)
+        _wait_for(subprocess.Popen(command, cwd=PROJECT))
         lines = read(result) if result.exists() else []
     return Ran(name, lines, time.monotonic() - began, load)
+
+
+def _wait_for(process: subprocess.Popen[bytes]) -> None:
+    """To its end; where we are stopped before, it is told to end and takes down what it has started."""
+    try:
+        process.wait()
+    finally:
+        process.terminate()
+        process.wait()
 
 
 HEADS = ("", "floor", "measured", "value", "limit", "")
@@ -115,6 +124,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=sorted(BENCHES), metavar="NAME", help=", ".join(BENCHES))
     parser.add_argument("--report", type=Path, metavar="FILE", help="the table as Markdown, with the machine's facts")
     options = parser.parse_args()
+    end_when_told()
     load = facts.load()
     ran = [run(name, quick=options.quick) for name in BENCHES if not options.only or name in options.only]
     sys.stdout.write(f"\n{table(ran)}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -64,6 +65,7 @@ def choose(parser: argparse.ArgumentParser, quick: Mapping[str, Any]) -> tuple[a
     options = parser.parse_args()
     result = options.result
     del options.quick, options.result
+    end_when_told()
 
     def finish(found: Iterable[Line]) -> None:
         lines = list(found)
@@ -72,6 +74,11 @@ def choose(parser: argparse.ArgumentParser, quick: Mapping[str, Any]) -> tuple[a
         sys.exit(not all(line.holds for line in lines))
 
     return options, finish
+
+
+def end_when_told() -> None:
+    """And take down what was started, as after Ctrl-C."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 
 def read(path: Path) -> list[Line]:
