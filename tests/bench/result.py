@@ -36,7 +36,7 @@ class Line:
 
     @property
     def said_value(self) -> str:
-        return f"{self.value:,.2f}" if self.value % 1 else f"{self.value:,.0f}"
+        return f"{self.value:,.2f}" if self.value % 1 and self.value < 100 else f"{self.value:,.0f}"
 
     @property
     def said_limit(self) -> str:
