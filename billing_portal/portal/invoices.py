@@ -177,7 +177,7 @@ def amount_text(minor: int, currency: str) -> str:
 
 
 def title_of(invoice: Invoice) -> str:
-    return invoice.number or f"Draft {str(invoice.uuid)[:8]}"
+    return str(invoice)
 
 
 def bill_to(invoice: Invoice) -> dict[str, Any]:
