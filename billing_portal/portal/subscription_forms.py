@@ -76,6 +76,7 @@ class TermsForm(forms.Form):
         help_text="An amount taken off invoices in place of a free time: for the trial's length, or for good.",
     )
     add_ons = forms.CharField(
+        label="Add-ons",
         required=False,
         widget=forms.Textarea(CODE | {"rows": 2, "placeholder": "seats = 5"}),
         help_text="Of the plan. One a line, code name = how many; with a price of its own: seats = 5 at 9.00.",

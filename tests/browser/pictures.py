@@ -103,7 +103,6 @@ def dress(scene: Scene) -> None:
     _in_their_time(scene)
     for program in (heartbeats.BEAT, heartbeats.WORKER):
         heartbeats.note(program, timezone.now())
-    _told(scene)
     _documents()
     for made in (coupon, webhook, imported_file, comparison, stripe_event):
         made(scene)
@@ -111,6 +110,7 @@ def dress(scene: Scene) -> None:
     for person, name in zip(scene.operators.values(), ("Olivia", "Bilal", "Sam", "Rosa"), strict=True):
         person.first_name = name
         person.save()
+    _told(scene)
     work_out_run(scene.vendor.pk)
 
 
@@ -118,6 +118,8 @@ def _in_their_time(scene: Scene) -> None:
     """Nothing has happened later than now, and numbers go on where the newest invoice stands."""
     issued = NOW - timedelta(hours=5)
     Invoice.objects.filter(issued_at__gt=NOW).update(issued_at=issued, issue_date=issued)
+    tried = {"latest_payment_attempt_at": issued, "latest_invoice_attempt_at": issued}
+    Invoice.objects.filter(status__in=["PAYMENT_FAILED", "INVOICING_FAILED"]).update(**tried)
     Measurement.objects.update(received_at=F("time"))
     NumberSeries.objects.create(vendor=scene.vendor, series="INV-{number}", next_value=151)
 
@@ -178,6 +180,6 @@ def _told(scene: Scene) -> None:
     in_order = sorted(Event.objects.all(), key=lambda event: event.occurred_at)
     Event.objects.all().delete()
     for event in in_order:
-        event.pk = None
+        event.pk, event.occurred_at = None, min(event.occurred_at, NOW)
         event.dispatched_at = timezone.now()
         event.save(force_insert=True)

@@ -17,8 +17,17 @@
         }
     };
 
+    const show = (tab) => {
+        const box = tab.parentElement;
+        const middle = tab.offsetLeft - box.offsetLeft + tab.offsetWidth / 2;
+        box.scrollLeft = middle - box.clientWidth / 2;
+    };
+
     const watched = new WeakSet();
-    const resized = new ResizeObserver((entries) => entries.forEach((entry) => fade(entry.target)));
+    const resized = new ResizeObserver((entries) => entries.forEach(({ target }) => {
+        target.querySelectorAll(":scope > [aria-current]").forEach(show);
+        fade(target);
+    }));
     const watch = () => {
         for (const box of document.querySelectorAll(sideways)) {
             if (watched.has(box)) continue;
@@ -26,12 +35,6 @@
             resized.observe(box);
             box.addEventListener("scroll", () => fade(box), { passive: true });
         }
-    };
-
-    const show = (tab) => {
-        const box = tab.parentElement;
-        const middle = tab.offsetLeft - box.offsetLeft + tab.offsetWidth / 2;
-        box.scrollLeft = middle - box.clientWidth / 2;
     };
 
     const follow = () => {
@@ -54,7 +57,6 @@
     document.addEventListener("DOMContentLoaded", () => {
         watch();
         follow();
-        document.querySelectorAll(".bp-tabs [aria-current]").forEach(show);
     });
     document.addEventListener("htmx:afterSettle", watch);
 })();
