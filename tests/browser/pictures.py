@@ -39,8 +39,7 @@ SEEN_IMAGES_ARE_HERE = (
 # What was billed week by week before the invoices of the scene, in cents.
 WEEKS = (61_200, 58_400, 70_900, 66_300, 83_100, 79_600, 91_800, 88_200, 97_500, 104_300, 112_600)
 
-
-# Those further down are loaded only when somebody looks.
+# For a picture of the whole page.
 ALL_IMAGES = """() => Promise.all([...document.images].map(image => {
     image.loading = "eager";
     return image.decode().catch(() => {});
@@ -54,8 +53,6 @@ def folder() -> Path | None:
 
 def take(page: Page, name: str, look: str) -> None:
     """WebP, which the driver's own screenshots know nothing of."""
-    if folder() or os.environ.get("SCREENSHOTS"):
-        page.evaluate(ALL_IMAGES)
     if (into := folder()) is not None:
         page.wait_for_function(SEEN_IMAGES_ARE_HERE)
         shot = {"format": "webp", "quality": QUALITY, "captureBeyondViewport": False}
@@ -63,6 +60,7 @@ def take(page: Page, name: str, look: str) -> None:
         into.mkdir(parents=True, exist_ok=True)
         (into / f"{file_name(name)}-{look}.webp").write_bytes(base64.b64decode(data))
     if whole := os.environ.get("SCREENSHOTS"):
+        page.evaluate(ALL_IMAGES)
         page.screenshot(path=Path(whole) / f"{file_name(name)}-{look}.png", full_page=True)
 
 
