@@ -44,6 +44,7 @@ class EventKind(models.TextChoices):
     ADD_ON_CHANGED = "subscription.add_on_changed", "Add-ons changed"
     COUPON_NEW = "coupon.new", "Coupon created"
     COUPON_WITHDRAWN = "coupon.withdrawn", "Coupon withdrawn"
+    USAGE_LIMITS_CHANGED = "price_plan.limits_changed", "Usage limits changed"
     CHARGE_ADDED = "customer.charge_added", "Charge added"
     CHARGE_REMOVED = "customer.charge_removed", "Charge called off"
     USAGE_LIMIT_THRESHOLD = "usage.limit_threshold_reached", "Usage nears a limit"

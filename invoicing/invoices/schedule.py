@@ -73,7 +73,7 @@ class NextStep:
 
 SOURCES = {
     Source.DEFAULT: "the default setting",
-    Source.VENDOR: "Settings -> Invoicing & Payments",
+    Source.VENDOR: "Settings → Invoicing & Payments",
     Source.CUSTOMER: "this customer's override",
 }
 
