@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 import redis
 
+from billing_portal.torture.receiver import FAILURES, Receiver
 from billing_portal.torture.stage import Stage, signal_all
 from payments.sandbox import faults as request_faults
 from payments.sandbox import webhook_faults
@@ -51,21 +52,25 @@ class Wound:
     strike: Callable[[Stage, random.Random], int]
 
 
-def all_wounds() -> list[Wound]:
+def all_wounds(receiver: Receiver) -> list[Wound]:
+    """How often they strike leaves time to work: a fault holds back what it hits for up to two minutes, and where every
+    other request failed, nothing would ever be far enough to be hit in a new place."""
     return [
         *(Wound(f"kill -9 {name}", every, _killer(name)) for name, every in KILLED.items()),
-        Wound("kill -9 one worker process", 12, _kill_worker_process),
-        Wound("kill -9 while a call to Stripe is on its way", 40, _kill_while_calling),
-        Wound("worker frozen past its lease", 150, _freeze),
+        Wound("kill -9 one worker process", 20, _kill_worker_process),
+        Wound("kill -9 while a call to Stripe is on its way", 60, _kill_while_calling),
+        Wound("worker frozen past its lease", 300, _freeze),
         Wound("database connection cut", 5, _cut),
-        Wound("broker flushed", 30, _flush),
+        Wound("broker flushed", 60, _flush),
         Wound("disk full", 240, _fill),
-        *(Wound(f"{ORDERED['faults']}{kind}", 9, _ordered("faults", kind)) for kind in request_faults.KINDS),
-        *(Wound(f"{ORDERED['webhooks']}{kind}", 20, _ordered("webhooks", kind)) for kind in webhook_faults.KINDS),
+        *(Wound(f"{ORDERED['faults']}{kind}", 21, _ordered("faults", kind)) for kind in request_faults.KINDS),
+        *(Wound(f"{ORDERED['webhooks']}{kind}", 30, _ordered("webhooks", kind)) for kind in webhook_faults.KINDS),
+        Wound(REFUSED, 120, _refuse(receiver)),
     ]
 
 
 # Where the sandbox takes orders, and what their wounds are called.
+REFUSED = "the vendor's endpoint refuses"
 ORDERED = {"faults": "Stripe: ", "webhooks": "webhook: "}
 # A process takes seconds to start again, on a small machine many. Killed faster than that, nothing would be at work.
 KILLED = {"web": 90.0, "worker": 120.0, "beat": 60.0, "postgres": 150.0, "valkey": 120.0, "sandbox": 150.0}
@@ -176,9 +181,19 @@ def _ordered(path: str, kind: str) -> Callable[[Stage, random.Random], int]:
     return order
 
 
-def not_struck(stage: Stage) -> Counter[str]:
+def _refuse(receiver: Receiver) -> Callable[[Stage, random.Random], int]:
+    """Each holds back all that follows for a minute, so these are few."""
+
+    def order(stage: Stage, chance: random.Random) -> int:
+        receiver.refuse_next(chance.choice(FAILURES))
+        return 1
+
+    return order
+
+
+def not_struck(stage: Stage, receiver: Receiver) -> Counter[str]:
     """By wound: how many of the ordered faults found nothing to strike. They are called off."""
-    waiting: Counter[str] = Counter()
+    waiting = Counter({REFUSED: receiver.relent()})
     for path, prefix in ORDERED.items():
         for order in (stage.control(path) or {}).get(path, ()):
             waiting[prefix + order["kind"]] += order["times"]
