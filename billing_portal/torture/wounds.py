@@ -23,10 +23,11 @@ from payments.sandbox import faults as request_faults
 from payments.sandbox import webhook_faults
 
 # How long a worker stands still: longer than the lease on its claims, so that others have taken its work meanwhile.
-FROZEN_SECONDS = 20.0
+FROZEN_SECONDS = 10.0
 HELD_SECONDS = 2.0
 FULL_SECONDS = 4.0
-LATE_SECONDS = 5.0
+# Longer than the lease, now and then.
+LATE_SECONDS = (1.0, 8.0)
 
 # The steps of claim-commit-call-record that call Stripe.
 STEPS = {
@@ -58,11 +59,11 @@ def all_wounds(receiver: Receiver) -> list[Wound]:
     return [
         *(Wound(f"kill -9 {name}", every, _killer(name)) for name, every in KILLED.items()),
         Wound("kill -9 one worker process", 20, _kill_worker_process),
-        Wound("kill -9 while a call to Stripe is on its way", 60, _kill_while_calling),
+        Wound("kill -9 while a call to Stripe is on its way", 75, _kill_while_calling),
         Wound("worker frozen past its lease", 300, _freeze),
-        Wound("database connection cut", 5, _cut),
-        Wound("broker flushed", 60, _flush),
-        Wound("disk full", 240, _fill),
+        Wound("database connection cut", 8, _cut),
+        Wound("broker flushed", 120, _flush),
+        Wound("disk full", 300, _fill),
         *(Wound(f"{ORDERED['faults']}{kind}", 21, _ordered("faults", kind)) for kind in request_faults.KINDS),
         *(Wound(f"{ORDERED['webhooks']}{kind}", 30, _ordered("webhooks", kind)) for kind in webhook_faults.KINDS),
         Wound(REFUSED, 120, _refuse(receiver)),
@@ -73,7 +74,7 @@ def all_wounds(receiver: Receiver) -> list[Wound]:
 REFUSED = "the vendor's endpoint refuses"
 ORDERED = {"faults": "Stripe: ", "webhooks": "webhook: "}
 # A process takes seconds to start again, on a small machine many. Killed faster than that, nothing would be at work.
-KILLED = {"web": 90.0, "worker": 120.0, "beat": 60.0, "postgres": 150.0, "valkey": 120.0, "sandbox": 150.0}
+KILLED = {"web": 120.0, "worker": 240.0, "beat": 90.0, "postgres": 240.0, "valkey": 240.0, "sandbox": 240.0}
 
 
 def _killer(name: str) -> Callable[[Stage, random.Random], int]:
@@ -173,7 +174,7 @@ def _ordered(path: str, kind: str) -> Callable[[Stage, random.Random], int]:
 
     def order(stage: Stage, chance: random.Random) -> int:
         times = chance.randint(1, 4)
-        seconds = LATE_SECONDS if kind in ("latency", "delay", "reorder") else 0
+        seconds = chance.uniform(*LATE_SECONDS) if kind in ("latency", "delay", "reorder") else 0
         where = {"path_regex": "^/v1/"} if path == "faults" else {}
         taken = stage.control(path, {"kind": kind, "times": times, "seconds": seconds, **where})
         return times if taken else 0
