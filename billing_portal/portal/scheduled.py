@@ -10,6 +10,7 @@ from django.db.models import prefetch_related_objects
 from django.http import HttpResponse, QueryDict
 
 from billing_portal.portal.access import OperatorRequest, screen
+from billing_portal.portal.billing_run import run_of
 from billing_portal.portal.invoice_verbs import Button, offered
 from billing_portal.portal.navigation import show
 from billing_portal.portal.planned import KIND_LABELS, Asked, Clock, Planned, planned, read_position
@@ -49,6 +50,7 @@ def scheduled(request: OperatorRequest) -> HttpResponse:
         "kind": kind,
         "spans": SPANS,
         "span": span,
+        **run_of(request),
     }
     return show(request, "portal/desk/scheduled.html", context, title="Scheduled work", area="scheduled")
 

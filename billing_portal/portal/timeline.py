@@ -58,6 +58,8 @@ LOOKS: Mapping[str, tuple[str, str]] = {
     K.USAGE_ATTRIBUTED: ("link", "info"),
     K.SETTINGS_CHANGED: ("tune", "default"),
     K.OVERRIDE_CHANGED: ("tune", "warning"),
+    K.BILLING_PAUSED: ("pause_circle", "warning"),
+    K.BILLING_RESUMED: ("play_circle", "success"),
     K.CLOCK_MOVED: ("schedule", "default"),
     K.STRIPE_CONNECTED: ("link", "success"),
     K.STRIPE_DISCONNECTED: ("link_off", "danger"),

@@ -80,6 +80,8 @@ class EventKind(models.TextChoices):
     INVOICE_RESCHEDULED = "invoice.rescheduled", "Invoice rescheduled"
     SETTINGS_CHANGED = "billing_settings.changed", "Billing settings changed"
     OVERRIDE_CHANGED = "billing_settings.override_changed", "Billing override changed"
+    BILLING_PAUSED = "billing.paused", "Billing paused"
+    BILLING_RESUMED = "billing.resumed", "Billing resumed"
     CLOCK_MOVED = "test_clock.moved", "Test clock moved"
     STRIPE_CONNECTED = "stripe.connected", "Stripe account connected"
     STRIPE_DISCONNECTED = "stripe.disconnected", "Stripe account disconnected"
