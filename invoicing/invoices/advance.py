@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from customers.billing_pause import NOT_PAUSED
 from customers.claims import any_of, claim, in_hand, release, renew, retry_delay
 from customers.counters import count
 from customers.log_context import about
@@ -44,15 +45,18 @@ CHUNK = 500
 # Until the gateway is asked again for what a person decided here: they wait for it.
 SHORTLY = timedelta(seconds=30)
 
+# What a person has decided is done while billing is paused, too.
+BY_ITSELF = Q(next_action=InvoiceAction.ISSUE) | Q(next_action=InvoiceAction.COLLECT, action_request={})
+
 HandOver = Callable[[int, uuid.UUID], None]
 
 
 def advance(due: Q, *, real_now: datetime, hand_over: HandOver) -> None:
     """Everything that is due under this condition. ``hand_over`` gives one claimed invoice to a worker."""
-    cycles = BillingCycle.objects.filter(due)
+    cycles = BillingCycle.objects.filter(due, NOT_PAUSED)
     if any_of(cycles.order_by("next_action_at", "pk")):
         _advance_cycles(cycles, real_now)
-    while charge_added(AddOnChange.objects.filter(due), limit=CHUNK, real_now=real_now):
+    while charge_added(AddOnChange.objects.filter(due, NOT_PAUSED), limit=CHUNK, real_now=real_now):
         pass
     hand_out(due, real_now=real_now, hand_over=hand_over)
 
@@ -72,7 +76,7 @@ def hand_out(due: Q, *, real_now: datetime, hand_over: HandOver) -> None:
 
     Never more than a batch is in hand: what waits longer in the broker than its lease is done twice over.
     """
-    rows = Invoice.objects.filter(due).order_by("next_action_at", "pk")
+    rows = Invoice.objects.filter(due, NOT_PAUSED | ~BY_ITSELF).order_by("next_action_at", "pk")
     if not any_of(rows):
         return
     free = settings.CLAIM_BATCH - in_hand(rows, real_now)

@@ -266,7 +266,7 @@ class Invoice(VendorOwned, QueuedWork):
         ]
 
     def __str__(self) -> str:
-        return self.number or f"Invoice {str(self.uuid)[:8]}"
+        return self.number or f"Draft {str(self.uuid)[:8]}"
 
     @property
     def amount_remaining(self) -> int:

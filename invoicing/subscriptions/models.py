@@ -259,6 +259,7 @@ class BillingCycle(VendorOwned, QueuedWork):
                 condition=Q(next_action_at__isnull=False),
                 name="cycle_due_vendor",
             ),
+            models.Index(fields=["vendor"], condition=Q(failures__gt=0), name="cycle_failing"),
         ]
 
     def __str__(self) -> str:
