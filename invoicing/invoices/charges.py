@@ -72,8 +72,10 @@ def _check_amounts(draft: ChargeDraft) -> None:
 
 
 def _check_time(customer: Customer, moment: datetime) -> None:
+    """Locks the subscription, as billing its cycles does: the invoice either has the charge, or refuses it."""
     subscriptions = Subscription.objects.of(customer.vendor).filter(customer=customer, effective_at__lte=moment)
-    if not subscriptions.filter(Q(expired_at__isnull=True) | Q(expired_at__gt=moment)).exists():
+    lasting = subscriptions.filter(Q(expired_at__isnull=True) | Q(expired_at__gt=moment))
+    if not list(lasting.order_by("pk").select_for_update(no_key=True).values_list("pk")):
         raise Invalid({"charge_time": f"{customer.name} has no subscription at that time."})
     invoiced = Invoice.objects.of(customer.vendor).filter(cycle__customer=customer)
     if invoiced.filter(cycle__start__lte=moment, cycle__end__gt=moment).exists():
