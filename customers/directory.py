@@ -99,7 +99,7 @@ def update_customer(
 def delete_customer(customer: Customer, *, actor: Actor, now: datetime, real_now: datetime) -> None:
     """Raises ``Conflict`` while a subscription or an invoice refers to the customer."""
     with transaction.atomic():
-        customer = lock_customer(customer)
+        customer = lock_customer(customer, to_delete=True)
         _tell(customer, EventKind.CUSTOMER_DELETED, {}, actor=actor, now=now, real_now=real_now)
         try:
             customer.delete()
@@ -167,11 +167,12 @@ def replace_metadata(
         _tell(customer, EventKind.CUSTOMER_UPDATED, details, actor=actor, now=now, real_now=real_now)
 
 
-def lock_customer(customer: Customer) -> Customer:
+def lock_customer(customer: Customer, *, to_delete: bool = False) -> Customer:
     """As it is now, until the transaction ends. What hangs on a customer is written under this lock, so that nobody
-    deletes it meanwhile; rows that only refer to it need no other. Raises ``Missing``."""
+    deletes it meanwhile. ``to_delete`` also waits for those who write rows that only refer to it. Raises
+    ``Missing``."""
     vendor = customer.vendor
-    row = Customer.objects.of(vendor).select_for_update(no_key=True).filter(pk=customer.pk).first()
+    row = Customer.objects.of(vendor).select_for_update(no_key=not to_delete).filter(pk=customer.pk).first()
     if row is None:
         raise Missing(f"There is no customer {customer.name!r} any more.")
     row.vendor = vendor

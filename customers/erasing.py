@@ -62,10 +62,10 @@ def _forget_events(customer: Customer) -> None:
     alone(customer.vendor_id)  # who dispatches events changes many of them, too
     about = Q(customer_id=customer.pk) | Q(subject_kind=SubjectKind.CUSTOMER, subject_id=customer.pk)
     events = Event.objects.of(customer.vendor).filter(about)
-    WebhookAttempt.objects.filter(delivery__event__in=events).update(answer="", error="")
     events.exclude(details={}).update(details={})
     named = events.filter(payload__has_key="customer_name").exclude(payload__customer_name=customer.name)
     named.update(payload=_Joined(F("payload"), JSONObject(customer_name=Value(customer.name))))
+    WebhookAttempt.objects.filter(delivery__event__in=events).update(answer="", error="")
 
 
 class _Joined(models.Func):

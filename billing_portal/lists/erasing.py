@@ -22,5 +22,6 @@ def forget(customer: Customer, was: str, *, real_now: datetime) -> Sequence[str]
     except OperationalError as error:
         raise Busy(f"{was} is being imported at this moment. Try again when that is done.") from error
     rows.filter(outcome=ImportRow.Outcome.DONE).update(outcome=ImportRow.Outcome.KEPT)
+    rows.filter(outcome=ImportRow.Outcome.OPEN).update(outcome=ImportRow.Outcome.FAILED)
     rows.update(given={}, before={}, after={}, name=customer.name, reason="")
     return ()

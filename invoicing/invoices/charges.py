@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from customers.actors import Actor
 from customers.customer import Customer
-from customers.errors import Conflict, Invalid
+from customers.errors import Conflict, Invalid, Missing
 from customers.events.models import EventKind, SubjectKind
 from customers.events.record import Fact, record
 from customers.money import LARGEST_MINOR, format_money
@@ -85,7 +85,8 @@ def _check_time(customer: Customer, moment: datetime) -> None:
 def remove_charge(charge: AdhocCharge, *, actor: Actor, now: datetime, real_now: datetime) -> None:
     """Before it is on an invoice. Raises ``Conflict`` afterwards."""
     with transaction.atomic():
-        AdhocCharge.objects.of(charge.vendor).select_for_update().get(pk=charge.pk)
+        if not AdhocCharge.objects.of(charge.vendor).select_for_update().filter(pk=charge.pk).exists():
+            raise Missing("There is no such charge any more.")
         if is_charged(charge):
             raise Conflict("It is on an invoice already: delete that before it is issued, or void it.")
         _tell(charge, EventKind.CHARGE_REMOVED, actor=actor, now=now, real_now=real_now)

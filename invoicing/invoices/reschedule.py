@@ -73,4 +73,6 @@ def reschedule_invoices(vendor: Vendor, customer: Customer | None, *, real_now: 
     moved = _movable(vendor, customer, real_now).exclude(issue_date=planned)
     by_itself = Q(next_action=InvoiceAction.ISSUE, paused_at__isnull=True)
     # One statement, so that an approval at this moment falls either before it or after it, never between two.
-    return moved.update(issue_date=planned, next_action_at=Case(When(by_itself, then=planned), default="next_action_at"))
+    return moved.update(
+        issue_date=planned, next_action_at=Case(When(by_itself, then=planned), default="next_action_at")
+    )

@@ -1,4 +1,4 @@
-"""Stripe in memory, behind the gateway's interface: what it holds, and each call as a point at which it can be stopped."""
+"""Stripe in memory, behind the gateway's interface. Each call is a point at which a verb can be stopped."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,6 +13,7 @@ from tests.concurrency.scene import Scene, events, facts
 
 Verb = Callable[[Scene], object]
 Make = Callable[[], Scene]
+
 
 @dataclass(frozen=True)
 class End:
@@ -26,8 +27,9 @@ class End:
 class Meeting:
     """One kind of scene, and the verbs that can meet in it."""
 
-    def __init__(self, make: Make, verbs: Mapping[str, Verb]) -> None:
-        self.make, self.verbs = make, verbs
+    def __init__(self, make: Make, verbs: Mapping[str, Verb], apart: Collection[frozenset[str]] = ()) -> None:
+        """``apart``: pairs whose refusal leaves a trace of its own."""
+        self.make, self.verbs, self.apart = make, verbs, apart
         self._alone: dict[tuple[str, ...], End] = {}
         self.fighters: Fighters
 
@@ -51,8 +53,11 @@ class Meeting:
         """Of every pair that begins with ``first``."""
         self.fighters = fighters
         for stop in self.points(first):
-            for second in self.verbs:
+            for second in self.verbs.keys() - self._not_with(first):
                 yield from self._meet(first, second, stop)
+
+    def _not_with(self, first: str) -> set[str]:
+        return {second for second in self.verbs if frozenset({first, second}) in self.apart}
 
     def _meet(self, first: str, second: str, stop: Point) -> Iterator[str]:
         scene, where = self.make(), f"{first}, stopped at {stop[0]} {stop[1]}, meets {second}"

@@ -14,8 +14,8 @@ from django.db.models import Q
 from customers.actors import Actor, ActorKind
 from customers.claims import claim
 from customers.errors import Missing
-from customers.models import BillingSettings, Customer, Vendor
 from customers.events.models import Event
+from customers.models import BillingSettings, Customer, Vendor
 from invoicing.gateways import get_gateway
 from invoicing.invoices import advance, mailing
 from invoicing.invoices.collection import settle

@@ -193,8 +193,8 @@ def subscribed() -> CustomerScene:
     """Its second billing cycle runs, and the first one's invoice is due to be generated."""
     scene = _base(should_send_invoice_to_customers=False, payment_grace_period_length=2)
     plan = scene.plan(name="first")
-    AddOn.objects.create(price_plan=plan, position=0, name="seat", prices=[{"price": "100", "cap": None, "description": ""}],
-                         quantity_enabled=True)  # fmt: skip
+    price = {"price": "100", "cap": None, "description": ""}
+    AddOn.objects.create(price_plan=plan, position=0, name="seat", prices=[price], quantity_enabled=True)
     subscription = scene.subscription(plan)
     scene.cycle(subscription=subscription, next_action="generate", next_action_at=NOW)
     BillingCycle.objects.create(
@@ -227,16 +227,18 @@ def billed_in_advance() -> CustomerScene:
 MEETINGS: Mapping[str, tuple[Callable[[], CustomerScene], tuple[str, ...]]] = {
     "bare": (
         bare,
-        ("own settings", "rename", "edit", "a mapping", "metadata", "delete", "erase", "subscribe", "measurement",
-         "import", "one-off", "counterpart", "link", "unlink"),
+        ("own settings", "rename", "a mapping", "delete", "erase", "subscribe", "measurement", "import", "one-off",
+         "counterpart", "link"),
     ),
     "subscribed": (
         subscribed,
-        ("own settings", "rename", "subscribe", "change plan", "end subscription", "add a charge", "remove a charge",
-         "coupon", "add-on", "text of the plan", "tick", "measurement", "one-off", "erase"),
+        ("own settings", "rename", "change plan", "end subscription", "add a charge", "remove a charge", "coupon",
+         "add-on", "tick", "measurement"),
     ),
 }  # fmt: skip
-MET = {name: Meeting(make, {verb: V[verb] for verb in verbs}) for name, (make, verbs) in MEETINGS.items()}
+# The row of the file that was refused says so.
+APART = [frozenset({"delete", "import"})]
+MET = {name: Meeting(make, {verb: V[verb] for verb in verbs}, APART) for name, (make, verbs) in MEETINGS.items()}
 
 
 @pytest.mark.parametrize(("scene", "first"), [(scene, first) for scene, one in MET.items() for first in one.verbs])

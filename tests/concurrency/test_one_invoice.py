@@ -3,20 +3,29 @@ would have come to: no deadlock, no error but a refusal, nothing charged, sent, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from django.db.models import Q
 
 from invoicing.gateways import GatewayStatus
-from invoicing.invoices import by_hand, charging, due_dates, lifecycle, past_due, pausing, refunds, regeneration, reminders
+from invoicing.invoices import (
+    by_hand,
+    due_dates,
+    lifecycle,
+    past_due,
+    pausing,
+    refunds,
+    regeneration,
+    reminders,
+)
 from invoicing.invoices.charge_attempts import ChargeAttempt
 from invoicing.models import Invoice, Payment
 from tests.concurrency.duel import Fighters
 from tests.concurrency.pairs import Meeting, Verb
 from tests.concurrency.scene import BY, END, NOW, REASON, Scene
-from django.db.models import Q
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from customers import clock
-from customers.settings.verbs import remove_override, save_override, save_vendor_settings
+from customers.settings.verbs import save_vendor_settings
 from invoicing.invoices import lifecycle, pausing
 from invoicing.invoices.numbering import start_at
 from invoicing.invoices.waiting import go_on
-from invoicing.models import BillingCycle, Invoice
+from invoicing.models import BillingCycle
 from payments.stripe import connect, standing
 from payments.stripe.models import StripeConnection
 from tests.concurrency.duel import Fighters
