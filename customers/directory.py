@@ -101,6 +101,7 @@ def delete_customer(customer: Customer, *, actor: Actor, now: datetime, real_now
     with transaction.atomic():
         customer = lock_customer(customer, to_delete=True)
         _tell(customer, EventKind.CUSTOMER_DELETED, {}, actor=actor, now=now, real_now=real_now)
+        hooks.customer_deleting(customer)
         try:
             customer.delete()
         except models.ProtectedError as error:

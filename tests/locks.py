@@ -34,7 +34,7 @@ invoicing_priceplan invoicing_meteredcomponent invoicing_pricescheme invoicing_p
 invoicing_invoice
 invoicing_subscription
 invoicing_billingcycle
-invoicing_addonchange
+invoicing_addonchange invoicing_usagealert
 invoicing_coupon
 invoicing_discount invoicing_couponuse
 invoicing_adhoccharge
@@ -64,8 +64,11 @@ invoicing_lineitem invoicing_invoicedocument invoicing_issueattempt invoicing_ch
 invoicing_refund invoicing_dispute invoicing_disputemovement invoicing_outgoingemail payments_difference payments_watch
 """.split()
 )
-# The same of the customer.
-OF_CUSTOMER = {"invoicing_comingbill"}
+# The same of the customer. Who holds one of these without it takes nothing after it that comes before it.
+OF_CUSTOMER = {
+    "customers_billingsettingsoverride", "customers_customermetadata", "customers_measurementmapping",
+    "invoicing_comingbill", "payments_stripecustomer", "payments_stripepaymentmethod",
+}  # fmt: skip
 RANK = {table: rank for rank, line in enumerate(ORDER.split("\n")) for table in line.split()}
 
 _FOR = re.compile(r"\bFOR (?:NO KEY )?(?:UPDATE|SHARE)(?: OF ([\w\", ]+?))?( SKIP LOCKED| NOWAIT)?\s*\)?\s*$")

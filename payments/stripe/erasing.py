@@ -17,7 +17,7 @@ from payments.stripe.models import StripeCustomer, StripeEvent
 
 def forget(customer: Customer, was: str, *, real_now: datetime) -> Sequence[str]:
     vendor = customer.vendor
-    linked = list(StripeCustomer.objects.of(vendor).filter(customer=customer).select_related("connection"))
+    linked = hold(customer)
     if any(_is_being_made(row, real_now) for row in linked):
         raise Busy("The customer's Stripe customer is being made at this moment. Try again in a minute.")
     _forget_news(customer, [row.external_id for row in linked if row.external_id])
@@ -33,6 +33,12 @@ def forget(customer: Customer, was: str, *, real_now: datetime) -> Sequence[str]
         for row in linked
         if row.external_id and row.state != StripeCustomer.State.DELETED
     ]
+
+
+def hold(customer: Customer) -> list[StripeCustomer]:
+    """Its counterparts, locked before their payment methods go, as by those who refresh these."""
+    rows = StripeCustomer.objects.of(customer.vendor).filter(customer=customer).order_by("pk")
+    return list(rows.select_for_update(of=("self",)).select_related("connection"))
 
 
 def _is_being_made(row: StripeCustomer, real_now: datetime) -> bool:
