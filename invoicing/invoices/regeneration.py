@@ -48,8 +48,8 @@ def regenerate(invoice: Invoice, *, actor: Actor, now: datetime, real_now: datet
 
 
 def _cycle(invoice: Invoice) -> BillingCycle:
-    assert invoice.subscription_id is not None  # noqa: S101 - it bills a cycle
-    Subscription.objects.select_for_update(no_key=True).get(pk=invoice.subscription_id)
+    subscription = BillingCycle.objects.filter(invoice=invoice).values("subscription")
+    Subscription.objects.select_for_update(no_key=True).get(pk__in=subscription)
     rows = BillingCycle.objects.select_for_update(of=("self",), no_key=True)
     cycle = rows.select_related("vendor", "customer", "subscription__price_plan").get(invoice=invoice)
     cycle.customer.vendor = cycle.vendor
