@@ -27,6 +27,11 @@ from invoicing.usage.values import Days, DayUsage, Usage
 from tests.portal.scene import NOW, OLIVIA, Scene, make_invoice, tell
 
 QUALITY = 40  # the folder stays below 6 MB
+# Those below the fold wait for somebody to come near.
+SEEN_IMAGES_ARE_HERE = (
+    "() => [...document.images].every("
+    "one => one.complete || one.getBoundingClientRect().top > innerHeight || !one.getClientRects().length)"
+)
 # What was billed week by week before the invoices of the scene, in cents.
 WEEKS = (61_200, 58_400, 70_900, 66_300, 83_100, 79_600, 91_800, 88_200, 97_500, 104_300, 112_600)
 
@@ -39,6 +44,7 @@ def folder() -> Path | None:
 def take(page: Page, name: str, look: str) -> None:
     """WebP, which the driver's own screenshots know nothing of."""
     if (into := folder()) is not None:
+        page.wait_for_function(SEEN_IMAGES_ARE_HERE)
         shot = {"format": "webp", "quality": QUALITY, "captureBeyondViewport": False}
         data = page.context.new_cdp_session(page).send("Page.captureScreenshot", shot)["data"]
         into.mkdir(parents=True, exist_ok=True)
