@@ -8,16 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from django.conf import settings
 from django.db.models import Q
 
 from customers.actors import Actor, ActorKind
-from customers.claims import claim
 from customers.errors import Missing
 from customers.events.models import Event
 from customers.models import BillingSettings, Customer, Vendor
 from invoicing.gateways import get_gateway
-from invoicing.invoices import advance, mailing
+from invoicing.invoices import advance
 from invoicing.invoices.collection import settle
 from invoicing.models import (
     BillingCycle,
@@ -127,12 +125,6 @@ class Scene:
         advance.advance(self.due(), real_now=NOW, hand_over=lambda pk, token: found.append((pk, token)))
         for pk, token in found:
             advance.perform(pk, token, real_now=NOW)
-
-    def mail(self) -> None:
-        rows = OutgoingEmail.objects.filter(self.due())
-        token, ids = claim(rows, real_now=NOW, lease=settings.CLAIM_LEASE, limit=10)
-        for pk in ids:
-            mailing.send(pk, token, real_now=NOW)
 
     def news(self) -> None:
         """Stripe's webhooks come, whatever changed there. Raises ``StillIssuing``."""

@@ -15,12 +15,10 @@ import pytest
 from billing_portal.lists.models import Import, ImportRow
 from billing_portal.lists.running import step
 from customers import directory
-from customers.customer import TaxExempt
 from customers.directory import Rule
 from customers.erasing import erase_customer
 from customers.models import Customer
-from customers.settings.verbs import remove_override, save_override
-from invoicing.catalog.in_place import update_in_place
+from customers.settings.verbs import save_override
 from invoicing.catalog.models import PricePlan
 from invoicing.invoices.charges import ChargeDraft, add_charge, remove_charge
 from invoicing.invoices.lifecycle import delete
@@ -103,10 +101,6 @@ def _remove_charge(scene: Scene) -> None:
         remove_charge(charge, **BY)
 
 
-def _add_to_plan(scene: Scene) -> None:
-    update_in_place(PricePlan.objects.of(scene.vendor).get(name="first"), {"description": "Better than ever."})
-
-
 def _charge(scene: Scene) -> None:
     draft = ChargeDraft(END - timedelta(days=1), "training", Decimal(1), 7000)
     add_charge(scene.again(), draft, **BY)
@@ -114,11 +108,7 @@ def _charge(scene: Scene) -> None:
 
 V: Mapping[str, Verb] = {
     "own settings": of_customer(save_override, {"payment_grace_period_length": 3, "invoice_grace_period_length": 1}),
-    "no own settings": of_customer(remove_override),
     "rename": of_customer(directory.update_customer, {"name": "acme-2"}, mappings=[Rule("account", "acme.*")]),
-    "edit": of_customer(directory.update_customer, {"phone": "123", "tax_exempt": TaxExempt.EXEMPT}),
-    "a mapping": of_customer(directory.add_mapping, Rule("account", "acme")),
-    "metadata": of_customer(directory.set_metadata, {"crm": "4711"}),
     "delete": of_customer(directory.delete_customer),
     "erase": of_customer(erase_customer),
     "subscribe": lambda scene: subscribe(scene.again(), PricePlan.objects.of(scene.vendor).get(name="second"), **BY),
@@ -130,14 +120,12 @@ V: Mapping[str, Verb] = {
     "remove a charge": _remove_charge,
     "coupon": _coupon,
     "add-on": _add_on,
-    "text of the plan": _add_to_plan,
     "tick": Scene.tick,
     "measurement": _take_in,
     "import": _import,
     "one-off": lambda scene: create_one_off(scene.again(), one_time(scene.customer), **BY),
     "counterpart": lambda scene: counterparts.generate(scene.again(), **MINE),
     "link": lambda scene: linking.link(scene.again(), f"cus_of_{scene.customer.pk}", **MINE),
-    "unlink": lambda scene: linking.unlink(scene.again(), **MINE),
     "delete its invoice": lambda scene: delete(scene.current(), **BY),
     "generate again": lambda scene: regenerate(scene.current(), **BY),
 }
@@ -212,27 +200,15 @@ def subscribed() -> CustomerScene:
     return scene
 
 
-def billed_in_advance() -> CustomerScene:
-    """The invoice of the first cycle bills the second one in advance, which has ended, too."""
-    scene = _base(should_send_invoice_to_customers=False, invoice_fixed_components_at_start=True,
-                  payment_grace_period_length=5)  # fmt: skip
-    subscription = scene.subscription(scene.plan(name="first"))
-    middle = BEGIN + timedelta(days=14)
-    scene.cycle(subscription=subscription, end=middle, ended_at=middle, next_action="generate", next_action_at=NOW,
-                opened=False)  # fmt: skip
-    scene.tick()
-    return scene
-
-
 MEETINGS: Mapping[str, tuple[Callable[[], CustomerScene], tuple[str, ...]]] = {
     "bare": (
         bare,
-        ("own settings", "rename", "a mapping", "delete", "erase", "subscribe", "measurement", "import", "one-off",
+        ("own settings", "rename", "delete", "erase", "subscribe", "measurement", "import", "one-off",
          "counterpart", "link"),
     ),
     "subscribed": (
         subscribed,
-        ("own settings", "rename", "change plan", "end subscription", "add a charge", "remove a charge", "coupon",
+        ("own settings", "change plan", "end subscription", "add a charge", "remove a charge", "coupon",
          "add-on", "tick", "measurement"),
     ),
 }  # fmt: skip

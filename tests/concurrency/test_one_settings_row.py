@@ -43,10 +43,8 @@ def _move_clock(scene: Scene) -> None:
 
 V: Mapping[str, Verb] = {
     "graces": saving(payment_grace_period_length=4, invoice_grace_period_length=0),
-    "no graces": saving(payment_grace_period_length=0, invoice_grace_period_length=0),
     "delivery off": saving(should_send_invoice_to_customers=False),
     "own settings": OF_CUSTOMER["own settings"],
-    "no own settings": OF_CUSTOMER["no own settings"],
     "next number": lambda scene: start_at(scene.vendor, 500, **BY),
     "tick": Scene.tick,
     "approve": lambda scene: lifecycle.approve(scene.current(), **BY),
@@ -60,7 +58,7 @@ V: Mapping[str, Verb] = {
     "what waited goes on": lambda scene: go_on(scene.vendor, real_now=NOW),
     "move the clock": _move_clock,
 }
-SAVING = ("graces", "no graces", "delivery off", "own settings", "no own settings")
+SAVING = ("graces", "delivery off", "own settings")
 
 
 def planned() -> Scene:
@@ -89,7 +87,7 @@ def waiting_for_stripe() -> Scene:
 
 
 MEETINGS = {
-    "planned": (planned, (*SAVING, "next number", "tick", "approve", "hold back", "void", "one-off", "generate again")),
+    "planned": (planned, (*SAVING, "next number", "tick", "approve", "void", "one-off", "generate again")),
     "waiting for Stripe": (
         waiting_for_stripe,
         ("graces", "connect", "disconnect", "what waited goes on", "tick", "void", "hold back", "delete its invoice",
