@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import models, transaction
 from django.db.models import Q
@@ -46,6 +46,12 @@ C = TypeVar("C", bound=Claimable)
 
 def unclaimed(real_now: datetime) -> Q:
     return Q(claimed_until__isnull=True) | Q(claimed_until__lte=real_now)
+
+
+def any_of(rows: models.QuerySet[Any]) -> bool:
+    """Whether there is one. ``exists()`` would drop the order, and with it the index that the rows come from: where
+    there is none, others of the table may be gone through in the hope of finding one soon."""
+    return bool(rows.values_list("pk", flat=True)[:1])
 
 
 def in_hand(rows: models.QuerySet[C], real_now: datetime) -> int:

@@ -37,6 +37,13 @@ class Vendor(ContactFields):
     clock_offset = models.DurationField(default=timedelta)
     clock_target = models.DateTimeField(null=True, blank=True)
     clock_frozen_at = models.DateTimeField(null=True, blank=True)
+    billing_paused_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Real time. Since when nothing falls due by itself (billing_pause.py).",
+    )
+    billing_paused_by = models.CharField(max_length=256, blank=True)
+    billing_pause_reason = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:

@@ -11,6 +11,7 @@ from billing_portal.accounts.models import Role
 class Permission(StrEnum):
     APPROVE_INVOICE = "approve_invoice"
     PAUSE_INVOICE = "pause_invoice"
+    PAUSE_BILLING = "pause_billing"
     PUSH_INVOICE = "push_invoice"
     PAY_INVOICE = "pay_invoice"
     CREATE_INVOICE = "create_invoice"
@@ -44,6 +45,7 @@ _SUPPORT = frozenset({P.PUSH_INVOICE, P.SEND_INVOICE, P.LINK_CUSTOMER, P.CHANGE_
 _BILLING = _SUPPORT | {
     P.APPROVE_INVOICE,
     P.PAUSE_INVOICE,
+    P.PAUSE_BILLING,
     P.MARK_INVOICE_PAID,
     P.PAY_INVOICE,
     P.CREATE_INVOICE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -11,7 +11,6 @@ from typing import Any
 from django import forms
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse
-from django.urls import reverse
 from django.utils import timezone
 
 from billing_portal.accounts.models import ApiKey, Membership
@@ -19,6 +18,7 @@ from billing_portal.portal.access import OperatorRequest, screen
 from billing_portal.portal.forms import CODE
 from billing_portal.portal.keyset import by_number
 from billing_portal.portal.navigation import show
+from billing_portal.portal.subjects import Subject, subjects_of
 from billing_portal.portal.timeline import Entry, entry
 from customers.actors import ActorKind
 from customers.customer import Customer
@@ -35,7 +35,7 @@ class AuditFilters(forms.Form):
     who = forms.CharField(required=False, widget=forms.Select)
     kind = forms.ChoiceField(required=False, choices=[("", "Everything"), *EventKind.choices])
     object = forms.CharField(
-        required=False, max_length=256, widget=forms.TextInput({**CODE, "placeholder": "Number, code name or id"})
+        required=False, max_length=256, widget=forms.TextInput({**CODE, "placeholder": "Number or name"})
     )
     since = forms.DateField(required=False, label="From", widget=forms.DateInput(DAY))
     until = forms.DateField(required=False, label="To", widget=forms.DateInput(DAY))
@@ -124,12 +124,6 @@ def _as_uuid(text: str) -> uuid.UUID | None:
 
 
 @dataclass(frozen=True)
-class Subject:
-    name: str
-    link: str
-
-
-@dataclass(frozen=True)
 class Row:
     entry: Entry
     event: Event
@@ -157,43 +151,3 @@ def audit_trail(request: OperatorRequest) -> HttpResponse:
         "rows": [Row(entry(event), event, subjects.get((event.subject_kind, event.subject_id))) for event in page.rows],
     }
     return show(request, "portal/desk/audit.html", context, title="Audit trail", area="audit")
-
-
-def subjects_of(vendor: Vendor, events: Sequence[Event]) -> dict[tuple[str, int], Subject]:
-    """What the facts are about, with one query a kind; what is deleted is missing."""
-    found: dict[tuple[str, int], Subject] = {}
-    for kind, named in _NAMED.items():
-        ids = {event.subject_id for event in events if event.subject_kind == kind}
-        found |= {(kind, pk): subject for pk, subject in named(vendor, ids)}
-    return found
-
-
-Named = Iterable[tuple[int, Subject]]
-
-
-def _invoices(vendor: Vendor, ids: set[int]) -> Named:
-    for row in Invoice.objects.of(vendor).filter(pk__in=ids).only("uuid", "number"):
-        yield row.pk, Subject(str(row), reverse("portal:invoice", args=[row.uuid]))
-
-
-def _customers(vendor: Vendor, ids: set[int]) -> Named:
-    for row in Customer.objects.of(vendor).filter(pk__in=ids):
-        yield row.pk, Subject(row.display_name, reverse("portal:customer", args=[row.name]))
-
-
-def _subscriptions(vendor: Vendor, ids: set[int]) -> Named:
-    for row in Subscription.objects.of(vendor).filter(pk__in=ids).select_related("customer", "price_plan"):
-        yield row.pk, Subject(str(row), reverse("portal:customer", args=[row.customer.name]))
-
-
-def _webhooks(vendor: Vendor, ids: set[int]) -> Named:
-    for row in WebhookEndpoint.objects.of(vendor).filter(pk__in=ids):
-        yield row.pk, Subject(row.url, reverse("portal:webhook", args=[row.uuid]))
-
-
-_NAMED = {
-    SubjectKind.INVOICE: _invoices,
-    SubjectKind.CUSTOMER: _customers,
-    SubjectKind.SUBSCRIPTION: _subscriptions,
-    SubjectKind.WEBHOOK: _webhooks,
-}

@@ -7,8 +7,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.db.models import Count
-from django.http import Http404, HttpResponse
+from django.db.models import Count, Q, QuerySet
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 
 from billing_portal.accounts.roles import Permission
@@ -44,7 +44,7 @@ class CouponForm(forms.Form):
     discount_amount = forms.CharField(label="How much", max_length=40, widget=numeric("10"))
     frequency = forms.ChoiceField(label="Lowers", choices=Coupon.Frequency.choices)
     duration_length = forms.IntegerField(
-        label="For so long",
+        label="For how long",
         required=False,
         min_value=1,
         widget=numeric(),
@@ -98,17 +98,24 @@ class CouponForm(forms.Form):
 
 @screen
 def coupon_list(request: OperatorRequest) -> HttpResponse:
-    state = "withdrawn" if request.GET.get("state") == "withdrawn" else ""
-    rows = Coupon.objects.of(request.vendor).filter(withdrawn_at__isnull=not state).annotate(used=Count("uses"))
-    rows = rows.select_related("vendor")
+    rows = chosen_rows(request.vendor, request.GET).annotate(used=Count("uses")).select_related("vendor")
     page = newest_first(rows, "created_at", before=request.GET.get("before", ""), after=request.GET.get("after", ""))
     context = {
         "page": page,
         "rows": [(coupon, takes(coupon), standing(coupon, request)) for coupon in page.rows],
         "states": STATES,
-        "state": state,
+        "state": "withdrawn" if request.GET.get("state") == "withdrawn" else "",
+        "search": request.GET.get("q", "").strip(),
     }
     return show(request, "portal/catalog/coupons.html", context, title="Coupons", area="coupons")
+
+
+def chosen_rows(vendor: Vendor, asked: QueryDict) -> QuerySet[Coupon]:
+    """What the list shows on its pages."""
+    text, is_withdrawn = asked.get("q", "").strip(), asked.get("state") == "withdrawn"
+    rows = Coupon.objects.of(vendor).filter(withdrawn_at__isnull=not is_withdrawn)
+    named = Q(name__istartswith=text) | Q(code__istartswith=text) | Q(display_name__icontains=text)
+    return rows.filter(named) if text else rows
 
 
 def takes(coupon: Coupon) -> str:

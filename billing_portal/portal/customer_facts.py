@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, F, OuterRef, Prefetch, QuerySet, Sum
+from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, OuterRef, Prefetch, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from billing_portal.portal.invoice_filters import OUTSTANDING, past_due
+from billing_portal.portal.invoice_filters import OUTSTANDING, REMAINING, overdue, past_due
 from customers.customer import Customer, MeasurementMapping
 from customers.settings.models import BillingSettingsOverride
 from customers.vendor import Vendor
@@ -31,6 +31,15 @@ class Status:
 GOOD = Status("Good standing", "success")
 
 
+@dataclass(frozen=True)
+class Owed:
+    """What is still to be paid in one currency, and how much of it is past due."""
+
+    currency: str
+    amount: int
+    late: int
+
+
 @dataclass
 class CustomerRow:
     customer: Customer
@@ -39,7 +48,7 @@ class CustomerRow:
     stripe: StripeCustomer | None
     method: StripePaymentMethod | None
     has_override: bool
-    outstanding: list[tuple[str, int]] = field(default_factory=list)
+    outstanding: Sequence[Owed] = field(default_factory=list)
 
 
 def with_facts(rows: QuerySet[Customer], vendor: Vendor) -> QuerySet[Customer]:
@@ -69,11 +78,11 @@ def loaded(vendor: Vendor, customers: Sequence[Customer]) -> list[Customer]:
 
 def rows_of(vendor: Vendor, customers: Sequence[Customer], now: datetime) -> list[CustomerRow]:
     """``customers`` come from a query ``with_facts``."""
-    owed = outstanding_of(vendor, [customer.pk for customer in customers])
+    owed = outstanding_of(vendor, [customer.pk for customer in customers], now)
     return [_row(customer, now, owed.get(customer.pk, [])) for customer in customers]
 
 
-def _row(customer: Customer, now: datetime, outstanding: list[tuple[str, int]]) -> CustomerRow:
+def _row(customer: Customer, now: datetime, outstanding: Sequence[Owed]) -> CustomerRow:
     subscription = subscription_at(customer, now)
     stripe = acting_stripe(customer)
     return CustomerRow(
@@ -117,29 +126,23 @@ def _status(customer: Customer, subscription: Subscription | None, stripe: Strip
     return next((status for applies, status in rules if applies), GOOD)
 
 
-def outstanding_of(vendor: Vendor, ids: Sequence[int]) -> Mapping[int, list[tuple[str, int]]]:
-    """(currency, amount still to be paid) by customer."""
-    rows = (
-        Invoice.objects.of(vendor)
-        .filter(OUTSTANDING, customer_id__in=ids)
-        .values("customer_id", "currency")
-        .annotate(total=Sum(F("amount_due") - F("amount_paid")))
-        .order_by("currency")
-    )
-    found: dict[int, list[tuple[str, int]]] = {}
-    for row in rows:
+def outstanding_of(vendor: Vendor, ids: Sequence[int], now: datetime) -> Mapping[int, list[Owed]]:
+    """By customer, currency by currency."""
+    owing = Invoice.objects.of(vendor).filter(OUTSTANDING, customer_id__in=ids).values("customer_id", "currency")
+    late = Coalesce(Sum(REMAINING, filter=overdue(now)), 0)
+    found: dict[int, list[Owed]] = {}
+    for row in owing.annotate(total=Sum(REMAINING), late=late).order_by("currency"):
         if row["total"]:
-            found.setdefault(row["customer_id"], []).append((row["currency"], row["total"]))
+            found.setdefault(row["customer_id"], []).append(Owed(row["currency"], row["total"], row["late"]))
     return found
 
 
 def totals_of(vendor: Vendor, customer: Customer, now: datetime) -> list[dict[str, Any]]:
     """Open, past due and paid, for each currency."""
-    remaining = F("amount_due") - F("amount_paid")
     by_currency = Invoice.objects.of(vendor).filter(customer=customer).values("currency").order_by("currency")
     rows = by_currency.annotate(
-        open=Coalesce(Sum(remaining, filter=OUTSTANDING), 0),
-        late=Coalesce(Sum(remaining, filter=past_due(now)), 0),
+        open=Coalesce(Sum(REMAINING, filter=OUTSTANDING), 0),
+        late=Coalesce(Sum(REMAINING, filter=past_due(now)), 0),
         paid=Coalesce(Sum("amount_paid"), 0),
         count=Count("pk"),
     )

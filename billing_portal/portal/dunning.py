@@ -7,12 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpResponse, QueryDict
 
 from billing_portal.portal.access import OperatorRequest, screen
-from billing_portal.portal.invoice_filters import LATE, OUTSTANDING, PAUSED, Tab, matching, overdue, tab_counts
+from billing_portal.portal.invoice_filters import (
+    LATE,
+    OUTSTANDING,
+    PAUSED,
+    REMAINING,
+    Tab,
+    matching,
+    overdue,
+    tab_counts,
+)
 from billing_portal.portal.keyset import paged
 from billing_portal.portal.navigation import show
 from customers.settings.policy import BillingPolicy, policies_for
@@ -25,7 +34,6 @@ from invoicing.invoices.states import InvoiceAction, InvoiceStatus
 PAYMENT_FAILED = Q(status=InvoiceStatus.PAYMENT_FAILED)
 BY_STRIPE = Q(gateway_next_attempt_at__isnull=False)
 BY_US = Q(next_action=InvoiceAction.COLLECT, next_action_at__isnull=False)
-OWED = F("amount_due") - F("amount_credited") - F("amount_paid")
 
 
 def tabs(now: datetime) -> Sequence[Tab]:
@@ -94,8 +102,8 @@ def chosen_rows(request: OperatorRequest, asked: QueryDict) -> QuerySet[Invoice]
 def _owed(found: QuerySet[Invoice], now: datetime) -> list[Owed]:
     """A row for each currency: currencies are never added up."""
     sums: Mapping[str, Any] = {
-        "failed": Coalesce(Sum(OWED, filter=PAYMENT_FAILED), 0),
-        "late": Coalesce(Sum(OWED, filter=overdue(now)), 0),
+        "failed": Coalesce(Sum(REMAINING, filter=PAYMENT_FAILED), 0),
+        "late": Coalesce(Sum(REMAINING, filter=overdue(now)), 0),
     }
     by_currency = found.values("currency").annotate(**sums).order_by("currency")
     rows: list[dict[str, Any]] = [dict(row) for row in by_currency]

@@ -19,12 +19,13 @@ STRIPE_DRAFT_WINDOW = timedelta(hours=1)
 @dataclass(frozen=True)
 class Step:
     """``at`` is a day, or the time too where the settings count in hours; ``wait`` leads up to it. ``moment`` is
-    None where nobody can say when."""
+    None where nobody can say when. ``tries`` are those before it, where it is the last of several."""
 
     name: str
     at: str
     wait: str = ""
     moment: datetime | None = None
+    tries: Sequence[datetime] = ()
 
 
 def example_steps(policy: BillingPolicy, zone: ZoneInfo, now: datetime) -> list[Step]:
@@ -73,12 +74,12 @@ def _retries(policy: BillingPolicy, charged: datetime) -> Step:
     """By our own schedule."""
     if not policy.retry_attempts:
         return Step("If that fails", "waits for a person")
-    last = charged + policy.retry_attempts * policy.retry_frequency
+    *before, last = (charged + (n + 1) * policy.retry_frequency for n in range(policy.retry_attempts))
     each = _wait(policy.retry_frequency)
     if policy.retry_attempts == 1:
-        return Step("If that fails, tried again", _at(last), f"{each} later", last)
-    told = f"{policy.retry_attempts} times, {each} apart, the last on {_at(last)}"
-    return Step("If that fails, tried again", told, moment=last)
+        return Step("If that fails, tried again", day_and_time(last), f"{each} later", last)
+    told = f"{policy.retry_attempts} times, {each} apart, the last on {day_and_time(last)}"
+    return Step("If that fails, tried again", told, moment=last, tries=before)
 
 
 def _due_steps(policy: BillingPolicy, issued: datetime) -> list[Step]:
@@ -87,7 +88,7 @@ def _due_steps(policy: BillingPolicy, issued: datetime) -> list[Step]:
 
 
 def _step(name: str, moment: datetime, wait: str = "") -> Step:
-    return Step(name, _at(moment), wait, moment)
+    return Step(name, day_and_time(moment), wait, moment)
 
 
 def example_sentence(steps: Sequence[Step]) -> str:
@@ -105,7 +106,7 @@ def _month_end(local: datetime) -> datetime:
     return (first + timedelta(days=32)).replace(day=1)
 
 
-def _at(moment: datetime) -> str:
+def day_and_time(moment: datetime) -> str:
     """With the time only where it is not midnight."""
     if (moment.hour, moment.minute) == (0, 0):
         return words.day(moment)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from django.db.models import Count, F, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce, Greatest, TruncDate
+from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce, TruncDate
 
-from billing_portal.portal.invoice_filters import chosen
+from billing_portal.portal.invoice_filters import REMAINING, chosen
 from customers.vendor import Vendor
 from invoicing.invoices.models import Invoice
 from invoicing.invoices.states import BEFORE_ISSUE, OPEN, InvoiceStatus
@@ -25,7 +25,6 @@ MONTH_DAYS, WEEK_DAYS = 30, 7
 # (name, from, until): how many days past due. The last has no end.
 AGES = (("0–30", 0, 30), ("31–60", 31, 60), ("61–90", 61, 90), ("over 90", 91, None))
 
-REMAINING = Greatest(F("amount_due") - F("amount_credited") - F("amount_from_balance") - F("amount_paid"), 0)
 Daily = Mapping[str, Mapping[date, int]]
 
 

@@ -103,6 +103,9 @@ def _programs(real_now: datetime) -> Iterator[Sign]:
 
 def _due_work(request: OperatorRequest, oldest: Moments) -> Sign:
     """What is past its time and nobody has done: by the vendor's clock, which waits while it is moved."""
+    if request.vendor.billing_paused_at:
+        text = f"{request.vendor.billing_paused_by} has paused billing: {request.vendor.billing_pause_reason}"
+        return Sign("Due work", "Paused", "warning", text, reverse("portal:scheduled"))
     if request.vendor.clock_is_advancing:
         text = "The test clock is moving; what falls due is done in its order."
         return Sign("Due work", *OK, text, reverse("portal:test_clock"))

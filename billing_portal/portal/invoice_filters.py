@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Greatest
 
-from billing_portal.portal.bounded import Count, count_each, count_up_to
+from billing_portal.portal.bounded import Count, count_each
 from billing_portal.portal.keyset import Order
 from billing_portal.portal.searching import invoices_meant
 from customers.vendor import Vendor
@@ -24,6 +25,9 @@ PAUSED = Q(paused_at__isnull=False)
 DISPUTED = ~Q(dispute_state="")
 UNANSWERED = Q(dispute_state=DisputeState.NEEDS_RESPONSE)
 OUTSTANDING = Q(status__in=sorted(OPEN))
+
+# What is still owed, as ``Invoice.amount_remaining`` has it.
+REMAINING = Greatest(F("amount_due") - F("amount_credited") - F("amount_from_balance") - F("amount_paid"), 0)
 
 NEWEST = Order("generated_at")
 URGENT = Order("generated_at", rank="attention")
@@ -84,7 +88,7 @@ def tab_counts(vendor: Vendor, rows: QuerySet[Invoice], choices: Sequence[Tab]) 
     return count_each(vendor, found)
 
 
-def count_needing_attention(vendor: Vendor) -> int:
-    """What waits for a person, as far as it is counted; shown beside "Invoices" in the sidebar."""
+def needing_attention(vendor: Vendor) -> QuerySet[Invoice]:
+    """What waits for a person, the most urgent first."""
     waiting = Invoice.objects.of(vendor).filter(attention__gt=Attention.NONE)
-    return count_up_to(vendor, waiting.order_by(*URGENT.names(falling=True))).value
+    return waiting.order_by(*URGENT.names(falling=True))

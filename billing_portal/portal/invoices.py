@@ -16,7 +16,7 @@ from billing_portal.portal.access import OperatorRequest, View, screen, verb
 from billing_portal.portal.bulk import offered_in_bulk
 from billing_portal.portal.invoice_filters import tab_counts, tabs
 from billing_portal.portal.invoice_selection import selection
-from billing_portal.portal.invoice_verbs import BUTTONS, button_of, offered, press
+from billing_portal.portal.invoice_verbs import BUTTONS, TRY_AGAIN, Button, button_of, offered, press
 from billing_portal.portal.keyset import paged
 from billing_portal.portal.navigation import show
 from billing_portal.portal.saved_views import views_of
@@ -99,7 +99,7 @@ def invoice_page(request: OperatorRequest, uuid: uuid.UUID) -> HttpResponse:
         "next_step": next_step(invoice, policy_for(invoice.customer)),
         "interruption": interruption(request.vendor) if invoice.last_error else None,
         "primary": buttons[0] if buttons else None,
-        "cures": [button for button in buttons if button.verb in CURES],
+        "cures": _cures(buttons),
         "more": buttons[1:],
         "buttons": buttons,
         "customer_page": open_page_url(invoice),
@@ -171,13 +171,20 @@ def _regeneration(request: OperatorRequest, invoice: Invoice) -> Regeneration | 
 CURES = frozenset({InvoiceVerb.RESUME, InvoiceVerb.APPROVE, InvoiceVerb.PUSH, InvoiceVerb.PAY, InvoiceVerb.PAUSE})
 
 
+def _cures(buttons: Sequence[Button]) -> list[Button]:
+    """Where the payment is tried again, charging another method is for the menu: two such buttons would be one too
+    many."""
+    tries = any(button is TRY_AGAIN for button in buttons)
+    return [one for one in buttons if one.verb in CURES and not (tries and one.verb == InvoiceVerb.PAY)]
+
+
 def amount_text(minor: int, currency: str) -> str:
     """As a person would type it: 12.34."""
     return f"{to_major(minor, currency):f}"
 
 
 def title_of(invoice: Invoice) -> str:
-    return invoice.number or f"Draft {str(invoice.uuid)[:8]}"
+    return str(invoice)
 
 
 def bill_to(invoice: Invoice) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def change_limits(request: OperatorRequest, name: str, uuid: UUID) -> HttpRespon
     form = LimitsForm(component, request.POST)
     if form.is_valid():
         try:
-            update_limits(component, form.values())
+            update_limits(component, form.values(), actor=request.actor, now=request.now, real_now=request.real_now)
         except Refused as refusal:
             refuse(form, refusal)
         else:

@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import messages
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 
 from billing_portal.accounts.roles import Permission
@@ -117,14 +117,22 @@ class NewMeter(MeterTexts):
         return values
 
 
-def _with_use(vendor: Vendor) -> QuerySet[Meter]:
+def chosen_rows(vendor: Vendor, asked: QueryDict) -> QuerySet[Meter]:
+    """What the list shows on its pages."""
+    text = asked.get("q", "").strip()
+    rows = Meter.objects.of(vendor).filter(archived_at__isnull=asked.get("state") != "archived")
+    named = Q(name__istartswith=text) | Q(event_name__istartswith=text) | Q(display_name__icontains=text)
+    return rows.filter(named) if text else rows
+
+
+def _with_use(meters: QuerySet[Meter]) -> QuerySet[Meter]:
     """Each with the number of plans that are not archived and name it in some version."""
     used = Count(
         "metered_components__price_plan__name",
         distinct=True,
         filter=Q(metered_components__price_plan__archived_at__isnull=True),
     )
-    return Meter.objects.of(vendor).annotate(plan_count=used)
+    return meters.annotate(plan_count=used)
 
 
 STATES = (("", "In use"), ("archived", "Archived"))
@@ -133,10 +141,7 @@ STATES = (("", "In use"), ("archived", "Archived"))
 @screen
 def meter_list(request: OperatorRequest) -> HttpResponse:
     text, is_archived = request.GET.get("q", "").strip(), request.GET.get("state") == "archived"
-    meters = _with_use(request.vendor).filter(archived_at__isnull=not is_archived)
-    if text:
-        named = Q(name__istartswith=text) | Q(event_name__istartswith=text)
-        meters = meters.filter(named | Q(display_name__icontains=text))
+    meters = _with_use(chosen_rows(request.vendor, request.GET))
     page = newest_first(meters, "created_at", before=request.GET.get("before", ""), after=request.GET.get("after", ""))
     context = {"page": page, "search": text, "state": "archived" if is_archived else "", "states": STATES}
     return show(request, "portal/catalog/meters.html", context, title="Meters", area="meters")
@@ -159,7 +164,7 @@ def new_meter(request: OperatorRequest) -> HttpResponse:
 
 @form_screen(Permission.CHANGE_CATALOG)
 def meter_page(request: OperatorRequest, name: str) -> HttpResponse:
-    meter = get_object_or_404(_with_use(request.vendor), name=name)
+    meter = get_object_or_404(_with_use(Meter.objects.of(request.vendor)), name=name)
     before = {"display_name": meter.display_name, "description": meter.description}
     form = MeterTexts(request.POST or None, initial=before)
     if request.method == "POST" and form.is_valid():
@@ -187,7 +192,7 @@ def _show_meter(
 @verb(Permission.CHANGE_CATALOG)
 def measure(request: OperatorRequest, name: str) -> HttpResponse:
     """A measurement by hand: tried, which keeps nothing, or sent."""
-    meter = get_object_or_404(_with_use(request.vendor), name=name)
+    meter = get_object_or_404(_with_use(Meter.objects.of(request.vendor)), name=name)
     trial, sends = MeasurementForm(request.POST, prefix="trial"), request.POST.get("do") == "send"
     tried: Tried | None = None
     if trial.is_valid():

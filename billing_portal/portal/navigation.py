@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,9 @@ from django.urls import reverse
 
 from billing_portal.accounts.roles import Permission
 from billing_portal.portal.access import OperatorRequest, current_membership, may, memberships_of
-from billing_portal.portal.invoice_filters import count_needing_attention
+from billing_portal.portal.bounded import Count, count_each
+from billing_portal.portal.invoice_filters import needing_attention
+from billing_portal.portal.notices import troubles_of
 from customers.vendor import Vendor
 
 
@@ -109,10 +111,10 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 def _portal_groups(request: HttpRequest) -> list[dict[str, Any]]:
     vendor = current_membership(request).vendor
-    urgent = count_needing_attention(vendor)
+    waiting = count_each(vendor, {"invoices": needing_attention(vendor), **troubles_of(vendor)})
     groups = []
     for title, items in items_for(vendor):
-        groups.append({"title": title, "items": [_entry(request, item, urgent) for item in items]})
+        groups.append({"title": title, "items": [_entry(request, item, waiting) for item in items]})
     return groups
 
 
@@ -121,15 +123,16 @@ def items_for(vendor: Vendor) -> list[tuple[str, list[Item]]]:
     return [(title, [item for item in items if item.area != "test_clock" or vendor.is_test]) for title, items in GROUPS]
 
 
-def _entry(request: HttpRequest, item: Item, urgent: int) -> dict[str, Any]:
+def _entry(request: HttpRequest, item: Item, waiting: Mapping[str, Count]) -> dict[str, Any]:
     entry = {
         "title": item.title,
         "icon": item.icon,
         "link": item.link,
         "active": getattr(request, "area", "") == item.area,
     }
-    if item.area == "invoices" and urgent:
-        entry |= {"badge": str(urgent) if urgent < 100 else "99+", "badge_variant": "danger"}
+    count = waiting[item.area].value if item.area in waiting else 0
+    if count:
+        entry |= {"badge": str(count) if count < 100 else "99+", "badge_variant": "danger"}
     return entry
 
 

@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.db.models import QuerySet
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect
 
 from billing_portal.accounts.roles import Permission
 from billing_portal.portal.access import OperatorRequest, may, screen, verb
 from billing_portal.portal.keyset import newest_first
 from billing_portal.portal.navigation import show
-from invoicing.invoices.coming import coming_bills, run_totals
+from billing_portal.portal.searching import some_customers
+from customers.vendor import Vendor
+from invoicing.invoices.coming import ComingBill, coming_bills, run_totals
 from invoicing.tasks import work_out_run
 
 
 @screen
 def next_run(request: OperatorRequest) -> HttpResponse:
-    rows = coming_bills(request.vendor).select_related("customer", "cycle")
+    rows = chosen_rows(request.vendor, request.GET)
     before, after = request.GET.get("before", ""), request.GET.get("after", "")
     page = newest_first(rows, "deviation", before=before, after=after, number=True)
     context = {
         "page": page,
         "runs": run_totals(request.vendor),
         "worked_out_at": min((bill.worked_out_at for bill in page.rows), default=None),
+        "search": request.GET.get("q", "").strip(),
         "editable": may(request, Permission.PUSH_INVOICE),
     }
     return show(request, "portal/invoices/next_run.html", context, title="Next run", area="next_run")
+
+
+def chosen_rows(vendor: Vendor, asked: QueryDict) -> QuerySet[ComingBill]:
+    """What the list shows on its pages."""
+    rows, text = coming_bills(vendor).select_related("customer", "cycle"), asked.get("q", "").strip()
+    return rows.filter(customer_id__in=some_customers(vendor, text)) if text else rows
 
 
 @verb(Permission.PUSH_INVOICE)

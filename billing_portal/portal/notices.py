@@ -4,7 +4,9 @@ differences from Stripe."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from django.db.models import QuerySet
 from django.urls import reverse
 
 from billing_portal.portal.bounded import Count, count_each
@@ -21,21 +23,30 @@ class Notice:
     link: str
 
 
-def notices_of(vendor: Vendor) -> list[Notice]:
-    failed = StripeEvent.objects.of(vendor).filter(state=StripeEvent.State.FAILED)
-    open_here = Difference.objects.of(vendor).filter(
-        connection__in=StripeConnection.objects.of(vendor), repaired_at__isnull=True, gone_at__isnull=True
-    )
-    failing = WebhookEndpoint.objects.of(vendor).filter(failing_since__isnull=False)
-    told = {
-        "events": ("move_to_inbox", "Stripe event", "could not be processed", "stripe_events"),
-        "endpoints": ("webhook", "webhook endpoint", "cannot be reached, or refused", "webhooks"),
-        "differences": ("balance", "difference", "from Stripe", "reconciliation"),
+TOLD = {
+    "stripe_events": ("move_to_inbox", "Stripe event", "could not be processed"),
+    "webhooks": ("webhook", "webhook endpoint", "cannot be reached, or refused"),
+    "reconciliation": ("balance", "difference", "from Stripe"),
+}
+
+
+def troubles_of(vendor: Vendor) -> dict[str, QuerySet[Any]]:
+    """By the screen on which one can do something about them."""
+    connections = StripeConnection.objects.of(vendor)
+    return {
+        "stripe_events": StripeEvent.objects.of(vendor).filter(state=StripeEvent.State.FAILED),
+        "webhooks": WebhookEndpoint.objects.of(vendor).filter(failing_since__isnull=False),
+        "reconciliation": Difference.objects.of(vendor).filter(
+            connection__in=connections, repaired_at__isnull=True, gone_at__isnull=True
+        ),
     }
-    counts = count_each(vendor, {"events": failed, "endpoints": failing, "differences": open_here})
-    return [_notice(count, *told[key]) for key, count in counts.items() if count.value]
 
 
-def _notice(count: Count, icon: str, what: str, said: str, page: str) -> Notice:
+def notices_of(vendor: Vendor) -> list[Notice]:
+    counts = count_each(vendor, troubles_of(vendor))
+    return [_notice(count, page, *TOLD[page]) for page, count in counts.items() if count.value]
+
+
+def _notice(count: Count, page: str, icon: str, what: str, said: str) -> Notice:
     link = reverse(f"portal:{page}") + ("?state=failed" if page == "stripe_events" else "")
     return Notice(icon, f"{count} {what if count.value == 1 else f'{what}s'} {said}", link)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import QuerySet
 from django.http import HttpResponse
 
@@ -9,7 +11,6 @@ from billing_portal.portal.access import OperatorRequest, screen
 from billing_portal.portal.exports.lists import payments_of, refunds_of
 from billing_portal.portal.keyset import by_number
 from billing_portal.portal.navigation import show
-from invoicing.invoices.ledger import Payment
 
 TONES = {"succeeded": "success", "failed": "danger", "pending": "warning", "action_required": "warning",
          "sending": "warning"}  # fmt: skip
@@ -20,13 +21,17 @@ TABS = (("", "Payments"), ("failed", "Failed payments"), ("refunds", "Refunds"))
 def payment_list(request: OperatorRequest) -> HttpResponse:
     """The newest first, as they were written down here."""
     tab = next((key for key, _ in TABS if key == request.GET.get("tab", "")), "")
-    rows: QuerySet[Payment] = refunds_of(request.vendor) if tab == "refunds" else payments_of(request.vendor, tab)  # type: ignore[assignment]
+    text = request.GET.get("q", "").strip()
+    rows: QuerySet[Any] = (
+        refunds_of(request.vendor, text) if tab == "refunds" else payments_of(request.vendor, tab, text)
+    )
     page = by_number(rows, before=request.GET.get("before", ""), after=request.GET.get("after", ""))
     context = {
         "page": page,
         "rows": [(row, TONES[row.state]) for row in page.rows],
         "tabs": TABS,
         "tab": tab,
+        "search": text,
         "exported": "refunds" if tab == "refunds" else "payments",
     }
     return show(request, "portal/payments.html", context, title="Payments", area="payments")

@@ -1,4 +1,4 @@
-"""What stands in a price plan's larger boxes, one thing a line: features, their limits, usage limits by label."""
+"""What stands in the larger boxes, one thing a line: features, their limits, usage limits by label, add-ons."""
 
 from __future__ import annotations
 
@@ -37,6 +37,17 @@ def read_limits(text: str) -> list[dict[str, Any]]:
 
 def write_limits(limits: Iterable[Mapping[str, str]]) -> str:
     return "\n".join(f"{one['feature']} = {one['limit']}" for one in limits)
+
+
+def read_add_ons(text: str, at: str) -> list[tuple[str, Decimal, str]]:
+    """``seats = 5``, ``seats = 5 at 9.00`` or just ``seats``: name, quantity, price of its own. Raises ``Invalid``."""
+    found = []
+    for place, line in enumerate(_lines(text)):
+        name, _, rest = line.partition("=")
+        quantity, _, price = rest.partition(" at ")
+        number = _number(quantity, f"{at}.{place}") if quantity.strip() else Decimal(1)
+        found.append((name.strip(), number, price.strip()))
+    return found
 
 
 def read_label_limits(text: str, at: str) -> list[dict[str, Any]]:

@@ -7,8 +7,8 @@ retries go by real time; their moment is told on the vendor's clock too, so that
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -94,6 +94,21 @@ def planned(vendor: Vendor, clock: Clock, asked: Asked, size: int) -> list[Plann
     if asked.has(COMPARISON):
         found.append(_comparison(vendor, clock, asked))
     return list(heapq.merge(*found, key=_order))[:size]
+
+
+@dataclass(frozen=True)
+class Everything:
+    """All of it, read a page at a time."""
+
+    vendor: Vendor
+    clock: Clock
+    asked: Asked
+
+    def iterator(self, chunk_size: int) -> Iterator[Planned]:
+        asked = self.asked
+        while found := planned(self.vendor, self.clock, asked, chunk_size):
+            yield from found
+            asked = replace(asked, position=_order(found[-1]))
 
 
 def count_planned(vendor: Vendor, clock: Clock, until: datetime) -> dict[str, Count]:

@@ -14,6 +14,7 @@ from billing_portal.accounts.roles import Permission
 from billing_portal.portal.access import OperatorRequest, may, screen, verb
 from billing_portal.portal.keyset import Page, newest_first
 from billing_portal.portal.navigation import show
+from customers.vendor import Vendor
 from payments.reconcile import repair, report, run
 from payments.reconcile.models import Difference, ReconciliationRun
 from payments.stripe.connect import connections
@@ -54,10 +55,13 @@ def _with_words(rows: Iterable[ReconciliationRun]) -> list[tuple[ReconciliationR
 
 
 def _differences(request: OperatorRequest, *, settled: bool) -> dict[str, object]:
-    rows = Difference.objects.of(request.vendor).select_related("invoice", "customer")
-    rows = rows.exclude(**STANDING) if settled else rows.filter(**STANDING)
-    page = _paged(request, rows, "found_at")
+    page = _paged(request, differences_of(request.vendor, settled=settled), "found_at")
     return {"page": page, "differences": page.rows, "can_repair": any(row.look for row in page.rows)}
+
+
+def differences_of(vendor: Vendor, *, settled: bool) -> QuerySet[Difference]:
+    rows = Difference.objects.of(vendor).select_related("invoice", "customer")
+    return rows.exclude(**STANDING) if settled else rows.filter(**STANDING)
 
 
 def _paged(request: OperatorRequest, rows: QuerySet[M], by: str) -> Page[M]:

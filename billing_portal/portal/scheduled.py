@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from django.db.models import prefetch_related_objects
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 
 from billing_portal.portal.access import OperatorRequest, screen
+from billing_portal.portal.billing_run import run_of
 from billing_portal.portal.invoice_verbs import Button, offered
 from billing_portal.portal.navigation import show
 from billing_portal.portal.planned import KIND_LABELS, Asked, Clock, Planned, planned, read_position
@@ -35,11 +36,8 @@ class Row:
 @screen
 def scheduled(request: OperatorRequest) -> HttpResponse:
     clock = Clock(request.now, request.real_now)
-    kind, span = request.GET.get("kind", ""), request.GET.get("late", "")
-    kind, span = kind if kind in KIND_LABELS else "", _span(span)
-    until = {"late": request.now, "day": request.now + timedelta(hours=24), "week": request.now + timedelta(days=7)}
-    position = read_position(request.GET.get("after", ""))
-    asked = Asked({kind} if kind else None, until=until.get(span), position=position)
+    (kind, span), asked = chosen(request.GET, request.now)
+    asked = replace(asked, position=read_position(request.GET.get("after", "")))
     found = planned(request.vendor, clock, asked, SIZE + 1)
     # What the buttons have to know of them.
     prefetch_related_objects([entry.invoice for entry in found if entry.invoice], "payments", "refunds", "disputes")
@@ -52,8 +50,17 @@ def scheduled(request: OperatorRequest) -> HttpResponse:
         "kind": kind,
         "spans": SPANS,
         "span": span,
+        **run_of(request),
     }
     return show(request, "portal/desk/scheduled.html", context, title="Scheduled work", area="scheduled")
+
+
+def chosen(given: QueryDict, now: datetime) -> tuple[tuple[str, str], Asked]:
+    """The kind and the span of time that were chosen, and what the list shows for them."""
+    kind, span = given.get("kind", ""), _span(given.get("late", ""))
+    kind = kind if kind in KIND_LABELS else ""
+    until = {"late": now, "day": now + timedelta(hours=24), "week": now + timedelta(days=7)}
+    return (kind, span), Asked({kind} if kind else None, until=until.get(span))
 
 
 def _span(text: str) -> str:

@@ -13,7 +13,7 @@ from invoicing.invoices.models import Invoice
 from payments.stripe.models import StripeCustomer
 
 # An invoice is found by its customer among so many; who types more letters finds the others.
-MOST_CUSTOMERS = 200
+MOST_CUSTOMERS = MOST_INVOICES = 200
 WORD = re.compile(r"[^\W_]+")
 
 
@@ -50,3 +50,9 @@ def invoices_meant(vendor: Vendor, text: str) -> QuerySet[Invoice]:
     number_there = ~Q(external_invoice_number="") & Q(external_invoice_number__istartswith=text)
     by_customer = Q(customer_id__in=some_customers(vendor, text))
     return rows.filter(Q(number__istartswith=text) | number_there | by_customer)
+
+
+def some_invoices(vendor: Vendor, text: str) -> list[int]:
+    """The ids of the newest that are meant, to find what is theirs by."""
+    found = invoices_meant(vendor, text).order_by("-generated_at", "-pk").values_list("pk", flat=True)
+    return list(found[:MOST_INVOICES])

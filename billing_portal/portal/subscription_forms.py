@@ -75,7 +75,23 @@ class TermsForm(forms.Form):
         widget=numeric("none of its own"),
         help_text="An amount taken off invoices in place of a free time: for the trial's length, or for good.",
     )
+    add_ons = forms.CharField(
+        label="Add-ons",
+        required=False,
+        widget=forms.Textarea(CODE | {"rows": 2, "placeholder": "seats = 5"}),
+        help_text="Of the plan. One a line, code name = how many; with a price of its own: seats = 5 at 9.00.",
+    )
     coupon = forms.ChoiceField(required=False)
+    discounts = forms.CharField(
+        label="Discount",
+        required=False,
+        max_length=40,
+        widget=numeric("none"),
+        help_text="Off the invoice's total: 10 %, or an amount such as 25.00.",
+    )
+    discount_cycles = forms.IntegerField(
+        label="Billing cycles with the discount", required=False, min_value=1, widget=numeric("all")
+    )
     features_override = forms.CharField(
         label="Features of its own",
         required=False,
@@ -109,9 +125,26 @@ class TermsForm(forms.Form):
         return {
             "align_to_calendar": {"yes": True, "no": False}.get(given["align_to_calendar"]),
             "trial": self._trial(),
+            "add_ons": self._add_ons(),
+            "discounts": self._discounts(),
             "coupon": self._coupon(),
             "features": self._features(),
         }
+
+    def _add_ons(self) -> list[AddOnOrder]:
+        rows = plan_lines.read_add_ons(self.cleaned_data["add_ons"], "add_ons")
+        currency = self.chosen_plan().currency if rows else ""
+        return [AddOnOrder(name, number, _price(price, currency, "add_ons")) for name, number, price in rows]
+
+    def _discounts(self) -> list[DiscountDraft]:
+        text, cycles = self.cleaned_data["discounts"].strip(), self.cleaned_data["discount_cycles"]
+        if not text and cycles:
+            raise Invalid({"discounts": "Say how much is taken off in these billing cycles."})
+        if not text:
+            return []
+        kind = DiscountType.PERCENT if text.endswith("%") else DiscountType.FLAT
+        amount = amount_off(text, kind, self.chosen_plan().currency, "discounts")
+        return [DiscountDraft(kind, amount, DiscountScope.INVOICE_TOTAL, duration=cycles)]
 
     def _trial(self) -> Trial | None:
         """None where nothing is typed: as the plan says. A credit alone is one for good."""
@@ -292,6 +325,17 @@ class DiscountForm(forms.Form):
             start_offset=given["start_offset"],
             duration=given["duration"],
         )
+
+
+def _price(text: str, currency: str, field: str) -> Decimal | None:
+    """Of one, in minor units; None where nothing is typed."""
+    if not text:
+        return None
+    try:
+        price: Decimal = forms.DecimalField(max_digits=30, decimal_places=12, min_value=Decimal(0)).clean(text)
+    except forms.ValidationError:
+        raise Invalid({field: f"{text!r} is not a price: write it like 9.00."}) from None
+    return in_minor_units(price, currency)
 
 
 def _money(text: str, currency: str, field: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils.dateparse import parse_datetime
 
 from billing_portal.portal import words
+from billing_portal.portal.subjects import Subject, subjects_of
 from customers.actors import ActorKind
 from customers.events.models import Event, EventKind, SubjectKind
 from customers.settings.policy import SETTINGS
@@ -53,9 +54,12 @@ LOOKS: Mapping[str, tuple[str, str]] = {
     K.PAYMENT_METHOD_UPDATED: ("credit_card", "info"),
     K.SUBSCRIPTION_NEW: ("autorenew", "info"),
     K.USAGE_LIMIT_EXCEEDED: ("error", "warning"),
+    K.USAGE_LIMITS_CHANGED: ("speed", "default"),
     K.USAGE_ATTRIBUTED: ("link", "info"),
     K.SETTINGS_CHANGED: ("tune", "default"),
     K.OVERRIDE_CHANGED: ("tune", "warning"),
+    K.BILLING_PAUSED: ("pause_circle", "warning"),
+    K.BILLING_RESUMED: ("play_circle", "success"),
     K.CLOCK_MOVED: ("schedule", "default"),
     K.STRIPE_CONNECTED: ("link", "success"),
     K.STRIPE_DISCONNECTED: ("link_off", "danger"),
@@ -82,6 +86,8 @@ class Entry:
     detail: str
     actor: str
     at: datetime
+    about: Subject | None = None
+    """Said where the page is about something else."""
 
 
 def timeline_of(vendor: Vendor, kind: SubjectKind, pk: int, only: EventKind | None = None) -> list[Entry]:
@@ -93,7 +99,9 @@ def timeline_of(vendor: Vendor, kind: SubjectKind, pk: int, only: EventKind | No
 
 def timeline_of_customer(vendor: Vendor, customer_id: int) -> list[Entry]:
     mine = Q(customer_id=customer_id) | Q(subject_kind=SubjectKind.CUSTOMER, subject_id=customer_id)
-    return [entry(event) for event in Event.objects.of(vendor).filter(mine).order_by("-id")[:SHOWN]]
+    events = list(Event.objects.of(vendor).filter(mine).order_by("-id")[:SHOWN])
+    invoices = subjects_of(vendor, events, {SubjectKind.INVOICE})
+    return [replace(entry(one), about=invoices.get((one.subject_kind, one.subject_id))) for one in events]
 
 
 def entry(event: Event) -> Entry:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from billing_portal.portal import words
-from billing_portal.portal.example_cycle import Step, example_sentence
+from billing_portal.portal.example_cycle import Step, day_and_time, example_sentence
 
 WIDTH, MARGIN, LEAST_GAP, ROOMY_GAP = 260, 18, 28, 40
 BASELINE, FIRST_LINE, SECOND_LINE = 26, 50, 63
@@ -42,10 +42,19 @@ class Stretch:
 
 
 @dataclass(frozen=True)
+class Tick:
+    """One of several tries, of which the last has a mark."""
+
+    x: int
+    label: str
+
+
+@dataclass(frozen=True)
 class Picture:
     told: str
     marks: Sequence[Mark]
     stretches: Sequence[Stretch]
+    ticks: Sequence[Tick]
     width: int = WIDTH
     height: int = SECOND_LINE + 6
     baseline: int = BASELINE
@@ -63,7 +72,21 @@ def picture_of(steps: Sequence[Step]) -> Picture:
         Stretch(left, right, _brief(span), span is None)
         for left, right, span in zip(places, places[1:], spans, strict=False)
     ]
-    return Picture(example_sentence(steps), marks, stretches)
+    return Picture(example_sentence(steps), marks, stretches, _ticks(steps, places))
+
+
+def _ticks(steps: Sequence[Step], places: Sequence[int]) -> list[Tick]:
+    """Each where its time is between the marks around it."""
+    known = [(step.moment, x) for step, x in zip(steps, places, strict=True) if step.moment]
+    tries = [(n + 1, at) for step in steps for n, at in enumerate(step.tries)]
+    return [Tick(_place(at, known), f"Try {n}: {day_and_time(at)}") for n, at in tries]
+
+
+def _place(at: datetime, known: Sequence[tuple[datetime, int]]) -> int:
+    for (start, left), (end, right) in zip(known, known[1:], strict=False):
+        if start <= at < end:
+            return round(left + (right - left) * ((at - start) / (end - start)))
+    return known[-1][1]
 
 
 def _between(one: datetime | None, other: datetime | None) -> timedelta | None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from django.http import HttpResponse
+from django.db.models import QuerySet
+from django.http import HttpResponse, QueryDict
 
 from billing_portal.portal.access import OperatorRequest, screen
 from billing_portal.portal.keyset import newest_first
 from billing_portal.portal.navigation import show
+from billing_portal.portal.plan_lines import read_labels
+from customers.vendor import Vendor
 from invoicing.usage.models import UnattributedMeasurement
 
 Reason = UnattributedMeasurement.Reason
@@ -24,17 +27,27 @@ REMEDIES: Mapping[Reason, str] = {
 @screen
 def unattributed_list(request: OperatorRequest) -> HttpResponse:
     reason = request.GET.get("reason", "")
-    rows = UnattributedMeasurement.objects.of(request.vendor)
-    if reason in Reason.values:
-        rows = rows.filter(reason=reason)
+    rows = chosen_rows(request.vendor, request.GET)
     page = newest_first(rows, "received_at", before=request.GET.get("before", ""), after=request.GET.get("after", ""))
     context = {
         "page": page,
         "rows": [(row, REMEDIES[Reason(row.reason)]) for row in page.rows],
         "reasons": [("", "All"), *TABS],
         "reason": reason if reason in Reason.values else "",
+        "search": request.GET.get("q", "").strip(),
     }
     return show(request, "portal/catalog/unattributed.html", context, title="Unattributed usage", area="unattributed")
+
+
+def chosen_rows(vendor: Vendor, asked: QueryDict) -> QuerySet[UnattributedMeasurement]:
+    """What the list shows on its pages. Searched by what an index finds: the name that was sent for a customer, whole,
+    or a label such as account=acme."""
+    reason, text = asked.get("reason", ""), asked.get("q", "").strip()
+    rows = UnattributedMeasurement.objects.of(vendor)
+    if text:
+        labels = read_labels(text) if "=" in text else {}
+        rows = rows.filter(labels__contains=labels) if labels else rows.filter(customer_name=text)
+    return rows.filter(reason=reason) if reason in Reason.values else rows
 
 
 TABS = (

@@ -6,6 +6,7 @@ from django.urls import path, register_converter
 from billing_portal.portal import (
     api_keys,
     audit,
+    billing_run,
     billing_settings,
     bulk,
     coupons,
@@ -72,6 +73,9 @@ urlpatterns = [
     path("find/", finding.find, name="find"),
     path("audit/", audit.audit_trail, name="audit"),
     path("scheduled/", scheduled.scheduled, name="scheduled"),
+    path("billing-run/progress/", billing_run.progress, name="billing_run_progress"),
+    path("billing-run/pause/", billing_run.pause, name="pause_billing"),
+    path("billing-run/resume/", billing_run.resume, name="resume_billing"),
     path("next-run/", next_run.next_run, name="next_run"),
     path("next-run/work-out/", next_run.work_out, name="work_out_next_run"),
     path("dunning/", dunning.dunning, name="dunning"),

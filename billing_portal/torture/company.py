@@ -46,12 +46,12 @@ class Kind:
 
 THROUGH_STRIPE = {"invoice_via_octane": False}
 KINDS = (
-    Kind("charged", 20, {**THROUGH_STRIPE, "charges_enabled": True}, "pm_card_visa"),
+    Kind("charged", 16, {**THROUGH_STRIPE, "charges_enabled": True}, "pm_card_visa"),
     Kind("declined", 2, {**THROUGH_STRIPE, "charges_enabled": True}, "pm_card_chargeCustomerFail"),
-    Kind("sent", 6, {**THROUGH_STRIPE, "charges_enabled": False}),
-    Kind("emailed", 37, {}),
-    Kind("emailed-and-charged", 5, {"charges_enabled": True}, "pm_card_visa"),
-    Kind("kept", 30, {"should_send_invoice_to_customers": False}),
+    Kind("sent", 4, {**THROUGH_STRIPE, "charges_enabled": False}),
+    Kind("emailed", 20, {}),
+    Kind("emailed-and-charged", 4, {"charges_enabled": True}, "pm_card_visa"),
+    Kind("kept", 54, {"should_send_invoice_to_customers": False}),
 )
 
 

@@ -1,9 +1,8 @@
-"""The vendor's webhook endpoint: it remembers what it was told, and fails now and then."""
+"""The vendor's webhook endpoint: it remembers what it was told, and refuses when it is told to."""
 
 from __future__ import annotations
 
 import json
-import random
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -17,14 +16,11 @@ FAILURES = (500, 503, 429)
 class Receiver:
     """``heard``: the idempotency keys of what was answered 200; ``times``: how often each came."""
 
-    def __init__(self, seed: int, share_failing: float = 0.02) -> None:
+    def __init__(self) -> None:
         self.heard: set[str] = set()
         self.times: Counter[str] = Counter()
-        self.refused = 0
         self.address = ""
-        self.fails = True
-        self._share = share_failing
-        self._chance = random.Random(f"{seed}/receiver")
+        self._refusals: list[int] = []
         self._lock = threading.Lock()
 
     @contextmanager
@@ -38,12 +34,21 @@ class Receiver:
             server.shutdown()
             server.server_close()
 
+    def refuse_next(self, status: int) -> None:
+        with self._lock:
+            self._refusals.append(status)
+
+    def relent(self) -> int:
+        """Refuse no more; answers how many refusals found nothing to refuse."""
+        with self._lock:
+            left, self._refusals = len(self._refusals), []
+            return left
+
     def hear(self, event: dict[str, Any]) -> int:
         """The status to answer with."""
         with self._lock:
-            if self.fails and self._chance.random() < self._share:
-                self.refused += 1
-                return self._chance.choice(FAILURES)
+            if self._refusals:
+                return self._refusals.pop()
             self.heard.add(event["idempotency_key"])
             self.times[event["idempotency_key"]] += 1
             return 200

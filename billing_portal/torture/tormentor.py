@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from billing_portal.torture.receiver import Receiver
 from billing_portal.torture.stage import Stage
 from billing_portal.torture.wounds import Wound, all_wounds, not_struck
 
@@ -45,9 +46,9 @@ def _of(wound: Wound, chance: random.Random, seconds: float) -> Iterator[Stroke]
 class Tormentor:
     """Strikes in threads of its own until the plan is at its end or ``mercy`` is had."""
 
-    def __init__(self, stage: Stage, seed: int, seconds: float) -> None:
-        self.stage = stage
-        self.wounds = all_wounds()
+    def __init__(self, stage: Stage, receiver: Receiver, seed: int, seconds: float) -> None:
+        self.stage, self.receiver = stage, receiver
+        self.wounds = all_wounds(receiver)
         self.injected: Counter[str] = Counter()
         self.mercy = threading.Event()
         self._strokes = plan(seed, seconds, self.wounds)
@@ -64,7 +65,7 @@ class Tormentor:
 
     def let_go(self) -> None:
         """What was ordered and has not struck is no fault."""
-        self.injected -= not_struck(self.stage)
+        self.injected -= not_struck(self.stage, self.receiver)
 
     def _follow_plan(self, pool: ThreadPoolExecutor) -> None:
         start = time.monotonic()

@@ -17,15 +17,17 @@ from typing import Any
 import psycopg
 import redis
 
+from billing_portal.torture.receiver import FAILURES, Receiver
 from billing_portal.torture.stage import Stage, signal_all
 from payments.sandbox import faults as request_faults
 from payments.sandbox import webhook_faults
 
 # How long a worker stands still: longer than the lease on its claims, so that others have taken its work meanwhile.
-FROZEN_SECONDS = 20.0
+FROZEN_SECONDS = 10.0
 HELD_SECONDS = 2.0
 FULL_SECONDS = 4.0
-LATE_SECONDS = 5.0
+# Longer than the lease, now and then.
+LATE_SECONDS = (1.0, 8.0)
 
 # The steps of claim-commit-call-record that call Stripe.
 STEPS = {
@@ -51,24 +53,28 @@ class Wound:
     strike: Callable[[Stage, random.Random], int]
 
 
-def all_wounds() -> list[Wound]:
+def all_wounds(receiver: Receiver) -> list[Wound]:
+    """How often they strike leaves time to work: a fault holds back what it hits for up to two minutes, and where every
+    other request failed, nothing would ever be far enough to be hit in a new place."""
     return [
         *(Wound(f"kill -9 {name}", every, _killer(name)) for name, every in KILLED.items()),
-        Wound("kill -9 one worker process", 12, _kill_worker_process),
-        Wound("kill -9 while a call to Stripe is on its way", 40, _kill_while_calling),
-        Wound("worker frozen past its lease", 150, _freeze),
-        Wound("database connection cut", 5, _cut),
-        Wound("broker flushed", 30, _flush),
-        Wound("disk full", 240, _fill),
-        *(Wound(f"{ORDERED['faults']}{kind}", 9, _ordered("faults", kind)) for kind in request_faults.KINDS),
-        *(Wound(f"{ORDERED['webhooks']}{kind}", 20, _ordered("webhooks", kind)) for kind in webhook_faults.KINDS),
+        Wound("kill -9 one worker process", 20, _kill_worker_process),
+        Wound("kill -9 while a call to Stripe is on its way", 75, _kill_while_calling),
+        Wound("worker frozen past its lease", 300, _freeze),
+        Wound("database connection cut", 8, _cut),
+        Wound("broker flushed", 120, _flush),
+        Wound("disk full", 300, _fill),
+        *(Wound(f"{ORDERED['faults']}{kind}", 21, _ordered("faults", kind)) for kind in request_faults.KINDS),
+        *(Wound(f"{ORDERED['webhooks']}{kind}", 30, _ordered("webhooks", kind)) for kind in webhook_faults.KINDS),
+        Wound(REFUSED, 120, _refuse(receiver)),
     ]
 
 
 # Where the sandbox takes orders, and what their wounds are called.
+REFUSED = "the vendor's endpoint refuses"
 ORDERED = {"faults": "Stripe: ", "webhooks": "webhook: "}
 # A process takes seconds to start again, on a small machine many. Killed faster than that, nothing would be at work.
-KILLED = {"web": 90.0, "worker": 120.0, "beat": 60.0, "postgres": 150.0, "valkey": 120.0, "sandbox": 150.0}
+KILLED = {"web": 120.0, "worker": 240.0, "beat": 90.0, "postgres": 240.0, "valkey": 240.0, "sandbox": 240.0}
 
 
 def _killer(name: str) -> Callable[[Stage, random.Random], int]:
@@ -168,7 +174,7 @@ def _ordered(path: str, kind: str) -> Callable[[Stage, random.Random], int]:
 
     def order(stage: Stage, chance: random.Random) -> int:
         times = chance.randint(1, 4)
-        seconds = LATE_SECONDS if kind in ("latency", "delay", "reorder") else 0
+        seconds = chance.uniform(*LATE_SECONDS) if kind in ("latency", "delay", "reorder") else 0
         where = {"path_regex": "^/v1/"} if path == "faults" else {}
         taken = stage.control(path, {"kind": kind, "times": times, "seconds": seconds, **where})
         return times if taken else 0
@@ -176,9 +182,19 @@ def _ordered(path: str, kind: str) -> Callable[[Stage, random.Random], int]:
     return order
 
 
-def not_struck(stage: Stage) -> Counter[str]:
+def _refuse(receiver: Receiver) -> Callable[[Stage, random.Random], int]:
+    """Each holds back all that follows for a minute, so these are few."""
+
+    def order(stage: Stage, chance: random.Random) -> int:
+        receiver.refuse_next(chance.choice(FAILURES))
+        return 1
+
+    return order
+
+
+def not_struck(stage: Stage, receiver: Receiver) -> Counter[str]:
     """By wound: how many of the ordered faults found nothing to strike. They are called off."""
-    waiting: Counter[str] = Counter()
+    waiting = Counter({REFUSED: receiver.relent()})
     for path, prefix in ORDERED.items():
         for order in (stage.control(path) or {}).get(path, ()):
             waiting[prefix + order["kind"]] += order["times"]

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Context, Decimal
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
+from customers.actors import Actor
 from customers.errors import Invalid, Missing
+from customers.events.models import EventKind, SubjectKind
+from customers.events.record import Fact, record
 from customers.vendor import Vendor
 from invoicing.catalog.hooks import limits_changed
 from invoicing.catalog.models import Meter, MeteredComponent
@@ -41,10 +45,19 @@ class Limits:
         """As the column keeps them: exact decimals as text."""
         return [{"labels": dict(labels), "limit": f"{limit:f}"} for labels, limit in self.by_labels]
 
+    def in_words(self) -> str:
+        """As people read them: 4,000; region eu: 1,000."""
+        rows = [(", ".join(f"{name} {value}" for name, value in labels), limit) for labels, limit in self]
+        return "; ".join(f"{labels}: {_plain(limit)}" if labels else _plain(limit) for labels, limit in rows) or "none"
+
     def __iter__(self) -> Iterator[tuple[Labels, Decimal]]:
         if self.overall is not None:
             yield (), self.overall
         yield from self.by_labels
+
+
+def _plain(limit: Decimal) -> str:
+    return f"{limit.normalize():,f}"
 
 
 def limits_of(component: MeteredComponent) -> Limits:
@@ -97,19 +110,40 @@ def _number(value: Any, at: str) -> Decimal:
 
 def find_component(vendor: Vendor, uuid: str) -> MeteredComponent:
     """With what its answer shows. Raises ``Missing``."""
-    rows = MeteredComponent.objects.filter(price_plan__vendor=vendor).select_related("meter", "price_scheme")
+    rows = MeteredComponent.objects.filter(price_plan__vendor=vendor).select_related(
+        "meter", "price_scheme", "price_plan__vendor"
+    )
     try:
         return rows.prefetch_related("price_scheme__tiers").get(external_uuid=UUID(uuid))
     except (ValueError, MeteredComponent.DoesNotExist):
         raise Missing(f"There is no metered component {uuid!r}.") from None
 
 
-def update_limits(component: MeteredComponent, values: Mapping[str, Any]) -> MeteredComponent:
+def update_limits(
+    component: MeteredComponent, values: Mapping[str, Any], *, actor: Actor, now: datetime, real_now: datetime
+) -> MeteredComponent:
     """In place, for all subscribers of the plan's version at once. Raises ``Invalid``."""
     with transaction.atomic():
         kept = MeteredComponent.objects.select_for_update(no_key=True).get(pk=component.pk)
-        limits = read_limits(values, component.meter, "", limits_of(kept))
+        before = limits_of(kept)
+        limits = read_limits(values, component.meter, "", before)
         component.limit, component.label_limits = limits.overall, limits.rows()
         component.save(update_fields=["limit", "label_limits"])
         limits_changed(component)
+        if limits != before:
+            _tell(component, before, limits, actor=actor, now=now, real_now=real_now)
     return component
+
+
+def _tell(
+    component: MeteredComponent, before: Limits, after: Limits, *, actor: Actor, now: datetime, real_now: datetime
+) -> None:
+    plan = component.price_plan
+    changes = {component.label: {"before": before.in_words(), "after": after.in_words()}}
+    fact = Fact(
+        EventKind.USAGE_LIMITS_CHANGED,
+        SubjectKind.VENDOR,
+        plan.vendor_id,
+        details={"note": f"{plan}.", "changes": changes},
+    )
+    record(plan.vendor, fact, actor=actor, now=now, real_now=real_now)

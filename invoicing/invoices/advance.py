@@ -15,9 +15,10 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
-from customers.claims import claim, in_hand, release, renew, retry_delay
+from customers.billing_pause import NOT_PAUSED
+from customers.claims import any_of, claim, in_hand, release, renew, retry_delay
 from customers.counters import count
 from customers.log_context import about
 from customers.settings.policy import policies_for
@@ -44,12 +45,23 @@ CHUNK = 500
 # Until the gateway is asked again for what a person decided here: they wait for it.
 SHORTLY = timedelta(seconds=30)
 
+# What a person has decided is done while billing is paused, too.
+BY_ITSELF = Q(next_action=InvoiceAction.ISSUE) | Q(next_action=InvoiceAction.COLLECT, action_request={})
+
 HandOver = Callable[[int, uuid.UUID], None]
 
 
 def advance(due: Q, *, real_now: datetime, hand_over: HandOver) -> None:
     """Everything that is due under this condition. ``hand_over`` gives one claimed invoice to a worker."""
-    cycles = BillingCycle.objects.filter(due)
+    cycles = BillingCycle.objects.filter(due, NOT_PAUSED)
+    if any_of(cycles.order_by("next_action_at", "pk")):
+        _advance_cycles(cycles, real_now)
+    while charge_added(AddOnChange.objects.filter(due, NOT_PAUSED), limit=CHUNK, real_now=real_now):
+        pass
+    hand_out(due, real_now=real_now, hand_over=hand_over)
+
+
+def _advance_cycles(cycles: QuerySet[BillingCycle], real_now: datetime) -> None:
     # What is billed in advance comes before the end of its cycle, which may be over already.
     while done := generate_due(cycles.filter(next_action=CycleAction.OPEN), limit=CHUNK, real_now=real_now):
         count(cycles_billed=done)
@@ -57,9 +69,6 @@ def advance(due: Q, *, real_now: datetime, hand_over: HandOver) -> None:
         pass
     while done := generate_due(cycles, limit=CHUNK, real_now=real_now):
         count(cycles_billed=done)
-    while charge_added(AddOnChange.objects.filter(due), limit=CHUNK, real_now=real_now):
-        pass
-    hand_out(due, real_now=real_now, hand_over=hand_over)
 
 
 def hand_out(due: Q, *, real_now: datetime, hand_over: HandOver) -> None:
@@ -67,7 +76,9 @@ def hand_out(due: Q, *, real_now: datetime, hand_over: HandOver) -> None:
 
     Never more than a batch is in hand: what waits longer in the broker than its lease is done twice over.
     """
-    rows = Invoice.objects.filter(due).order_by("next_action_at", "pk")
+    rows = Invoice.objects.filter(due, NOT_PAUSED | ~BY_ITSELF).order_by("next_action_at", "pk")
+    if not any_of(rows):
+        return
     free = settings.CLAIM_BATCH - in_hand(rows, real_now)
     if free <= 0:
         return

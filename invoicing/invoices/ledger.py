@@ -70,6 +70,7 @@ class Refund(models.Model):
     class Meta:
         ordering = ["-created_at", "-id"]
         constraints = [models.CheckConstraint(name="refund_is_positive", condition=Q(amount__gt=0))]
+        indexes = [models.Index(fields=["id"], condition=Q(state="pending"), name="refund_pending")]
 
     def __str__(self) -> str:
         return f"Refund of {self.invoice}"

@@ -17,7 +17,8 @@ from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 from django.db.models import Q
 
-from customers.claims import claim, in_hand, renew, retry_delay
+from customers.billing_pause import NOT_PAUSED
+from customers.claims import any_of, claim, in_hand, renew, retry_delay
 from customers.log_context import about
 from customers.settings.policy import policy_for
 from invoicing.invoices.compose import compose
@@ -49,7 +50,9 @@ HandOver = Callable[[int, uuid.UUID], None]
 
 def hand_out(due: Q, *, real_now: datetime, hand_over: HandOver) -> None:
     """Claim e-mails whose time has come and give each to a worker, never more than a batch at once."""
-    rows = OutgoingEmail.objects.filter(due).order_by("next_action_at", "pk")
+    rows = OutgoingEmail.objects.filter(due, NOT_PAUSED).order_by("next_action_at", "pk")
+    if not any_of(rows):
+        return
     free = settings.CLAIM_BATCH - in_hand(rows, real_now)
     if free <= 0:
         return

@@ -8,7 +8,7 @@ from django.contrib.postgres.functions import RandomUUID
 from django.contrib.postgres.indexes import OpClass
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.db.models import Case, Q, Value, When
+from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Upper
 
 from customers.claims import Claimable, QueuedWork
@@ -134,6 +134,9 @@ class Invoice(VendorOwned, QueuedWork):
     gateway_advances = models.BooleanField(default=False, help_text="The gateway collects on its own schedule.")
     gateway_next_attempt_at = models.DateTimeField(null=True, blank=True, help_text="The gateway's own next try.")
     gateway_seen_at = models.DateTimeField(null=True, blank=True, help_text="Real time: how new the last look was.")
+    watched_status = models.CharField(
+        max_length=24, blank=True, editable=False, help_text="The status that the gateway is being asked about, if any."
+    )
     retry_advice = models.CharField(
         max_length=16, blank=True, choices=[(r, r) for r in Retry], help_text="What may follow the last failed payment."
     )
@@ -183,7 +186,7 @@ class Invoice(VendorOwned, QueuedWork):
                 fields=["next_action_at", "id"], condition=Q(next_action_at__isnull=False), name="invoice_due"
             ),
             models.Index(
-                fields=["vendor", "next_action_at"],
+                fields=["vendor", "next_action_at", "id"],
                 condition=Q(next_action_at__isnull=False),
                 name="invoice_due_vendor",
             ),
@@ -193,14 +196,21 @@ class Invoice(VendorOwned, QueuedWork):
                 name="invoice_reminder_due",
             ),
             models.Index(
-                fields=["vendor", "next_reminder_at"],
+                fields=["vendor", "next_reminder_at", "id"],
                 condition=Q(next_reminder_at__isnull=False),
                 name="invoice_reminder_vendor",
             ),
             models.Index(
                 fields=["id"],
-                condition=Q(status__in=["INVOICE_ISSUED", "PAYMENT_FAILED"]) & ~Q(external_invoice_id=""),
-                name="invoice_open_at_gateway",
+                condition=Q(status__in=["INVOICE_ISSUED", "PAYMENT_FAILED"])
+                & ~Q(external_invoice_id="")
+                & ~Q(watched_status=F("status")),
+                name="invoice_to_watch",
+            ),
+            models.Index(
+                fields=["id"],
+                condition=~Q(status__in=["INVOICE_ISSUED", "PAYMENT_FAILED"]) & ~Q(watched_status=""),
+                name="invoice_watched_in_vain",
             ),
             models.Index(fields=["vendor", "-generated_at", "-id"], name="invoice_newest"),
             models.Index(fields=["vendor", "-issue_date", "-id"], name="invoice_by_issue_date"),
@@ -241,6 +251,11 @@ class Invoice(VendorOwned, QueuedWork):
                 condition=Q(status__in=["INVOICE_ISSUED", "PAYMENT_FAILED"], past_due_at__isnull=True),
                 name="invoice_past_due_untold",
             ),
+            models.Index(
+                fields=["vendor", "due_date", "id"],
+                condition=Q(status__in=["INVOICE_ISSUED", "PAYMENT_FAILED"], past_due_at__isnull=True),
+                name="invoice_untold_of_vendor",
+            ),
             models.Index("vendor", OpClass(Upper("number"), "text_pattern_ops"), name="invoice_number_begins"),
             models.Index(
                 "vendor",
@@ -251,7 +266,7 @@ class Invoice(VendorOwned, QueuedWork):
         ]
 
     def __str__(self) -> str:
-        return self.number or f"Invoice {str(self.uuid)[:8]}"
+        return self.number or f"Draft {str(self.uuid)[:8]}"
 
     @property
     def amount_remaining(self) -> int:
@@ -452,7 +467,7 @@ class OutgoingEmail(VendorOwned, Claimable):
         indexes = [
             models.Index(fields=["next_action_at", "id"], condition=Q(next_action_at__isnull=False), name="email_due"),
             models.Index(
-                fields=["vendor", "next_action_at"],
+                fields=["vendor", "next_action_at", "id"],
                 condition=Q(next_action_at__isnull=False),
                 name="email_due_vendor",
             ),

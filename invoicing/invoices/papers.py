@@ -24,6 +24,8 @@ def keep_document(invoice: Invoice, policy: BillingPolicy, now: datetime) -> Non
 
 def payment_note(invoice: Invoice, policy: BillingPolicy) -> str:
     if channel_for(policy) == Channel.GATEWAY and policy.charges_enabled:
+        if invoice.state == InvoiceStatus.PAYMENT_FAILED:
+            return "We could not charge your payment method on file."
         return "This invoice is charged automatically to your payment method on file."
     return _charge_note(invoice) if invoice.is_charged_by_us else ""
 

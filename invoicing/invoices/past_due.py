@@ -29,7 +29,8 @@ def untold() -> VendorQuerySet[Invoice]:
 def tell_past_due(due: Q, *, real_now: datetime) -> bool:
     """One batch. True while there may be more."""
     with transaction.atomic():
-        rows = untold().filter(due).select_related("vendor", "customer").order_by("due_date", "pk")
+        # Customers apart: where nothing is due nobody looks at them.
+        rows = untold().filter(due).select_related("vendor").prefetch_related("customer").order_by("due_date", "pk")
         batch = list(rows.select_for_update(of=("self",), skip_locked=True)[:CHUNK])
         for invoice in batch:
             invoice.past_due_at = invoice.vendor.now(real_now)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from django.db import transaction
 from django.db.models import Q
 
+from customers.billing_pause import NOT_PAUSED
 from customers.customer import Customer
 from customers.settings.policy import BillingPolicy, policies_for
 from customers.vendor import Vendor
@@ -50,7 +51,9 @@ CHUNK = 500
 def remind_due(due: Q, *, real_now: datetime) -> bool:
     """One batch of looks. True while there may be more."""
     with transaction.atomic():
-        rows = Invoice.objects.filter(due).select_related("vendor", "customer").order_by("next_reminder_at", "pk")
+        # Customers apart: where nothing is due nobody looks at them.
+        rows = Invoice.objects.filter(due, NOT_PAUSED).select_related("vendor").prefetch_related("customer")
+        rows = rows.order_by("next_reminder_at", "pk")
         batch = list(rows.select_for_update(of=("self",), skip_locked=True)[:CHUNK])
         emails = [email for vendor, mine in _by_vendor(batch) for email in _look_at(vendor, mine, vendor.now(real_now))]
         OutgoingEmail.objects.bulk_create(emails, ignore_conflicts=True)

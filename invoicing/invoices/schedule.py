@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from customers.money import format_money
 from customers.settings.policy import BillingPolicy, Source
+from customers.vendor import Vendor
 from invoicing.gateways import Retry
 from invoicing.invoices.ledger import DisputeState
 from invoicing.invoices.models import Channel, Invoice
@@ -73,13 +74,31 @@ class NextStep:
 
 SOURCES = {
     Source.DEFAULT: "the default setting",
-    Source.VENDOR: "Settings -> Invoicing & Payments",
+    Source.VENDOR: "Settings → Invoicing & Payments",
     Source.CUSTOMER: "this customer's override",
 }
 
 
 def next_step(invoice: Invoice, policy: BillingPolicy) -> NextStep:
     """What happens next to this invoice, in words."""
+    step = _next_step(invoice, policy)
+    vendor = invoice.vendor
+    if vendor.billing_paused_at and is_by_itself(invoice):
+        return replace(step, because=f"{_paused(vendor)} {step.because}")
+    return step
+
+
+def is_by_itself(invoice: Invoice) -> bool:
+    """Whether its next step comes from the schedule, and so waits while billing is paused."""
+    action = InvoiceAction(invoice.next_action)
+    return action == InvoiceAction.ISSUE or (action == InvoiceAction.COLLECT and not invoice.action_request)
+
+
+def _paused(vendor: Vendor) -> str:
+    return f"Waits, because {vendor.billing_paused_by} has paused billing: {vendor.billing_pause_reason}."
+
+
+def _next_step(invoice: Invoice, policy: BillingPolicy) -> NextStep:
     action = InvoiceAction(invoice.next_action)
     if invoice.paused_at:
         return NextStep(f"Held back by {invoice.paused_by} until somebody resumes it.", None, invoice.pause_reason)

@@ -93,7 +93,7 @@ class AddOnChange(VendorOwned, QueuedWork):
                 fields=["next_action_at", "id"], condition=Q(next_action_at__isnull=False), name="add_on_charge_due"
             ),
             models.Index(
-                fields=["vendor", "next_action_at"],
+                fields=["vendor", "next_action_at", "id"],
                 condition=Q(next_action_at__isnull=False),
                 name="add_on_charge_due_vendor",
             ),
@@ -255,8 +255,11 @@ class BillingCycle(VendorOwned, QueuedWork):
         indexes = [
             models.Index(fields=["next_action_at", "id"], condition=Q(next_action_at__isnull=False), name="cycle_due"),
             models.Index(
-                fields=["vendor", "next_action_at"], condition=Q(next_action_at__isnull=False), name="cycle_due_vendor"
+                fields=["vendor", "next_action_at", "id"],
+                condition=Q(next_action_at__isnull=False),
+                name="cycle_due_vendor",
             ),
+            models.Index(fields=["vendor"], condition=Q(failures__gt=0), name="cycle_failing"),
         ]
 
     def __str__(self) -> str:

@@ -52,7 +52,10 @@ class Watch(VendorOwned, Claimable):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["kind", "subject_id", "state"], name="watched_once")]
-        indexes = [models.Index(fields=["next_at", "id"], condition=Q(next_at__isnull=False), name="watch_due")]
+        indexes = [
+            models.Index(fields=["next_at", "id"], condition=Q(next_at__isnull=False), name="watch_due"),
+            models.Index(fields=["kind", "id"], condition=Q(next_at__isnull=True), name="watch_asked"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.external_id}: {self.state}"

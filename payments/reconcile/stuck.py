@@ -2,6 +2,10 @@
 
 Real time counts, from when the state was first noticed here. Where news of the object was processed
 meanwhile, it has been looked at already and costs no call.
+
+Invoices may be open in great numbers for a month. Each carries the status that it is watched for (``watched_status``),
+so that an index holds those alone where this is out of step, and a look with nothing new costs the same however many
+are open.
 """
 
 from __future__ import annotations
@@ -11,7 +15,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q
 
 from customers.claims import claim, hold
 from invoicing.gateways import GatewayError, GatewayUnavailable
@@ -37,16 +42,34 @@ NEWS = {Kind.INVOICE: invoice_news, Kind.REFUND: refund_news, Kind.CHARGE: charg
 
 def notice(*, real_now: datetime, limit: int = MOST_NOTICED) -> int:
     """Begin to watch what has come into such a state. Answers how many."""
-    made = [*_invoices(real_now, limit), *_refunds(real_now, limit), *_charges(real_now, limit)]
+    return _notice_invoices(real_now, limit) + _notice_others(real_now, limit)
+
+
+def _notice_invoices(real_now: datetime, limit: int) -> int:
+    """Those that others hold at this moment are noticed the next time."""
+    at_stripe = Invoice.objects.filter(gateway="stripe", status__in=sorted(OPEN)).exclude(external_invoice_id="")
+    unwatched = at_stripe.exclude(watched_status=F("status")).order_by("pk")
+    with transaction.atomic():
+        locked = unwatched.select_for_update(skip_locked=True, no_key=True)
+        rows = list(locked.only("vendor_id", "status", "external_invoice_id", "gateway_account")[:limit])
+        if rows:
+            ids = [row.pk for row in rows]
+            _stop_watching(ids)
+            made = (_watch(Kind.INVOICE, row, row.pk, row.status, row.external_invoice_id, real_now) for row in rows)
+            Watch.objects.bulk_create(made)
+            Invoice.objects.filter(pk__in=ids).update(watched_status=F("status"))
+    return len(rows)
+
+
+def _stop_watching(invoices: Sequence[int]) -> int:
+    """Answers how many watches are gone."""
+    return Watch.objects.filter(kind=Kind.INVOICE, subject_id__in=invoices).delete()[0]
+
+
+def _notice_others(real_now: datetime, limit: int) -> int:
+    made = [*_refunds(real_now, limit), *_charges(real_now, limit)]
     Watch.objects.bulk_create(made, ignore_conflicts=True)
     return len(made)
-
-
-def _invoices(real_now: datetime, limit: int) -> Iterable[Watch]:
-    watched = Watch.objects.filter(kind=Kind.INVOICE, subject_id=OuterRef("pk"), state=OuterRef("status"))
-    at_stripe = Invoice.objects.filter(gateway="stripe", status__in=sorted(OPEN)).exclude(external_invoice_id="")
-    for row in at_stripe.filter(~Exists(watched)).order_by("pk")[:limit]:
-        yield _watch(Kind.INVOICE, row, row.pk, row.status, row.external_invoice_id, real_now)
 
 
 def _refunds(real_now: datetime, limit: int) -> Iterable[Watch]:
@@ -81,11 +104,13 @@ def _watch(kind: Kind, invoice: Invoice, pk: int, state: str, external_id: str, 
 
 def ask(*, real_now: datetime, limit: int = MOST_ASKED) -> int:
     """Ask for those whose time has come. Answers how many calls were worth making."""
+    _forget_invoices(MOST_NOTICED)
     due = Watch.objects.filter(next_at__lte=real_now).order_by("next_at", "pk")
     _, taken = claim(due, real_now=real_now, lease=settings.CLAIM_LEASE * 5, limit=limit)
     watches = list(Watch.objects.filter(pk__in=taken).order_by("next_at", "pk"))
     over = _over(watches)
-    Watch.objects.filter(pk__in=over).delete()
+    # An invoice's go with what it carries, under its lock: the next time.
+    Watch.objects.filter(pk__in=over).exclude(kind=Kind.INVOICE).delete()
     heard = _heard(watches)
     asked = 0
     for watch in watches:
@@ -100,17 +125,28 @@ def ask(*, real_now: datetime, limit: int = MOST_ASKED) -> int:
 
 
 def forget(*, limit: int = 1000) -> int:
-    """Let go of what has left its state after the last question."""
-    invoice = Invoice.objects.filter(pk=OuterRef("subject_id"), status=OuterRef("state"))
+    """Let go of what has left its state."""
+    return _forget_invoices(limit) + _forget_others(limit)
+
+
+def _forget_invoices(limit: int) -> int:
+    settled = Invoice.objects.exclude(status__in=sorted(OPEN)).exclude(watched_status="").order_by("pk")
+    with transaction.atomic():
+        locked = settled.select_for_update(skip_locked=True, no_key=True)
+        ids = list(locked.values_list("pk", flat=True)[:limit])
+        if not ids:
+            return 0
+        Invoice.objects.filter(pk__in=ids).update(watched_status="")
+        return _stop_watching(ids)
+
+
+def _forget_others(limit: int) -> int:
+    """After the last question."""
     refund = Refund.objects.filter(pk=OuterRef("subject_id"), state=OuterRef("state"))
     charge = ChargeAttempt.objects.filter(pk=OuterRef("subject_id"), state=OuterRef("state"))
-    stays = (
-        Q(kind=Kind.INVOICE) & Exists(invoice)
-        | Q(kind=Kind.REFUND) & Exists(refund)
-        | Q(kind=Kind.CHARGE) & Exists(charge)
-    )
-    asked = Watch.objects.filter(~stays, next_at__isnull=True)
-    ids = list(asked.order_by("pk").values_list("pk", flat=True)[:limit])
+    stays = Q(kind=Kind.REFUND) & Exists(refund) | Q(kind=Kind.CHARGE) & Exists(charge)
+    asked = Watch.objects.filter(~stays, kind__in=(Kind.REFUND, Kind.CHARGE), next_at__isnull=True)
+    ids = list(asked.order_by("kind", "pk").values_list("pk", flat=True)[:limit])
     return Watch.objects.filter(pk__in=ids).delete()[0]
 
 

@@ -57,7 +57,7 @@ def _document(title: str, body: SafeString) -> SafeString:
     return format_html(
         "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{0}</title>"
         "<meta name='viewport' content='width=device-width'><style>{1}</style></head>"
-        "<body><h1>{0}</h1>{2}</body></html>",
+        "<body><main><h1>{0}</h1>{2}</main></body></html>",
         title,
         SafeString(STYLE),
         body,

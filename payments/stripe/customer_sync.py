@@ -21,7 +21,7 @@ from django.db.models import F, QuerySet
 from kombu.exceptions import OperationalError
 
 from customers.actors import SCHEDULE
-from customers.claims import claim, unclaimed
+from customers.claims import any_of, claim, unclaimed
 from customers.customer import Customer
 from customers.errors import Conflict
 from customers.events.models import EventKind
@@ -111,7 +111,7 @@ def send_waiting(*, real_now: datetime, limit: int = 50) -> int:
 
 
 def anything_to_send(real_now: datetime) -> bool:
-    return _waiting().filter(unclaimed(real_now)).exists()
+    return any_of(_waiting().filter(unclaimed(real_now)).order_by("pk"))
 
 
 def _waiting() -> QuerySet[StripeCustomer]:

@@ -27,6 +27,7 @@ from urllib.parse import quote, urlsplit
 import psycopg
 
 from tests.bench.installation import servers, web
+from tests.bench.result import Line, choose
 
 INVOICES = 1_000_000
 CUSTOMERS = 1_000
@@ -55,6 +56,11 @@ class Figure:
 
     def __str__(self) -> str:
         return f"{self.what:<44} {self.ours * 1000:7.2f} ms {self.plain * 1000:7.2f} ms   {self.ratio:.2f}"
+
+    @property
+    def line(self) -> Line:
+        floor, measured = (f"{1000 * seconds:.2f} ms" for seconds in (self.plain, self.ours))
+        return Line(self.what.strip(), measured, self.ratio, AT_MOST, floor)
 
 
 def measure(database_url: str, broker_url: str, *, scale: float, requests: int, folder: Path) -> Iterator[Figure]:
@@ -195,13 +201,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0, help=f"1 is {INVOICES:,} invoices")
     parser.add_argument("--requests", type=int, default=300, help="of each kind, to each server")
-    options = parser.parse_args()
+    options, finish = choose(parser, {"scale": 0.05, "requests": 60})
+    lines = []
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         sys.stdout.write(f"{'a typical request for':<44} {'ours':>10} {'plain':>10}   ratio (at most {AT_MOST:.0f})\n")
         for figure in measure(*servers(folder, stack), folder=folder, **vars(options)):
             sys.stdout.write(f"{figure}\n")
             sys.stdout.flush()
+            lines.append(figure.line)
+    finish(lines)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ import psycopg
 from tests.bench import cycles
 from tests.bench.cycles import Run
 from tests.bench.installation import servers
+from tests.bench.result import Line, choose
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,21 @@ class Figures:
             f"{self.workers} workers faster than 1: {self.speedup:.2f} times (at least 1.6 on two cores)\n"
             f"statements a chunk: {told}\nmemory of a worker: {megabytes} MB (below 300)"
         )
+
+    def table(self) -> list[Line]:
+        alone, together, floor = _median(self.alone), _median(self.together), median(self.floor)
+        said = {seconds: f"{self.invoices / seconds:,.0f} a second" for seconds in (alone, together, floor)}
+        hourly = 3600 * self.invoices / min(alone, together)
+        megabytes = max(run.megabytes for run in (*self.alone, *self.together))
+        many = f"{self.workers} workers"
+        counts = list(self.statements.values())
+        return [
+            Line("invoices by 1 worker, to one SQL statement", said[alone], self.ratio, 10, said[floor]),
+            Line(f"{many}, times as fast as 1", said[together], self.speedup, 1.6, said[alone], at_least=True),
+            Line("statements more in a larger chunk", f"{counts[-1]}", counts[-1] - counts[0], 0, f"{counts[0]}"),
+            Line("memory of a worker, MB", f"{megabytes} MB", megabytes, 300),
+            Line("invoices an hour, at that pace", f"{hourly:,.0f}", hourly),
+        ]
 
     def _row(self, name: str, each: list[float]) -> tuple[str, str, str, str]:
         seconds = median(each)
@@ -162,12 +178,14 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--repeat", type=int, default=3, help="runs of each; the median counts")
     parser.add_argument("--scale", type=float, default=1, help="a share of cycles and measurements")
-    options = parser.parse_args()
+    options, finish = choose(parser, {"scale": 0.1, "repeat": 1})
     count, measurements = (int(number * options.scale) for number in (options.cycles, options.measurements))
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         database_url, _ = servers(Path(name), stack)
         sizes = {"count": count, "measurements": measurements, "workers": options.workers}
-        sys.stdout.write(f"{measure(database_url, **sizes, repeat=options.repeat)}\n")
+        figures = measure(database_url, **sizes, repeat=options.repeat)
+        sys.stdout.write(f"{figures}\n")
+    finish(figures.table())
 
 
 if __name__ == "__main__":

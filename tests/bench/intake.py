@@ -29,6 +29,7 @@ from urllib.parse import urlsplit
 import psycopg
 
 from tests.bench.installation import peak_memory, servers, web
+from tests.bench.result import Line, choose
 
 MONTH = datetime(2026, 3, 1, tzinfo=UTC)
 SECONDS = 30 * 24 * 3600
@@ -56,6 +57,13 @@ class Figures:
             f"over HTTP:            {pace(self.sent)}\n"
             f"ratio {self.ratio:.2f} (at most 4); at most {self.megabytes} MB in a web worker (below 300)"
         )
+
+    def table(self) -> list[Line]:
+        floor, measured = (f"{self.measurements / seconds:,.0f} a second" for seconds in (self.bare, self.sent))
+        return [
+            Line("measurements over HTTP, to bare COPY and upsert", measured, self.ratio, 4, floor),
+            Line("memory of a web worker, MB", f"{self.megabytes} MB", self.megabytes, 300),
+        ]
 
 
 @dataclass(frozen=True)
@@ -226,11 +234,12 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1_000)
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--customers", type=int, default=1_000)
-    options = parser.parse_args()
+    options, finish = choose(parser, {"measurements": 100_000})
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         figures = measure(*servers(folder, stack), folder=folder, **vars(options))
         sys.stdout.write(f"{figures}\n")
+    finish(figures.table())
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import requests
 from billing_portal.machine.environment import PROJECT
 from billing_portal.machine.ports import free_port
 from tests.bench.installation import servers
+from tests.bench.result import Line, choose
 
 PATIENCE = 600
 PROCESSES = 4
@@ -45,6 +46,13 @@ class Figures:
         pace = f"{self.requests / self.seconds:.1f} a second, {self.used:.1%} of {self.limit:g}"
         made = f"{self.invoices} invoices, {self.requests} requests in {self.seconds:.1f} s"
         return f"{made}: {pace}; {self.refused} refused"
+
+    def table(self) -> list[Line]:
+        pace, limit = f"{self.requests / self.seconds:.1f} a second", f"{self.limit:g} a second"
+        return [
+            Line("share of Stripe's limit that is used", pace, self.used, 0.9, limit, at_least=True),
+            Line("requests refused", f"{self.refused} of {self.requests}", self.refused, 0),
+        ]
 
 
 def measure(database_url: str, broker_url: str, *, invoices: int, workers: int, limit: float, folder: Path) -> Figures:
@@ -119,7 +127,7 @@ def _issue(account: str, count: int) -> None:
     from invoicing.models import Invoice
 
     vendor = _vendor(account)
-    _invoices(vendor, _customers(vendor, account, min(count, 100)), count)
+    make_invoices(vendor, make_customers(vendor, account, min(count, 100)), count)
     mine = Invoice.objects.of(vendor)
     mine.update(next_action_at=timezone.now())
     _wait_for(lambda: mine.filter(status="INVOICE_ISSUED").count() == count)
@@ -140,7 +148,7 @@ def _vendor(account: str) -> Any:
     return vendor
 
 
-def _customers(vendor: Any, account: str, count: int) -> list[Any]:
+def make_customers(vendor: Any, account: str, count: int) -> list[Any]:
     from customers.models import Customer
     from payments.models import StripeConnection
     from tests.factories import CustomerFactory
@@ -151,7 +159,7 @@ def _customers(vendor: Any, account: str, count: int) -> list[Any]:
     return made
 
 
-def _invoices(vendor: Any, customers: list[Any], count: int) -> None:
+def make_invoices(vendor: Any, customers: list[Any], count: int) -> None:
     from invoicing.models import Invoice, LineItem
     from tests.factories import InvoiceFactory, LineItemFactory
 
@@ -181,12 +189,13 @@ def main() -> None:
     parser.add_argument("--invoices", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--limit", type=float, default=25)
-    options = parser.parse_args()
+    options, finish = choose(parser, {"invoices": 200})
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         database_url, broker_url = servers(folder, stack)
         figures = measure(database_url, broker_url, folder=folder, **vars(options))
         sys.stdout.write(f"{figures}\n")
+    finish(figures.table())
 
 
 if __name__ == "__main__":

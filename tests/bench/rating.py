@@ -24,6 +24,9 @@ import psycopg
 from tests.bench import cycles
 from tests.bench.cycles import Run
 from tests.bench.installation import servers
+from tests.bench.result import Line, choose
+
+AT_MOST = 1.3
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,15 @@ class Figures:
         folded = f"{self.measurements:>12,} measurements, folded into {self.days:,} days in {self.folding:.1f} s"
         rated = f"{self.lines:,} lines rated in {self.seconds:.1f} s (of {each})"
         return f"{folded}; {rated}, at most {max(run.megabytes for run in self.runs)} MB"
+
+
+def table(few: Figures, many: Figures) -> list[Line]:
+    megabytes = max(run.megabytes for run in (*few.runs, *many.runs))
+    what = f"rating with {many.measurements / few.measurements:.0f} times the measurements"
+    return [
+        Line(what, f"{many.seconds:.1f} s", many.seconds / few.seconds, AT_MOST, f"{few.seconds:.1f} s"),
+        Line("memory of a worker, MB", f"{megabytes} MB", megabytes, 300),
+    ]
 
 
 def measure(database_url: str, *, count: int, measurements: int, times: int, repeat: int) -> tuple[Figures, Figures]:
@@ -74,13 +86,14 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--repeat", type=int, default=3, help="runs of each; the median counts")
     parser.add_argument("--scale", type=float, default=1, help="a share of cycles and measurements")
-    options = parser.parse_args()
+    options, finish = choose(parser, {"scale": 0.05, "repeat": 1})
     count, measurements = (int(number * options.scale) for number in (options.cycles, options.measurements))
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         database_url, _ = servers(Path(name), stack)
         sizes = {"count": count, "measurements": measurements, "times": options.times}
         few, many = measure(database_url, **sizes, repeat=options.repeat)
-        sys.stdout.write(f"{few}\n{many}\nratio {many.seconds / few.seconds:.2f} (at most 1.3)\n")
+        sys.stdout.write(f"{few}\n{many}\nratio {many.seconds / few.seconds:.2f} (at most {AT_MOST})\n")
+    finish(table(few, many))
 
 
 if __name__ == "__main__":

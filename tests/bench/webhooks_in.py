@@ -26,6 +26,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.bench.installation import servers, web
+from tests.bench.result import Line, choose
 
 SECRET = "whsec_bench"  # noqa: S105
 ACCOUNT = "acct_bench"
@@ -58,6 +59,14 @@ class Figures:
             f"bad signature:  {pace(self.bad)}, {self.left_by_bad} stored\n"
             f"ratio {self.ratio:.2f} (at most 2); bad against good {self.bad / self.ours:.2f} (below 1)"
         )
+
+    def table(self) -> list[Line]:
+        bare, ours, bad = (f"{1000 * seconds / self.events:.2f} ms" for seconds in (self.bare, self.ours, self.bad))
+        return [
+            Line("a webhook, beside a bare view", ours, self.ratio, 2, bare),
+            Line("a bad signature, beside a good one", bad, self.bad / self.ours, 1, ours),
+            Line("stored of those with a bad signature", f"{self.left_by_bad}", self.left_by_bad, 0),
+        ]
 
 
 def measure(database_url: str, broker_url: str, *, events: int, clients: int, rounds: int, folder: Path) -> Figures:
@@ -109,14 +118,14 @@ def _version() -> str:
     return API_VERSION
 
 
-def _signed(body: bytes, secret: str) -> dict[str, str]:
+def signed(body: bytes, secret: str) -> dict[str, str]:
     moment = int(time.time())
     signature = hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
     return {"Content-Type": "application/json", "Stripe-Signature": f"t={moment},v1={signature}"}
 
 
 def _send(url: str, bodies: Iterator[bytes], clients: int, expected: int, *, secret: str = SECRET) -> float:
-    requests = [(body, _signed(body, secret)) for body in bodies]
+    requests = [(body, signed(body, secret)) for body in bodies]
     shares = [requests[n::clients] for n in range(clients)]
     began = time.perf_counter()
     with ThreadPoolExecutor(clients) as pool:
@@ -139,11 +148,12 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=2_000)
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
+    options, finish = choose(parser, {"events": 500})
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         figures = measure(*servers(folder, stack), folder=folder, **vars(options))
         sys.stdout.write(f"{figures}\n")
+    finish(figures.table())
 
 
 if __name__ == "__main__":

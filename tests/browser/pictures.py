@@ -16,17 +16,22 @@ from django.utils import timezone
 from playwright.sync_api import Page
 
 from billing_portal import heartbeats
+from billing_portal.accounts.keys import make_key
 from customers.actors import STRIPE
 from customers.events.models import Event, EventKind
+from customers.settings.models import BillingSettings
 from invoicing.invoices.ledger import Payment
-from invoicing.models import Invoice, LineItem, PricePlan
+from invoicing.invoices.links import pdf_of
+from invoicing.invoices.models import NumberSeries
+from invoicing.models import Invoice, InvoiceDocument, LineItem, Measurement, PricePlan
 from invoicing.rating.rate import rate_cycle
 from invoicing.subscriptions.terms import load_terms
 from invoicing.tasks import work_out_run
 from invoicing.usage.values import Days, DayUsage, Usage
 from tests.portal.scene import NOW, OLIVIA, Scene, make_invoice, tell
+from tests.portal.test_screens import comparison, coupon, imported_file, stripe_event, webhook
 
-QUALITY = 40  # the folder stays below 6 MB
+QUALITY = 40  # the folder is of about 6 MB
 # Those below the fold wait for somebody to come near.
 SEEN_IMAGES_ARE_HERE = (
     "() => [...document.images].every("
@@ -34,6 +39,12 @@ SEEN_IMAGES_ARE_HERE = (
 )
 # What was billed week by week before the invoices of the scene, in cents.
 WEEKS = (61_200, 58_400, 70_900, 66_300, 83_100, 79_600, 91_800, 88_200, 97_500, 104_300, 112_600)
+
+# For a picture of the whole page.
+ALL_IMAGES = """() => Promise.all([...document.images].map(image => {
+    image.loading = "eager";
+    return image.decode().catch(() => {});
+}))"""
 
 
 def folder() -> Path | None:
@@ -50,6 +61,7 @@ def take(page: Page, name: str, look: str) -> None:
         into.mkdir(parents=True, exist_ok=True)
         (into / f"{file_name(name)}-{look}.webp").write_bytes(base64.b64decode(data))
     if whole := os.environ.get("SCREENSHOTS"):
+        page.evaluate(ALL_IMAGES)
         page.screenshot(path=Path(whole) / f"{file_name(name)}-{look}.png", full_page=True)
 
 
@@ -90,13 +102,41 @@ def _section(name: str) -> str:
 
 def dress(scene: Scene) -> None:
     """A vendor that has been at work for a while, on a machine that runs."""
+    BillingSettings.objects.update(stripe_immediate_finalization=True)  # then each retry is ours, and has its day
     for place, amount in enumerate(WEEKS):
         _paid(scene, place, amount)
     _whole_units()
+    _in_their_time(scene)
     for program in (heartbeats.BEAT, heartbeats.WORKER):
         heartbeats.note(program, timezone.now())
+    _documents()
+    for made in (coupon, imported_file, comparison, stripe_event):
+        made(scene)
+    make_key(scene.vendor, "Production backend", real_now=timezone.now())
+    for person, name in zip(scene.operators.values(), ("Olivia", "Bilal", "Sam", "Rosa"), strict=True):
+        person.first_name = name
+        person.save()
     _told(scene)
+    webhook(scene)
+    Event.objects.filter(occurred_at__gt=NOW).update(occurred_at=NOW)
     work_out_run(scene.vendor.pk)
+
+
+def _in_their_time(scene: Scene) -> None:
+    """Nothing has happened later than now, and numbers go on where the newest invoice stands."""
+    issued = NOW - timedelta(hours=5)
+    Invoice.objects.filter(issued_at__gt=NOW).update(issued_at=issued, issue_date=issued)
+    tried = {"latest_payment_attempt_at": issued, "latest_invoice_attempt_at": issued}
+    Invoice.objects.filter(status__in=["PAYMENT_FAILED", "INVOICING_FAILED"]).update(**tried)
+    Measurement.objects.update(received_at=F("time"))
+    NumberSeries.objects.create(vendor=scene.vendor, series="INV-{number}", next_value=151)
+
+
+def _documents() -> None:
+    """As they would have been printed."""
+    for document in InvoiceDocument.objects.select_related("invoice"):
+        document.delete()
+        InvoiceDocument.objects.create(invoice=document.invoice, pdf=pdf_of(document.invoice), created_at=NOW)
 
 
 def _paid(scene: Scene, place: int, amount: int) -> None:
@@ -145,4 +185,9 @@ def _told(scene: Scene) -> None:
     tell(paid, EventKind.INVOICE_PAID, paid.generated_at + timedelta(days=2, hours=1), STRIPE)
     tell(approved, EventKind.INVOICE_GENERATED, approved.generated_at)
     tell(approved, EventKind.INVOICE_APPROVED, NOW - timedelta(hours=3), OLIVIA)
-    Event.objects.update(dispatched_at=timezone.now())
+    in_order = sorted(Event.objects.all(), key=lambda event: event.occurred_at)
+    Event.objects.all().delete()
+    for event in in_order:
+        event.pk = None
+        event.dispatched_at = timezone.now()
+        event.save(force_insert=True)

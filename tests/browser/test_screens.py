@@ -123,6 +123,10 @@ class Walk:
         self.page.goto(address)
         expect(self.page.get_by_role("heading", level=1)).to_be_visible()
         self.page.evaluate("document.fonts.ready")
+        self.look_again(name, looks)
+
+    def look_again(self, name: str, looks: Sequence[Look] = LOOKS) -> None:
+        """At the page as it stands now."""
         for look in looks:
             self._look(name, look)
 

@@ -60,3 +60,16 @@ def test_the_sidebar_of_a_phone(browser: Browser, live_server: LiveServer, scene
     screens.get_by_role("link", name="Operators").click()
     expect(page.get_by_role("heading", name="Operators", level=1)).to_be_visible()
     expect(screens).to_be_hidden()
+
+    page.goto("/customers/acme/activity/")
+    tabs = page.get_by_role("navigation", name="Customer")
+    expect(tabs.get_by_role("link", name="Activity")).to_be_in_viewport()
+    expect(tabs).to_have_class("bp-tabs bp-more-left")
+    tabs.evaluate("tabs => tabs.scrollLeft = 0")
+    expect(tabs).to_have_class("bp-tabs bp-more-right")
+
+    page.goto("/settings/invoicing-payments/")
+    sections = page.get_by_role("navigation", name="Sections")
+    expect(sections.locator("[aria-current]")).to_have_text("Delivery")
+    page.locator("#reminders h2").evaluate("heading => heading.scrollIntoView()")
+    expect(sections.locator("[aria-current]")).to_have_text("Reminders")

@@ -20,6 +20,7 @@ PAGE = (PROJECT / "docs" / "operations.md").read_text()
 
 # Where a command of the runbook is carried out, from beginning to end.
 EXECUTED = {
+    "billing_run": "tests/invoicing/test_billing_run.py",
     "doctor": "tests/machine/test_doctor.py",
     "migrate": "tests/machine/test_backup.py",
     "reconcile": "tests/machine/test_backup.py",

@@ -267,7 +267,7 @@ def live(folder: Path, network: Network, stage: Stage, customers: int, months: i
 
     result, cuts = Result(Options(1, 0, customers, folder)), []
     wait_until_it_serves(stage)
-    with Receiver(1, share_failing=0.0).listening(address("world")) as receiver:
+    with Receiver().listening(address("world")) as receiver:
         portal = Portal(stage.ready["url"], stage.ready["api_key"])
         company = Company(portal, stage, random.Random(1), customers)
         company.open(receiver.address, lambda count: None)

@@ -152,9 +152,13 @@ def test_what_needs_a_person_and_is_no_invoice(scene: Scene, signed_in: SignedIn
             vendor=scene.vendor, event_id=f"evt_{place}", account_id="a", livemode=False, type="t", body={},
             received_at=now, state="failed",
         )  # fmt: skip
-    page = text(dashboard(signed_in()))
+    answer = signed_in().get(reverse("portal:dashboard"))
+    page = text(answer.content.decode())
     assert "2 Stripe events could not be processed" in page
     assert "1 webhook endpoint cannot be reached, or refused" in page
+    items = [item for group in answer.context["sidebar_navigation"] for item in group["items"]]
+    badges = {item["title"]: item["badge"] for item in items if "badge" in item}
+    assert badges == {"Invoices": "3", "Incoming Stripe events": "2", "Webhooks": "1"}
 
 
 def test_first_steps_tick_themselves_and_leave_when_asked(scene: Scene, signed_in: SignedIn) -> None:

@@ -30,6 +30,7 @@ FOR_EVERYBODY = {"sign_in", "second_step", "sign_out", "forgotten_password", "ch
 ASKS_ITSELF = {"invoice_verb"}
 # What a GET of these answers is no page.
 NO_PAGES = {
+    "billing_run_progress": "A part of a page.",
     "clock_progress": "A part of a page.",
     "import_progress": "A part of a page.",
     "import_errors": "A file.",

@@ -51,13 +51,18 @@ def test_subscribing_with_everything_a_subscription_can_begin_with(scene: Scene,
     client.post(reverse("portal:new_coupon"), COUPON)
     sent = {
         "plan": uuid, "effective_at": "2026-03-10T00:00", "align_to_calendar": "yes", "trial_length": "14",
-        "trial_unit": "day", "coupon": "spring",
+        "trial_unit": "day", "coupon": "spring", "add_ons": "seats = 3 at 12.50", "discounts": "10 %",
+        "discount_cycles": "2",
     }  # fmt: skip
     page = client.post(reverse("portal:new_subscription", args=["wonka"]), sent, follow=True).content.decode()
     assert "Wonka Confectionery is subscribed to Scale from 10 Mar 2026" in page
     made = Subscription.objects.get(customer=scene.customers["wonka"])
     assert (made.align_to_calendar, made.trial_ends_at) == (True, datetime(2026, 3, 24, tzinfo=UTC))
     assert [use.coupon.name for use in CouponUse.objects.filter(customer=made.customer)] == ["spring"]
+    seats = AddOnChange.objects.get(subscription=made)
+    assert (seats.add_on.name, seats.quantity, seats.price) == ("seats", 3, 1250)
+    discount = Discount.objects.get(subscription=made, discount_type="PERCENT")
+    assert (discount.amount, discount.end_cycle) == (10, discount.first_cycle + 2)
     assert "Call off…" in page
     answer = client.post(reverse("portal:end_subscription", args=["wonka"]), {"when": "now"}, follow=True)
     assert "is called off" in answer.content.decode()
@@ -66,7 +71,8 @@ def test_subscribing_with_everything_a_subscription_can_begin_with(scene: Scene,
 def test_a_subscription_with_a_credit_features_and_a_discount_of_an_add_on(scene: Scene, signed_in: SignedIn) -> None:
     client, sent = signed_in(Role.BILLING), {"plan": scale_plan(scene), "trial_length": "2", "trial_unit": "month"}
     address = reverse("portal:new_subscription", args=["wonka"])
-    for name, text in (("trial_credit", "much"), ("limits_override", "projects: many")):
+    wrong = {"trial_credit": "much", "limits_override": "projects: many", "discounts": "much", "add_ons": "desks = 2"}
+    for name, text in [*wrong.items(), ("add_ons", "seats = 2 at most")]:
         refused = client.post(address, sent | {name: text})
         assert refused.context["form"].errors.keys() == {name}
     assert not Subscription.objects.filter(customer=scene.customers["wonka"]).exists()

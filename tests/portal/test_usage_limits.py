@@ -6,6 +6,8 @@ from django.test import Client
 from django.urls import reverse
 
 from billing_portal.accounts.models import Role
+from billing_portal.portal.timeline import entry
+from customers.events.models import Event, EventKind
 from tests.factories import VendorFactory
 from tests.portal.scene import Scene, make_operator
 
@@ -51,6 +53,10 @@ def test_limits_are_changed_beside_the_subscription(scene: Scene, signed_in: Sig
     assert "2,472 of 4,000" in " ".join(answer.split())
     component.refresh_from_db()
     assert (component.limit, component.label_limits) == (4000, [{"labels": {"region": "eu"}, "limit": "1000"}])
+    client.post(at, sent)
+    [told] = Event.objects.of(scene.vendor).filter(kind=EventKind.USAGE_LIMITS_CHANGED)
+    assert told.actor_label == scene.operators[Role.BILLING].email
+    assert entry(told).detail == "Growth (version 1). API requests: none → 4,000; region eu: 1,000."
 
     client.post(at, {f"{place}-limit": "", f"{place}-label_limits": ""})
     component.refresh_from_db()

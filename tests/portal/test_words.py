@@ -146,3 +146,11 @@ def test_the_picture_says_how_long_it_takes_and_where_nobody_knows() -> None:
     assert [part.label for part in picture.stretches] == ["3 d", "", ""]
     assert [part.is_open for part in picture.stretches] == [False, False, True]
     assert [mark.label for mark in picture.marks] == ["31 Mar", "4 Apr", "4 Apr", ""]
+
+
+def test_the_picture_shows_each_try() -> None:
+    values = {**STRIPE, "charges_enabled": True, "stripe_immediate_finalization": True, "retry_attempts": 4}
+    picture = picture_of(example_steps(resolve(values, {}), ZoneInfo("UTC"), NOW))
+    assert [tick.label for tick in picture.ticks] == ["Try 1: 2 Apr 2026", "Try 2: 3 Apr 2026", "Try 3: 4 Apr 2026"]
+    charged, last = (mark.x for mark in picture.marks[-2:])
+    assert all(charged < left < right < last for left, right in pairwise(tick.x for tick in picture.ticks))

@@ -5,22 +5,40 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.http import QueryDict
 
-from billing_portal.portal import audit, bulk, customer_filters, dunning, invoice_selection, subscriptions
+from billing_portal.accounts.models import Membership
+from billing_portal.lists.models import Import
+from billing_portal.portal import (
+    audit,
+    bulk,
+    coupons,
+    customer_filters,
+    dunning,
+    invoice_selection,
+    meters,
+    next_run,
+    planned,
+    reconciliation,
+    scheduled,
+    subscriptions,
+    unattributed,
+)
 from billing_portal.portal.access import OperatorRequest
-from billing_portal.portal.exports.table import Column, Export, money, of
+from billing_portal.portal.exports.table import Column, Export, Rows, money, of
+from billing_portal.portal.searching import some_invoices
 from customers.contact import CONTACT_FIELDS
 from customers.customer import Customer
 from customers.events.models import Event, WebhookDelivery, WebhookEndpoint
 from customers.vendor import Vendor
 from invoicing.catalog.models import Meter, PricePlan
-from invoicing.invoices.coming import ComingBill, coming_bills
+from invoicing.invoices.coming import ComingBill
 from invoicing.invoices.ledger import Payment, Refund
 from invoicing.invoices.models import Invoice
 from invoicing.subscriptions.models import Coupon, Subscription
 from invoicing.usage.models import Measurement, UnattributedMeasurement
+from payments.reconcile.models import Difference, ReconciliationRun
 from payments.stripe.models import StripeEvent
 
 Asked = QueryDict
@@ -110,22 +128,30 @@ def _subscriptions(request: OperatorRequest, asked: Asked) -> QuerySet[Subscript
     return subscriptions.chosen_rows(rows, request, asked).order_by("-effective_at", "-pk")
 
 
-def payments_of(vendor: Vendor, state: str = "") -> QuerySet[Payment]:
+def payments_of(vendor: Vendor, state: str = "", text: str = "") -> QuerySet[Payment]:
     rows = Payment.objects.filter(invoice__vendor=vendor).select_related("invoice__customer")
+    rows = rows.filter(_collected(vendor, text)) if text else rows
     return rows.filter(state=state) if state else rows
 
 
-def refunds_of(vendor: Vendor) -> QuerySet[Refund]:
-    return Refund.objects.filter(invoice__vendor=vendor).select_related("invoice__customer")
+def refunds_of(vendor: Vendor, text: str = "") -> QuerySet[Refund]:
+    rows = Refund.objects.filter(invoice__vendor=vendor).select_related("invoice__customer")
+    return rows.filter(_collected(vendor, text)) if text else rows
+
+
+def _collected(vendor: Vendor, text: str) -> Q:
+    """Of the invoice or customer that is meant, or with this id of Stripe's."""
+    return Q(external_id=text) | Q(invoice_id__in=some_invoices(vendor, text))
 
 
 def _payments(request: OperatorRequest, asked: Asked) -> QuerySet[Payment]:
     state = asked.get("tab", "")
-    return payments_of(request.vendor, state if state in Payment.State.values else "").order_by("-pk")
+    state = state if state in Payment.State.values else ""
+    return payments_of(request.vendor, state, asked.get("q", "").strip()).order_by("-pk")
 
 
 def _refunds(request: OperatorRequest, asked: Asked) -> QuerySet[Refund]:
-    return refunds_of(request.vendor).order_by("-pk")
+    return refunds_of(request.vendor, asked.get("q", "").strip()).order_by("-pk")
 
 
 def _measurements(request: OperatorRequest, asked: Asked) -> QuerySet[Measurement]:
@@ -135,10 +161,7 @@ def _measurements(request: OperatorRequest, asked: Asked) -> QuerySet[Measuremen
 
 
 def _unattributed(request: OperatorRequest, asked: Asked) -> QuerySet[UnattributedMeasurement]:
-    rows = UnattributedMeasurement.objects.of(request.vendor)
-    reason = asked.get("reason", "")
-    rows = rows.filter(reason=reason) if reason in UnattributedMeasurement.Reason.values else rows
-    return rows.order_by("-received_at", "-pk")
+    return unattributed.chosen_rows(request.vendor, asked).order_by("-received_at", "-pk")
 
 
 def _stripe_events(request: OperatorRequest, asked: Asked) -> QuerySet[StripeEvent]:
@@ -168,7 +191,7 @@ def _events(request: OperatorRequest, asked: Asked) -> QuerySet[Event]:
 
 
 def _meters(request: OperatorRequest, asked: Asked) -> QuerySet[Meter]:
-    return Meter.objects.of(request.vendor).order_by("-created_at", "-pk")
+    return meters.chosen_rows(request.vendor, asked).order_by("-created_at", "-pk")
 
 
 def _plans(request: OperatorRequest, asked: Asked) -> QuerySet[PricePlan]:
@@ -176,11 +199,33 @@ def _plans(request: OperatorRequest, asked: Asked) -> QuerySet[PricePlan]:
 
 
 def _coupons(request: OperatorRequest, asked: Asked) -> QuerySet[Coupon]:
-    return Coupon.objects.of(request.vendor).order_by("-created_at", "-pk")
+    return coupons.chosen_rows(request.vendor, asked).order_by("-created_at", "-pk")
 
 
 def _coming(request: OperatorRequest, asked: Asked) -> QuerySet[ComingBill]:
-    return coming_bills(request.vendor).select_related("customer", "cycle").order_by("-deviation", "-pk")
+    return next_run.chosen_rows(request.vendor, asked).order_by("-deviation", "-pk")
+
+
+def _differences(request: OperatorRequest, asked: Asked) -> QuerySet[Difference]:
+    rows = reconciliation.differences_of(request.vendor, settled=asked.get("show") == "settled")
+    return rows.order_by("-found_at", "-pk")
+
+
+def _comparisons(request: OperatorRequest, asked: Asked) -> QuerySet[ReconciliationRun]:
+    return ReconciliationRun.objects.of(request.vendor).select_related("connection").order_by("-started_at", "-pk")
+
+
+def _imports(request: OperatorRequest, asked: Asked) -> QuerySet[Import]:
+    return Import.objects.of(request.vendor).order_by("-pk")
+
+
+def _operators(request: OperatorRequest, asked: Asked) -> QuerySet[Membership]:
+    return Membership.objects.of(request.vendor).select_related("operator").order_by("-pk")
+
+
+def _scheduled(request: OperatorRequest, asked: Asked) -> Rows[planned.Planned]:
+    _, wanted = scheduled.chosen(asked, request.now)
+    return planned.Everything(request.vendor, planned.Clock(request.now, request.real_now), wanted)
 
 
 ALL: Sequence[Export[Any]] = (
@@ -199,12 +244,14 @@ ALL: Sequence[Export[Any]] = (
         (of("invoice.number", "invoice"), of("invoice.customer.name", "customer"), of("state"),
          of("invoice.currency"), money("amount", "invoice.currency"), of("method"), of("is_by_hand", "by_hand"),
          of("reference"), of("external_id"), of("error_code"), of("error"), of("occurred_at")),
+        ("tab", "q"),
     ),
     Export(
         "refunds", "Refunds", _refunds,
         (of("uuid", "id"), of("invoice.number", "invoice"), of("invoice.customer.name", "customer"), of("state"),
          of("invoice.currency"), money("amount", "invoice.currency"), of("reason"), of("actor_label", "asked_for_by"),
          of("external_id"), of("error"), of("created_at")),
+        ("q",),
     ),
     Export(
         "measurements", "Measurements", _measurements,
@@ -216,13 +263,14 @@ ALL: Sequence[Export[Any]] = (
         "unattributed-usage", "Unattributed usage", _unattributed,
         (of("reason"), of("meter_name"), of("event_name"), of("customer_name"), of("time"), of("value"),
          of("labels"), of("reset_total"), of("received_at")),
-        ("reason",),
+        ("reason", "q"),
     ),
     Export(
         "meters", "Meters", _meters,
         (of("name"), of("display_name"), of("description"), of("unit_name"), of("event_name"), of("meter_type"),
          of("data_type"), of("aggregation"), of("primary_labels"), of("expected_labels"), of("created_at"),
          of("archived_at")),
+        ("state", "q"),
     ),
     Export(
         "price-plans", "Price plans", _plans,
@@ -234,6 +282,7 @@ ALL: Sequence[Export[Any]] = (
         (of("customer.name", "customer"), of("customer.display_name", "customer_display_name"),
          of("cycle.start", "cycle_start"), of("cycle.end", "cycle_end"), of("generate_at"), of("currency"),
          money("amount_due"), money("last_amount"), of("worked_out_at")),
+        ("q",),
     ),
     Export(
         "stripe-events", "Incoming Stripe events", _stripe_events,
@@ -256,6 +305,35 @@ ALL: Sequence[Export[Any]] = (
         "coupons", "Coupons", _coupons,
         (of("name"), of("display_name"), of("code"), of("frequency"), of("discount_type"), of("amount"),
          of("max_uses"), of("expires_at"), of("created_at"), of("withdrawn_at")),
+        ("state", "q"),
+    ),
+    Export(
+        "scheduled-work", "Scheduled work", _scheduled,
+        (of("at"), Column("kind", lambda step: planned.KIND_LABELS[step.kind]), of("what"), of("who"),
+         of("because", "why"), of("real_at", "in_real_time")),
+        ("kind", "late"),
+    ),
+    Export(
+        "differences", "Differences from Stripe", _differences,
+        (of("kind"), of("external_id"), of("invoice.number", "invoice"), of("customer.name", "customer"),
+         of("ours", "here"), of("theirs", "in_stripe"), of("advice"), of("found_at"), of("repaired_at"),
+         of("gone_at"), of("last_error")),
+        ("show",),
+    ),
+    Export(
+        "comparisons", "Comparisons with Stripe", _comparisons,
+        (of("connection.account_id", "account"), of("state"), of("since"), of("objects_seen"), of("found"),
+         of("repaired"), of("started_by"), of("started_at"), of("finished_at"), of("last_error")),
+    ),
+    Export(
+        "imports", "Imports", _imports,
+        (of("uuid", "id"), of("file_name"), of("kind"), of("state"), of("total", "rows"), of("problem"),
+         of("actor_label", "by"), of("created_at"), of("finished_at")),
+    ),
+    Export(
+        "operators", "Operators", _operators,
+        (of("operator.first_name", "first_name"), of("operator.last_name", "last_name"),
+         of("operator.email", "email"), of("role"), of("operator.last_login", "last_sign_in")),
     ),
     Export(
         "events", "Audit trail", _events,

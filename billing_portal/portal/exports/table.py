@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
-from django.db.models import Model, QuerySet
 from django.http import QueryDict
 
 from billing_portal.portal.access import OperatorRequest
 from customers.money import to_major
 
-M = TypeVar("M", bound=Model)
+M = TypeVar("M")
+R = TypeVar("R", covariant=True)
 
 CHUNK = 1000
 # A spreadsheet takes a text that begins so for a formula and carries it out.
@@ -26,6 +26,12 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 SHIELD = "'"
 # Columns that a spreadsheet may read as it likes: nobody but us has written into them.
 OURS = (int, Decimal, datetime, date, bool, UUID)
+
+
+class Rows(Protocol[R]):
+    """A query, or what is read like one."""
+
+    def iterator(self, chunk_size: int) -> Iterator[R]: ...
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Export(Generic[M]):
 
     name: str
     title: str
-    rows: Callable[[OperatorRequest, QueryDict], QuerySet[M]]
+    rows: Callable[[OperatorRequest, QueryDict], Rows[M]]
     columns: Sequence[Column[M]]
     filters: Sequence[str] = ()
 
@@ -70,7 +76,7 @@ def money(field: str, currency: str = "currency", title: str = "") -> Column[Any
     return Column(title or field.rpartition(".")[2], value)
 
 
-def lines(export: Export[M], rows: QuerySet[M], zone: tzinfo) -> Iterator[bytes]:
+def lines(export: Export[M], rows: Rows[M], zone: tzinfo) -> Iterator[bytes]:
     """A byte-order mark, so that spreadsheets take it for UTF-8; the header; and then chunk by chunk, through a cursor
     that the server keeps."""
     yield b"\xef\xbb\xbf" + _text([[column.title for column in export.columns]])

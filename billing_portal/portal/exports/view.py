@@ -32,13 +32,13 @@ def _as_answer(response: HttpResponseBase) -> HttpResponse:
     return response  # type: ignore[return-value]
 
 
-def file_name(request: OperatorRequest, wanted: Export[object]) -> str:  # type: ignore[type-var]
+def file_name(request: OperatorRequest, wanted: Export[object]) -> str:
     vendor = re.sub(r"[^A-Za-z0-9._-]+", "-", request.vendor.name)
     today = request.now.astimezone(request.vendor.zone).date()
     return f"{vendor}-{wanted.name}-{today.isoformat()}.csv"
 
 
-def _note(request: OperatorRequest, wanted: Export[object]) -> None:  # type: ignore[type-var]
+def _note(request: OperatorRequest, wanted: Export[object]) -> None:
     filters = {name: value for name, value in request.POST.items() if value and name in wanted.filters}
     said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in filters.items())
     details = {"list": wanted.name, "filters": filters, "note": f"{wanted.title}{f' ({said})' if said else ''}."}

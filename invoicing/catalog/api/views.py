@@ -187,7 +187,9 @@ class UpdateLimitsView(VendorView):
     def post(self, request: Request, uuid: str) -> Response:
         """For all subscribers of the plan's version at once. What is left out stays."""
         component = limits.find_component(self.vendor, uuid)
-        return done(component_shape(limits.update_limits(component, self.read(LimitsInput))))
+        given = self.read(LimitsInput)
+        limits.update_limits(component, given, actor=self.actor, now=self.now, real_now=self.real_now)
+        return done(component_shape(component))
 
 
 class FeaturesView(VendorView):

@@ -246,7 +246,7 @@ def test_many_looks_cost_as_many_queries_as_one(world: World, django_assert_num_
     for count in (1, 5):
         for _ in range(count):
             InvoiceFactory(customer=customer, status=S.ISSUED, due_date=START, issued_at=START, next_reminder_at=START)
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(9):
             remind_due(due_at(world.vendor, world.now, "next_reminder_at"), real_now=timezone.now())
     assert len(told("past_due")) == 6
 

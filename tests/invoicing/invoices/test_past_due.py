@@ -64,7 +64,7 @@ def test_many_cost_the_statements_of_one(world: World, django_assert_num_queries
     from customers.due import due_at
 
     Invoice.objects.update(due_date=world.now - timedelta(days=1))
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         assert not tell_past_due(due_at(world.vendor, world.now, "due_date"), real_now=timezone.now())
     assert {name for name, _ in told("invoice.past_due")} == {"acme", "globex"}
 

@@ -43,6 +43,19 @@ def test_asked_three_times_and_then_left_to_the_nightly_comparison(shop: Shop) -
     assert stuck.forget() == 1
 
 
+def test_each_state_is_watched_anew_and_none_that_is_over(shop: Shop) -> None:
+    rows = Invoice.objects.filter(pk=issued(shop, shop.customer(), 700).pk)
+    start = timezone.now()
+    watched = []
+    for status in ("INVOICE_ISSUED", "PAYMENT_FAILED", "INVOICE_PAID", "INVOICE_ISSUED", "INVOICE_VOIDED"):
+        rows.update(status=status, paid_at=start)
+        made = stuck.notice(real_now=start)
+        stuck.ask(real_now=start)
+        watched.append((made, list(Watch.objects.values_list("state", flat=True))))
+    issued_, failed = (1, ["INVOICE_ISSUED"]), (1, ["PAYMENT_FAILED"])
+    assert watched == [issued_, failed, (0, []), issued_, (0, [])]
+
+
 def test_the_vendors_clock_does_not_hurry_it(shop: Shop) -> None:
     issued(shop, shop.customer(), 700)
     start = timezone.now()
