@@ -31,7 +31,7 @@ def pause_billing(vendor: Vendor, *, actor: Actor, reason: str, real_now: dateti
     if not reason:
         raise Refused("Say why billing is paused: whoever finds it paused wants to know.")
     with transaction.atomic():
-        vendor = Vendor.objects.select_for_update().get(pk=vendor.pk)
+        vendor = Vendor.objects.select_for_update(no_key=True).get(pk=vendor.pk)
         if vendor.billing_paused_at:
             raise Refused(f"Billing is paused already, by {vendor.billing_paused_by}: {vendor.billing_pause_reason}")
         _set(vendor, real_now, actor.label, reason)
@@ -42,7 +42,7 @@ def pause_billing(vendor: Vendor, *, actor: Actor, reason: str, real_now: dateti
 def resume_billing(vendor: Vendor, *, actor: Actor, real_now: datetime) -> Vendor:
     """Raises ``Refused`` where it is not paused."""
     with transaction.atomic():
-        vendor = Vendor.objects.select_for_update().get(pk=vendor.pk)
+        vendor = Vendor.objects.select_for_update(no_key=True).get(pk=vendor.pk)
         if not vendor.billing_paused_at:
             raise Refused("Billing is not paused.")
         reason = vendor.billing_pause_reason

@@ -78,7 +78,7 @@ def update_customer(
 ) -> Customer:
     """Only the fields in ``changes`` change; ``mappings`` replaces them all. Raises ``Invalid``."""
     with transaction.atomic():
-        customer = _locked(customer)
+        customer = lock_customer(customer)
         before = {name: getattr(customer, name) for name in changes}
         for name, value in changes.items():
             setattr(customer, name, _unique(value) if name == "tags" else value)
@@ -99,8 +99,9 @@ def update_customer(
 def delete_customer(customer: Customer, *, actor: Actor, now: datetime, real_now: datetime) -> None:
     """Raises ``Conflict`` while a subscription or an invoice refers to the customer."""
     with transaction.atomic():
-        customer = _locked(customer)
+        customer = lock_customer(customer, to_delete=True)
         _tell(customer, EventKind.CUSTOMER_DELETED, {}, actor=actor, now=now, real_now=real_now)
+        hooks.customer_deleting(customer)
         try:
             customer.delete()
         except models.ProtectedError as error:
@@ -118,6 +119,7 @@ def add_mapping(
     mapping = MeasurementMapping(customer=customer, label=rule.label, value_regex=rule.value_regex)
     _check_mapping(mapping)
     with transaction.atomic():
+        lock_customer(customer)
         row, is_new = MeasurementMapping.objects.get_or_create(
             customer=customer, label=rule.label, value_regex=rule.value_regex
         )
@@ -144,6 +146,7 @@ def set_metadata(
 ) -> None:
     """Adds properties, or changes the value of those that are there. Raises ``Invalid``."""
     with transaction.atomic():
+        lock_customer(customer)
         _write_metadata(customer, values)
         if values:
             details = {"metadata": dict(values)}
@@ -155,6 +158,7 @@ def replace_metadata(
 ) -> None:
     """Just these properties from now on. Raises ``Invalid``."""
     with transaction.atomic():
+        lock_customer(customer)
         before = dict(customer.metadata.order_by("property").values_list("property", "value"))
         if before == dict(values):
             return
@@ -164,9 +168,12 @@ def replace_metadata(
         _tell(customer, EventKind.CUSTOMER_UPDATED, details, actor=actor, now=now, real_now=real_now)
 
 
-def _locked(customer: Customer) -> Customer:
+def lock_customer(customer: Customer, *, to_delete: bool = False) -> Customer:
+    """As it is now, until the transaction ends. What hangs on a customer is written under this lock, so that nobody
+    deletes it meanwhile. ``to_delete`` also waits for those who write rows that only refer to it. Raises
+    ``Missing``."""
     vendor = customer.vendor
-    row = Customer.objects.of(vendor).select_for_update().filter(pk=customer.pk).first()
+    row = Customer.objects.of(vendor).select_for_update(no_key=not to_delete).filter(pk=customer.pk).first()
     if row is None:
         raise Missing(f"There is no customer {customer.name!r} any more.")
     row.vendor = vendor

@@ -19,7 +19,8 @@ from customers import hooks
 from customers.actors import Actor
 from customers.contact import CONTACT_FIELDS
 from customers.customer import Customer
-from customers.errors import Missing
+from customers.directory import lock_customer
+from customers.events.dispatch import alone
 from customers.events.models import Event, EventKind, SubjectKind, WebhookAttempt
 from customers.events.record import Fact, record
 from customers.settings.models import BillingSettingsOverride
@@ -31,7 +32,7 @@ ERASED = "Erased customer"
 def erase_customer(customer: Customer, *, actor: Actor, now: datetime, real_now: datetime) -> Sequence[str]:
     """What is left to be done elsewhere, in sentences. Done again it erases what has come since. Raises ``Conflict``
     while something is still to be billed or collected."""
-    mine = _locked(customer)
+    mine = lock_customer(customer)
     was, first = mine.name, mine.erased_at is None
     _forget_who(mine, real_now=real_now)
     left = hooks.customer_erased(mine, was, real_now=real_now)
@@ -41,13 +42,6 @@ def erase_customer(customer: Customer, *, actor: Actor, now: datetime, real_now:
         fact = Fact(EventKind.CUSTOMER_ERASED, SubjectKind.CUSTOMER, mine.pk, mine.pk, payload=payload)
         record(mine.vendor, fact, actor=actor, now=now, real_now=real_now)
     return left
-
-
-def _locked(customer: Customer) -> Customer:
-    row = Customer.objects.of(customer.vendor).select_for_update().filter(pk=customer.pk).first()
-    if row is None:
-        raise Missing(f"There is no customer {customer.name!r} any more.")
-    return row
 
 
 def _forget_who(customer: Customer, *, real_now: datetime) -> None:
@@ -65,12 +59,13 @@ def _forget_who(customer: Customer, *, real_now: datetime) -> None:
 
 def _forget_events(customer: Customer) -> None:
     """That something happened, when, and by whom stays; the words and values go."""
+    alone(customer.vendor_id)  # who dispatches events changes many of them, too
     about = Q(customer_id=customer.pk) | Q(subject_kind=SubjectKind.CUSTOMER, subject_id=customer.pk)
     events = Event.objects.of(customer.vendor).filter(about)
-    WebhookAttempt.objects.filter(delivery__event__in=events).update(answer="", error="")
     events.exclude(details={}).update(details={})
     named = events.filter(payload__has_key="customer_name").exclude(payload__customer_name=customer.name)
     named.update(payload=_Joined(F("payload"), JSONObject(customer_name=Value(customer.name))))
+    WebhookAttempt.objects.filter(delivery__event__in=events).update(answer="", error="")
 
 
 class _Joined(models.Func):

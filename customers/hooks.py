@@ -32,6 +32,12 @@ class CustomerErased(Protocol):
         sentences. Raises ``Conflict`` where it cannot be forgotten yet."""
 
 
+class CustomerDeleting(Protocol):
+    def __call__(self, customer: Customer) -> object:
+        """A customer is about to be deleted, with all that hangs on it. It is locked."""
+
+
+on_customer_deleting: list[CustomerDeleting] = []
 on_attribution_changed: list[AttributionChanged] = []
 on_policy_changed: list[PolicyChanged] = []
 on_customer_changed: list[CustomerChanged] = []
@@ -50,6 +56,11 @@ def policy_changed(vendor: Vendor, customer: Customer | None, *, now: datetime, 
 def customer_changed(customer: Customer, changed: Collection[str], *, real_now: datetime) -> None:
     for hook in on_customer_changed:
         hook(customer, changed, real_now=real_now)
+
+
+def customer_deleting(customer: Customer) -> None:
+    for hook in on_customer_deleting:
+        hook(customer)
 
 
 def customer_erased(customer: Customer, was: str, *, real_now: datetime) -> list[str]:

@@ -39,7 +39,8 @@ def reschedule(vendor: Vendor, customer: Customer | None, *, now: datetime, real
 
     logos.fetch_after_commit(vendor, customer)
     reminders.replan(vendor, customer, now=now)
-    return advance.reschedule(vendor, customer) + reschedule_invoices(vendor, customer, real_now=real_now)
+    # Invoices before billing cycles, as everywhere (docs/concurrency.md).
+    return reschedule_invoices(vendor, customer, real_now=real_now) + advance.reschedule(vendor, customer)
 
 
 def forget_customer(customer: Customer, was: str, *, real_now: datetime) -> Sequence[str]:

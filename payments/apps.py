@@ -12,3 +12,4 @@ class PaymentsConfig(AppConfig):
         clock.register(StripeClock())
         hooks.on_customer_changed.append(customer_sync.customer_changed)
         hooks.on_customer_erased.append(erasing.forget)
+        hooks.on_customer_deleting.append(erasing.hold)

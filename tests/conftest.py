@@ -11,6 +11,7 @@ pytest_plugins = [
     "tests.contract.tally",
     "tests.emptying",
     "tests.garbage",
+    "tests.locks",
     "tests.longest_first",
     "tests.migrating",
     "tests.sandbox_server",

@@ -34,7 +34,7 @@ def arrive(vendor: Vendor) -> None:
 
 def _set_offset(vendor: Vendor, offset: timedelta, **changes: datetime) -> None:
     with transaction.atomic():
-        row = Vendor.objects.select_for_update().get(pk=vendor.pk)
+        row = Vendor.objects.select_for_update(no_key=True).get(pk=vendor.pk)
         row.clock_offset = vendor.clock_offset = offset
         for name, value in changes.items():
             setattr(row, name, value)

@@ -31,8 +31,7 @@ def dispatch(*, real_now: datetime, limit: int = 500, vendor_id: int | None = No
 def _dispatch(vendor_id: int, real_now: datetime, limit: int) -> int:
     """One at a time for each vendor, so that deliveries stand in the order of their events."""
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK_CLASS, vendor_id])
+        alone(vendor_id)
         events = _waiting(vendor_id, limit)
         told = _once([event for event in events if is_told(event.kind)])
         number(vendor_id, told)
@@ -41,6 +40,12 @@ def _dispatch(vendor_id: int, real_now: datetime, limit: int) -> int:
         WebhookDelivery.objects.bulk_create(_deliveries(vendor_id, told, real_now), ignore_conflicts=True)
         Event.objects.filter(pk__in=[event.pk for event in events]).update(dispatched_at=real_now)
     return len(events)
+
+
+def alone(vendor_id: int) -> None:
+    """Nobody else dispatches this vendor's events until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK_CLASS, vendor_id])
 
 
 def _waiting(vendor_id: int, limit: int) -> list[Event]:

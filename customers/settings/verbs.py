@@ -16,9 +16,11 @@ from django.db import transaction
 from customers import hooks
 from customers.actors import Actor
 from customers.customer import Customer
+from customers.directory import lock_customer
 from customers.errors import Missing
 from customers.events.models import EventKind, SubjectKind
 from customers.events.record import Fact, record
+from customers.settings import steady
 from customers.settings.models import BillingSettings, BillingSettingsOverride
 from customers.settings.parsing import parse
 from customers.settings.policy import SETTING_NAMES, BillingPolicy, jsonable, policy_for, vendor_policy
@@ -62,6 +64,7 @@ def save_override(
     parsed = parse(values)
     with transaction.atomic():
         vendor = _lock(customer.vendor)
+        lock_customer(customer)
         row = BillingSettingsOverride.objects.of(vendor).filter(customer=customer).first()
         changes = _assign(row or BillingSettingsOverride(vendor=vendor, customer=customer), parsed, real_now)
         moved = _after(vendor, customer, _override_fact(customer), changes, actor=actor, now=now, real_now=real_now)
@@ -88,8 +91,10 @@ def overridden(customer: Customer) -> list[str]:
 
 
 def _lock(vendor: Vendor) -> Vendor:
-    """One writer of a vendor's settings at a time, also while there is no row yet. Readers do not wait."""
+    """One writer of a vendor's settings at a time, also while there is no row yet. Readers do not wait, but those who
+    plan by what they read."""
     Vendor.objects.select_for_update(no_key=True).get(pk=vendor.pk)
+    steady.hold_alone(vendor.pk)
     return vendor
 
 

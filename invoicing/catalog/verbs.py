@@ -103,6 +103,8 @@ def delete_meter(vendor: Vendor, name: str) -> None:
     meter = find_meter(vendor, name)
     try:
         with transaction.atomic():
+            # Before its measurements, as those who write them.
+            list(Meter.objects.select_for_update().filter(pk=meter.pk).values_list("pk"))
             meter.delete()
     except ProtectedError:
         raise Conflict(f"The meter {name!r} is part of a price plan: archive it instead.") from None

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from customers.claims import retry_delay
+from customers.settings import steady
 from customers.settings.policy import BillingPolicy
 from invoicing.invoices.generation import generate_addition
 from invoicing.invoices.models import Invoice
@@ -42,12 +43,13 @@ def charge_added(due: QuerySet[AddOnChange], *, limit: int, real_now: datetime) 
     """Bill up to ``limit`` due additions, those of a subscription together. Answers how many were dealt with; one that
     cannot be billed is set aside with its error and delays nobody."""
     rows = due.filter(next_action=AddOnAction.CHARGE).order_by("next_action_at", "pk")
-    by_subscription: dict[int, list[int]] = {}
-    for pk, subscription in rows.values_list("pk", "subscription_id")[:limit]:
-        by_subscription.setdefault(subscription, []).append(pk)
-    for subscription, ids in by_subscription.items():
+    by_subscription: dict[tuple[int, int], list[int]] = {}
+    for pk, *whose in rows.values_list("pk", "vendor_id", "subscription_id")[:limit]:
+        by_subscription.setdefault((whose[0], whose[1]), []).append(pk)
+    for (vendor, subscription), ids in by_subscription.items():
         try:
             with transaction.atomic():
+                steady.hold(vendor)
                 _charge(subscription, ids, real_now)
         except Exception as error:
             logger.exception("Add-ons of subscription %s could not be charged", subscription)

@@ -106,7 +106,9 @@ def perform(pk: int, token: uuid.UUID, *, real_now: datetime) -> None:
     """
     if not renew(Invoice, pk, token, real_now=real_now, lease=settings.CLAIM_LEASE):
         return
-    invoice = Invoice.objects.select_related("vendor", "customer").get(pk=pk)
+    invoice = Invoice.objects.select_related("vendor", "customer").filter(pk=pk).first()
+    if invoice is None:  # deleted in this very moment
+        return
     with about(vendor=invoice.vendor.name, invoice=invoice.uuid):
         _take_step(invoice, real_now)
 

@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from customers.actors import Actor
 from customers.customer import Customer
-from customers.errors import Conflict, Invalid
+from customers.errors import Conflict, Invalid, Missing
 from customers.events.models import EventKind, SubjectKind
 from customers.events.record import Fact, record
 from customers.money import LARGEST_MINOR, format_money
@@ -72,8 +72,10 @@ def _check_amounts(draft: ChargeDraft) -> None:
 
 
 def _check_time(customer: Customer, moment: datetime) -> None:
+    """Locks the subscription, as billing its cycles does: the invoice either has the charge, or refuses it."""
     subscriptions = Subscription.objects.of(customer.vendor).filter(customer=customer, effective_at__lte=moment)
-    if not subscriptions.filter(Q(expired_at__isnull=True) | Q(expired_at__gt=moment)).exists():
+    lasting = subscriptions.filter(Q(expired_at__isnull=True) | Q(expired_at__gt=moment))
+    if not list(lasting.order_by("pk").select_for_update(no_key=True).values_list("pk")):
         raise Invalid({"charge_time": f"{customer.name} has no subscription at that time."})
     invoiced = Invoice.objects.of(customer.vendor).filter(cycle__customer=customer)
     if invoiced.filter(cycle__start__lte=moment, cycle__end__gt=moment).exists():
@@ -83,7 +85,8 @@ def _check_time(customer: Customer, moment: datetime) -> None:
 def remove_charge(charge: AdhocCharge, *, actor: Actor, now: datetime, real_now: datetime) -> None:
     """Before it is on an invoice. Raises ``Conflict`` afterwards."""
     with transaction.atomic():
-        AdhocCharge.objects.of(charge.vendor).select_for_update().get(pk=charge.pk)
+        if not AdhocCharge.objects.of(charge.vendor).select_for_update().filter(pk=charge.pk).exists():
+            raise Missing("There is no such charge any more.")
         if is_charged(charge):
             raise Conflict("It is on an invoice already: delete that before it is issued, or void it.")
         _tell(charge, EventKind.CHARGE_REMOVED, actor=actor, now=now, real_now=real_now)

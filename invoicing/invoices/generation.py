@@ -30,7 +30,7 @@ from invoicing.invoices.snapshot import snapshot_of
 from invoicing.invoices.states import InvoiceAction
 from invoicing.invoices.taxing import flat_tax
 from invoicing.rating.terms import RatedLine
-from invoicing.subscriptions.advance import policies_of
+from invoicing.subscriptions.advance import planned_in_peace, policies_of
 from invoicing.subscriptions.models import BillingCycle, CycleAction, ProrationCredit
 
 logger = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ def _generate_chunk(ready: QuerySet[BillingCycle], limit: int, real_now: datetim
     with transaction.atomic():
         # The subscription too: what one invoice bills in advance, that of the next cycle has to know.
         locked = ready.select_for_update(skip_locked=True, no_key=True, of=("self", "subscription"))
-        cycles = list(locked.select_related("customer", "subscription")[:limit])
+        cycles = planned_in_peace(locked.select_related("customer", "subscription")[:limit])
         if cycles:
             _load_shared(cycles)
             _write(cycles, real_now)

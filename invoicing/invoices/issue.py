@@ -208,8 +208,8 @@ def _remember(attempt: IssueAttempt, external_id: str) -> None:
     """The gateway's id, as soon as it is known: its news may arrive before this step is over."""
     held_by = {"gateway": GATEWAY, "gateway_account": attempt.request["account"], "external_invoice_id": external_id}
     with transaction.atomic():
-        IssueAttempt.objects.filter(pk=attempt.pk).update(external_id=external_id)
         Invoice.objects.filter(pk=attempt.invoice_id).update(**held_by)
+        IssueAttempt.objects.filter(pk=attempt.pk).update(external_id=external_id)
 
 
 def _record_gateway(attempt: IssueAttempt, made: GatewayInvoice, *, now: datetime, real_now: datetime) -> None:

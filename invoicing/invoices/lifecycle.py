@@ -13,7 +13,7 @@ from typing import Any
 from django.db import transaction
 
 from customers.actors import Actor
-from customers.errors import Busy, Conflict
+from customers.errors import Busy, Conflict, Missing
 from customers.events.models import EventKind, SubjectKind
 from customers.events.record import Fact, record
 from invoicing.invoices.charge_attempts import UNDER_WAY
@@ -22,7 +22,7 @@ from invoicing.invoices.outbox import queue, tell_customer
 from invoicing.invoices.payments import write_by_hand
 from invoicing.invoices.states import BEFORE_ISSUE, MIRRORED, OPEN, TRANSITIONS, InvoiceAction, InvoiceStatus
 from invoicing.invoices.verbs import InvoiceVerb, check, is_collectable, is_sent_by_gateway
-from invoicing.subscriptions.models import BillingCycle, ProrationCredit
+from invoicing.subscriptions.models import BillingCycle, ProrationCredit, Subscription
 
 S = InvoiceStatus
 
@@ -38,8 +38,12 @@ class StaleInvoice(Conflict):
 
 
 def locked(invoice: Invoice) -> Invoice:
-    """The invoice as it is now, locked until the transaction ends."""
-    return Invoice.objects.select_for_update(of=("self",)).select_related("vendor", "customer").get(pk=invoice.pk)
+    """The invoice as it is now, locked until the transaction ends. Raises ``Missing``."""
+    rows = Invoice.objects.select_for_update(of=("self",)).select_related("vendor", "customer")
+    found = rows.filter(pk=invoice.pk).first()
+    if found is None:
+        raise Missing(f"There is no {invoice} any more: it was deleted, or generated again.")
+    return found
 
 
 def note_fact(
@@ -255,6 +259,8 @@ def take_back_opening(invoice: Invoice) -> None:
     cycle = invoice.opens or invoice.adds_to
     if cycle is None:
         return
+    # As when that cycle is billed: its invoice either comes first, or knows that this one is gone.
+    Subscription.objects.select_for_update(no_key=True).get(pk=cycle.subscription_id)
     if Invoice.objects.filter(cycle=cycle).exists():
         raise Conflict("The next billing cycle's invoice counts on what this one billed in advance: delete it first.")
     BillingCycle.objects.filter(pk=cycle.pk, opening_invoice=invoice).update(opened=False)

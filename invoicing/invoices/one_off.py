@@ -15,9 +15,11 @@ from django.db import transaction
 
 from customers.actors import Actor
 from customers.customer import Customer
+from customers.directory import lock_customer
 from customers.errors import Invalid
 from customers.events.models import EventKind
 from customers.money import LARGEST_MINOR, MoneyError, validate_currency
+from customers.settings import steady
 from customers.settings.policy import BillingPolicy, policy_for
 from invoicing.invoices.due_dates import checked_day
 from invoicing.invoices.generation import decide_approval
@@ -63,6 +65,8 @@ def create_one_off(customer: Customer, wanted: OneOff, *, actor: Actor, now: dat
     amounts = _amounts(wanted.lines)
     checked_day(wanted.due_date, now.astimezone(customer.vendor.zone).date())
     with transaction.atomic():
+        steady.hold(customer.vendor_id)
+        customer = lock_customer(customer)
         invoice = _invoice(customer, wanted, amounts, policy_for(customer), currency, now)
         invoice.save()
         LineItem.objects.bulk_create(_lines(invoice, wanted.lines, amounts))

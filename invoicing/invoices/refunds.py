@@ -109,7 +109,8 @@ def _done(invoice: Invoice) -> None:
     """Nothing more to do, unless another refund was asked for meanwhile."""
     with transaction.atomic():
         invoice = locked(invoice)
-        if not invoice.refunds.filter(state=State.SENDING).exists():
+        is_mine = invoice.next_action == InvoiceAction.REFUND
+        if is_mine and not invoice.refunds.filter(state=State.SENDING).exists():
             invoice.next_action, invoice.next_action_at = InvoiceAction.NONE, None
         invoice.last_error = ""
         invoice.claim_token = invoice.claimed_until = None

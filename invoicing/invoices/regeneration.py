@@ -18,12 +18,13 @@ from customers.errors import Busy, Conflict
 from customers.events.models import EventKind
 from customers.money import format_money
 from customers.scoping import VendorQuerySet
+from customers.settings import steady
 from invoicing.invoices.generation import generate_alone
 from invoicing.invoices.lifecycle import locked, note_fact, take_back_opening
 from invoicing.invoices.models import AttemptState, Invoice, LineItem
 from invoicing.invoices.schedule import chosen_due_date
 from invoicing.invoices.verbs import InvoiceVerb, check
-from invoicing.subscriptions.models import BillingCycle, CycleAction
+from invoicing.subscriptions.models import BillingCycle, CycleAction, Subscription
 
 CycleRows = VendorQuerySet[BillingCycle]
 
@@ -33,6 +34,7 @@ MAY_BE_OUT = (AttemptState.SENDING, AttemptState.UNKNOWN)
 def regenerate(invoice: Invoice, *, actor: Actor, now: datetime, real_now: datetime) -> Invoice:
     """The new invoice of the same billing cycle."""
     with transaction.atomic():
+        steady.hold(invoice.vendor_id)
         invoice = locked(invoice)
         check(invoice, InvoiceVerb.REGENERATE)
         if invoice.issue_attempts.filter(state__in=MAY_BE_OUT).exists():
@@ -46,7 +48,9 @@ def regenerate(invoice: Invoice, *, actor: Actor, now: datetime, real_now: datet
 
 
 def _cycle(invoice: Invoice) -> BillingCycle:
-    rows = BillingCycle.objects.select_for_update(of=("self", "subscription"), no_key=True)
+    subscription = BillingCycle.objects.filter(invoice=invoice).values("subscription")
+    Subscription.objects.select_for_update(no_key=True).get(pk__in=subscription)
+    rows = BillingCycle.objects.select_for_update(of=("self",), no_key=True)
     cycle = rows.select_related("vendor", "customer", "subscription__price_plan").get(invoice=invoice)
     cycle.customer.vendor = cycle.vendor
     return cycle
@@ -67,6 +71,7 @@ def _replace(invoice: Invoice, cycle: BillingCycle, *, actor: Actor, now: dateti
 def generate_deleted(cycle: BillingCycle, *, actor: Actor, now: datetime, real_now: datetime) -> Invoice:
     """The invoice of an ended billing cycle whose own was deleted."""
     with transaction.atomic():
+        steady.hold(cycle.vendor_id)
         rows = without_invoice(BillingCycle.objects.of(cycle.vendor)).select_for_update(of=("self",), no_key=True)
         found = rows.select_related("vendor", "customer", "subscription__price_plan").filter(pk=cycle.pk).first()
         if found is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet, Value
+from django.db.models import Case, DateTimeField, ExpressionWrapper, F, Q, QuerySet, Value, When
 
 from customers.claims import unclaimed
 from customers.customer import Customer
@@ -72,5 +72,7 @@ def reschedule_invoices(vendor: Vendor, customer: Customer | None, *, real_now: 
     planned = F("generated_at") + grace_period("payment_grace_period", vendor_policy(vendor))
     moved = _movable(vendor, customer, real_now).exclude(issue_date=planned)
     by_itself = Q(next_action=InvoiceAction.ISSUE, paused_at__isnull=True)
-    approved = moved.filter(by_itself).update(issue_date=planned, next_action_at=planned)
-    return approved + moved.exclude(by_itself).update(issue_date=planned)
+    # One statement, so that an approval at this moment falls either before it or after it, never between two.
+    return moved.update(
+        issue_date=planned, next_action_at=Case(When(by_itself, then=planned), default="next_action_at")
+    )

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F, QuerySet, Value
 
 from customers.customer import Customer
+from customers.settings import steady
 from customers.settings.expressions import grace_period
 from customers.settings.policy import BillingPolicy, policies_for, vendor_policy
 from customers.vendor import Vendor
@@ -23,7 +24,7 @@ def end_due_cycles(cycles: QuerySet[BillingCycle], *, limit: int, real_now: date
     Rows that somebody else holds are left to them.
     """
     with transaction.atomic():
-        due = list(
+        due = planned_in_peace(
             cycles.filter(next_action=CycleAction.END)
             .select_related("vendor", "subscription__price_plan", "subscription__followed_by")
             .select_for_update(skip_locked=True, no_key=True, of=("self", "subscription"))
@@ -34,6 +35,13 @@ def end_due_cycles(cycles: QuerySet[BillingCycle], *, limit: int, real_now: date
             _end(due, policies)
             BillingCycle.objects.bulk_create(_successors(due, policies))
     return len(due)
+
+
+def planned_in_peace(cycles: Iterable[BillingCycle]) -> list[BillingCycle]:
+    """Without those of vendors whose settings are being saved at this moment: the next look finds them."""
+    found = list(cycles)
+    vendors = steady.try_to_hold({cycle.vendor_id for cycle in found}) if found else set()
+    return [cycle for cycle in found if cycle.vendor_id in vendors]
 
 
 def _end(due: Sequence[BillingCycle], policies: Mapping[int, BillingPolicy]) -> None:

@@ -11,6 +11,7 @@ from django.db.models import F, Q, QuerySet
 
 from customers.actors import Actor
 from customers.customer import Customer
+from customers.directory import lock_customer
 from customers.errors import Conflict, Invalid, Missing
 from customers.events.models import EventKind, SubjectKind
 from customers.events.record import Fact, record
@@ -65,7 +66,7 @@ def subscribe(
     _check_start(start, now)
     having = TrialTerms() if follows and not trial else trial_terms(plan, trial, start, customer.vendor.zone)
     with transaction.atomic():
-        customer = _lock(customer)
+        customer = lock_customer(customer)
         _check_plan(plan, customer)
         _check_overlap(customer, start)
         _fix_currency(customer, plan)
@@ -100,15 +101,6 @@ def _opens_by_itself(customer: Customer, follows: Subscription | None) -> bool:
     if not policy_for(customer).invoice_fixed_components_at_start:
         return False
     return not BillingCycle.objects.filter(subscription=follows).exclude(next_action=CycleAction.NONE).exists()
-
-
-def _lock(customer: Customer) -> Customer:
-    """Two subscriptions of one customer are made or ended one after the other."""
-    locked = Customer.objects.of(customer.vendor).select_for_update(no_key=True).filter(pk=customer.pk).first()
-    if locked is None:
-        raise Missing(f"There is no customer {customer.name!r} any more.")
-    locked.vendor = customer.vendor
-    return locked
 
 
 def _check_start(start: datetime, now: datetime) -> None:
@@ -208,7 +200,7 @@ def end_subscription(
     if at_cycle_end and expire_at:
         raise Invalid({"expire_at": "Give either 'expire_at' or 'at_cycle_end', not both."})
     with transaction.atomic():
-        customer = _lock(customer)
+        customer = lock_customer(customer)
         subscription = running_or_next(customer, now)
         subscription.customer = customer
         if subscription.effective_at > now:
@@ -270,6 +262,7 @@ def change_plan(
     Discounts, features and limits belong to a subscription: the new one has those given here.
     """
     with transaction.atomic():
+        customer = lock_customer(customer)
         current = find_active(customer, now)
         start, end = current_bounds(current, customer.vendor.zone, now)
         moment = effective_at or {When.NOW: now, When.CYCLE_START: start, When.CYCLE_END: end}[when]

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from customers.customer import Customer
-from customers.errors import Invalid
+from customers.errors import Busy, Invalid
 from customers.vendor import Vendor
 from invoicing.catalog.models import Meter
 from invoicing.usage.attribution import Directory, Reason, Unattributed, stream_of
@@ -80,9 +80,22 @@ def _store(vendor: Vendor, readings: list[Reading], real_now: datetime) -> int:
                 attributed.update((row.key, row) for row in _rows(vendor, directory, reading, real_now))
             except Unattributed as reason:
                 waiting.append(_waiting(vendor, reading, reason.reason, real_now))
+        _hold_customers(attributed.values())
         write(list(attributed.values()), replace=True)
         UnattributedMeasurement.objects.bulk_create(waiting)
     return len(waiting)
+
+
+def _hold_customers(rows: Iterable[Row]) -> None:
+    """They are neither deleted nor renamed until all is written: waited for here, before any measurement is locked, and
+    not by the reference to them at the end."""
+    ids = sorted({row.customer_id for row in rows})
+    if not ids:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM customers_customer WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE", [ids])
+        if len(cursor.fetchall()) < len(ids):
+            raise Busy("A customer was deleted at this moment. Send the measurements again.")
 
 
 def _refuse_dropped(vendor: Vendor, readings: Sequence[Reading]) -> None:

@@ -25,6 +25,26 @@ class MeasurementQuerySet(VendorQuerySet["Measurement"]):
         return super().bulk_create(rows, *args, **kwargs)
 
 
+class GivenId(models.Model):
+    """The time of the measurement that a vendor gave this id, by which the next one with it replaces it. The table of
+    measurements is partitioned by time, so no key of its own could know. Goes with its month.
+
+    It stands before ``Measurement``: a customer's are deleted in this order, in which intake locks them.
+    """
+
+    pk = models.CompositePrimaryKey("meter_id", "customer_id", "stream", "external_id")
+    meter = models.ForeignKey(Meter, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False)
+    customer = models.ForeignKey(
+        Customer, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+    stream = models.TextField(blank=True, default="")
+    external_id = models.CharField(max_length=255)
+    time = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.external_id
+
+
 class Measurement(VendorOwned):
     """One measurement on one meter. ``stream`` is the canonical text of the primary labels' values.
 
@@ -64,23 +84,6 @@ class Measurement(VendorOwned):
     def save(self, *args: Any, **kwargs: Any) -> None:
         ensure_months({month_of(self.time)})
         super().save(*args, **kwargs)
-
-
-class GivenId(models.Model):
-    """The time of the measurement that a vendor gave this id, by which the next one with it replaces it. The table of
-    measurements is partitioned by time, so no key of its own could know. Goes with its month."""
-
-    pk = models.CompositePrimaryKey("meter_id", "customer_id", "stream", "external_id")
-    meter = models.ForeignKey(Meter, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False)
-    customer = models.ForeignKey(
-        Customer, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
-    )
-    stream = models.TextField(blank=True, default="")
-    external_id = models.CharField(max_length=255)
-    time = models.DateTimeField()
-
-    def __str__(self) -> str:
-        return self.external_id
 
 
 class UsageDay(models.Model):

@@ -120,7 +120,7 @@ def attach(
     _check(vendor, account_id, livemode)
     try:
         with transaction.atomic():
-            Vendor.objects.select_for_update().get(pk=vendor.pk)
+            Vendor.objects.select_for_update(no_key=True).get(pk=vendor.pk)
             connection = _opened(vendor, account_id, livemode, keys, actor, real_now)
             if act or acting_connection(vendor.pk) is None:
                 _let_act(connection)
@@ -185,7 +185,7 @@ def switch(vendor: Vendor, *, livemode: bool, actor: Actor, real_now: datetime) 
     if livemode and vendor.is_test:
         raise Invalid({"livemode": "A vendor in test mode uses Stripe's test mode only."})
     with transaction.atomic():
-        Vendor.objects.select_for_update().get(pk=vendor.pk)
+        Vendor.objects.select_for_update(no_key=True).get(pk=vendor.pk)
         wanted = connections(vendor).filter(livemode=livemode).first()
         if wanted is None:
             mode = "live" if livemode else "test"

@@ -16,7 +16,8 @@ from django.db import transaction
 from customers.actors import SCHEDULE, Actor
 from customers.claims import claim, unclaimed
 from customers.customer import Customer
-from customers.errors import Busy, Conflict
+from customers.directory import lock_customer
+from customers.errors import Busy, Conflict, Missing
 from customers.events.models import EventKind
 from invoicing.gateways import GatewayError, GatewayRejected, GatewayUnavailable
 from payments.stripe.client import JSON, KEYS_LAST, client_for
@@ -68,6 +69,7 @@ def retry_pending(*, real_now: datetime, limit: int = 50) -> int:
 def _claim_row(customer: Customer, connection: StripeConnection, real_now: datetime) -> StripeCustomer:
     """The row, committed, that says what is about to be asked of Stripe."""
     with transaction.atomic(durable=True):
+        lock_customer(customer)
         row, _ = StripeCustomer.objects.select_for_update(of=("self",)).get_or_create(
             customer=customer,
             connection=connection,
@@ -102,7 +104,15 @@ def _make(row: StripeCustomer, *, actor: Actor, real_now: datetime) -> StripeCus
     except GatewayRejected as error:
         return _record_failure(row, error, actor=actor, real_now=real_now)
     row.tax_id = next(iter(row.request.get("tax_id_data", [])), {})
-    return record_link(row, made["id"], actor=actor, real_now=real_now)
+    with transaction.atomic():
+        _check_there(row, made["id"])
+        return record_link(row, made["id"], actor=actor, real_now=real_now)
+
+
+def _check_there(row: StripeCustomer, made: str) -> None:
+    """Nothing is written about a customer that is gone, and a row that is gone does not come back."""
+    if not StripeCustomer.objects.select_for_update().filter(pk=row.pk).exists():
+        raise Missing(f"The customer was deleted while its Stripe customer was made: {made} is left over in Stripe.")
 
 
 def _create(row: StripeCustomer) -> JSON:
@@ -123,7 +133,8 @@ def _earlier(row: StripeCustomer, real_now: datetime) -> JSON | None:
 def _keep_for_later(row: StripeCustomer, error: GatewayError, real_now: datetime) -> StripeCustomer:
     row.last_error, row.attempts = error.message, row.attempts + 1
     row.claim_token, row.claimed_until = None, real_now + pause(row.attempts)
-    row.save(update_fields=["last_error", "attempts", "claim_token", "claimed_until"])
+    kept = ("last_error", "attempts", "claim_token", "claimed_until")
+    StripeCustomer.objects.filter(pk=row.pk).update(**{name: getattr(row, name) for name in kept})
     return row
 
 
@@ -131,6 +142,7 @@ def _record_failure(row: StripeCustomer, error: GatewayError, *, actor: Actor, r
     row.state, row.last_error, row.attempts = State.FAILED, error.message, row.attempts + 1
     row.claim_token = row.claimed_until = None
     with transaction.atomic():
+        _check_there(row, "nothing")
         row.save()
         details = {"error": error.message, "code": error.code}
         tell(row, EventKind.GATEWAY_CUSTOMER_FAILED, details, actor=actor, real_now=real_now)

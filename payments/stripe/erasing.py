@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db.models import Q
 
 from customers.customer import Customer
+from customers.errors import Busy
 from invoicing.invoices.models import Invoice
 from payments.reconcile.models import Difference, ImportedInvoice
 from payments.stripe.models import StripeCustomer, StripeEvent
@@ -16,7 +17,9 @@ from payments.stripe.models import StripeCustomer, StripeEvent
 
 def forget(customer: Customer, was: str, *, real_now: datetime) -> Sequence[str]:
     vendor = customer.vendor
-    linked = list(StripeCustomer.objects.of(vendor).filter(customer=customer).select_related("connection"))
+    linked = hold(customer)
+    if any(_is_being_made(row, real_now) for row in linked):
+        raise Busy("The customer's Stripe customer is being made at this moment. Try again in a minute.")
     _forget_news(customer, [row.external_id for row in linked if row.external_id])
     imported = ImportedInvoice.objects.of(vendor).filter(customer=customer)
     for invoice in imported:
@@ -30,6 +33,18 @@ def forget(customer: Customer, was: str, *, real_now: datetime) -> Sequence[str]
         for row in linked
         if row.external_id and row.state != StripeCustomer.State.DELETED
     ]
+
+
+def hold(customer: Customer) -> list[StripeCustomer]:
+    """Its counterparts, locked before their payment methods go, as by those who refresh these."""
+    rows = StripeCustomer.objects.of(customer.vendor).filter(customer=customer).order_by("pk")
+    return list(rows.select_for_update(of=("self",)).select_related("connection"))
+
+
+def _is_being_made(row: StripeCustomer, real_now: datetime) -> bool:
+    """Forgotten now, it would come to be afterwards, and nobody would know of it."""
+    is_claimed = row.claim_token is not None and (row.claimed_until or real_now) > real_now
+    return row.state == StripeCustomer.State.PENDING and is_claimed
 
 
 def _forget_news(customer: Customer, counterparts: list[str]) -> None:

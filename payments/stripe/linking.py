@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 
 from customers.actors import Actor
 from customers.customer import Customer
+from customers.directory import lock_customer
 from customers.errors import Busy, Conflict, Invalid, Missing
 from customers.events.models import EventKind
 from invoicing.gateways import GatewayError
@@ -80,6 +81,7 @@ def link_row(
     """For a Stripe customer that was just seen in this account. Makes no call."""
     try:
         with transaction.atomic():
+            lock_customer(customer)
             row, _ = StripeCustomer.objects.select_for_update(of=("self",)).get_or_create(
                 customer=customer,
                 connection=connection,
