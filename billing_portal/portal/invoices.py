@@ -81,6 +81,8 @@ UNREAD = ("customer_snapshot", "memo")
 def rows_of(request: OperatorRequest, invoices: Sequence[Invoice]) -> list[Row]:
     """The invoices with what happens to each next, with two queries for all of them."""
     policies = policies_for(request.vendor, {invoice.customer_id for invoice in invoices})
+    for invoice in invoices:
+        invoice.vendor = request.vendor
     return [Row(invoice, next_step(invoice, policies[invoice.customer_id])) for invoice in invoices]
 
 

@@ -168,6 +168,7 @@ def _invoices(vendor: Vendor, rows: Sequence[Invoice], clock: Clock, asked: Aske
     policies = _policies(vendor, rows) if asked.explained else {}
     for row in rows:
         assert row.next_action_at is not None  # noqa: S101 - the query asked for it
+        row.vendor = vendor
         action = InvoiceAction(row.next_action).label if row.next_action else "Next step"
         because = _because(row, policies[row.customer_id]) if asked.explained else ""
         yield Planned(
