@@ -65,6 +65,7 @@ UNDER = {
         "customers_billingsettingsoverride", "customers_customermetadata", "customers_measurementmapping",
         "invoicing_comingbill", "payments_stripecustomer", "payments_stripepaymentmethod",
     },
+    "customers_webhookendpoint": {"customers_webhookdelivery", "customers_webhookattempt"},
     "invoicing_invoice": {
         "invoicing_lineitem", "invoicing_invoicedocument", "invoicing_issueattempt", "invoicing_chargeattempt",
         "invoicing_payment", "invoicing_refund", "invoicing_dispute", "invoicing_disputemovement",

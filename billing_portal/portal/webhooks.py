@@ -20,7 +20,14 @@ from billing_portal.portal.forms import CODE, TEXT, WordsField, refuse
 from billing_portal.portal.keyset import by_number, newest_first
 from billing_portal.portal.navigation import show
 from customers.errors import Conflict, Invalid
-from customers.events.endpoints import change_endpoint, register_endpoint, roll_secret, send_again, send_test
+from customers.events.endpoints import (
+    change_endpoint,
+    delete_endpoint,
+    register_endpoint,
+    roll_secret,
+    send_again,
+    send_test,
+)
 from customers.events.models import PUBLIC_KINDS, DeliveryState, WebhookDelivery, WebhookEndpoint
 from customers.events.post import body_of
 
@@ -134,7 +141,7 @@ def disable(request: OperatorRequest, uuid: str) -> HttpResponse:
 
 @verb(Permission.MANAGE_WEBHOOKS)
 def delete(request: OperatorRequest, uuid: str) -> HttpResponse:
-    _endpoint(request, uuid).delete()
+    delete_endpoint(_endpoint(request, uuid))
     messages.success(request, "The endpoint is deleted, with its deliveries.")
     return redirect("portal:webhooks")
 

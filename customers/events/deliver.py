@@ -103,9 +103,10 @@ def record_delivered(done: Sequence[Done]) -> None:
         delivery.response_status, delivery.last_error = answer.status, ""
         delivery.state, delivery.delivered_at, delivery.next_attempt_at = DeliveryState.DELIVERED, at, None
     with transaction.atomic():
+        # The endpoint before its deliveries, as everywhere (docs/concurrency.md).
+        _change(done[0][0].endpoint, failing_since=None, held_until=None)
         WebhookAttempt.objects.bulk_create(_try(*one) for one in done)
         _write_down([delivery for delivery, *_ in done])
-        _change(done[0][0].endpoint, failing_since=None, held_until=None)
 
 
 def _write_down(delivered: Sequence[WebhookDelivery]) -> None:

@@ -115,11 +115,18 @@ def send_again(delivery: WebhookDelivery, *, real_now: datetime) -> WebhookDeliv
     endpoint = delivery.endpoint
     _refuse_disabled(endpoint)
     with transaction.atomic():
+        WebhookEndpoint.objects.filter(pk=endpoint.pk).update(held_until=None)
         delivery.state, delivery.next_attempt_at, delivery.is_aside = DeliveryState.PENDING, real_now, True
         delivery.save(update_fields=["state", "next_attempt_at", "is_aside"])
-        WebhookEndpoint.objects.filter(pk=endpoint.pk).update(held_until=None)
         nudge_after_commit(told=True)
     return delivery
+
+
+def delete_endpoint(endpoint: WebhookEndpoint) -> None:
+    """With its deliveries and their attempts; a delivery that is under way is recorded before, or not at all."""
+    with transaction.atomic():
+        list(WebhookEndpoint.objects.select_for_update().filter(pk=endpoint.pk).values_list("pk"))
+        endpoint.delete()
 
 
 def _refuse_disabled(endpoint: WebhookEndpoint) -> None:

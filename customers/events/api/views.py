@@ -17,7 +17,14 @@ from customers.events.api.shapes import (
     delivery_shape,
     webhook_shape,
 )
-from customers.events.endpoints import change_endpoint, register_endpoint, roll_secret, send_again, send_test
+from customers.events.endpoints import (
+    change_endpoint,
+    delete_endpoint,
+    register_endpoint,
+    roll_secret,
+    send_again,
+    send_test,
+)
 from customers.events.models import DeliveryState, WebhookDelivery, WebhookEndpoint
 
 
@@ -81,7 +88,7 @@ class WebhookView(WebhookVendorView):
 
     @documented("delete_webhook")
     def delete(self, request: Request, uuid: str) -> Response:
-        self.endpoint(uuid).delete()
+        delete_endpoint(self.endpoint(uuid))
         return done()
 
 

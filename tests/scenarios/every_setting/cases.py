@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from django.db import transaction
+
 from customers.directory import update_customer
 from customers.models import Customer
 from invoicing.invoices.lifecycle import mark_paid
@@ -124,13 +126,19 @@ def _between(start: datetime, end: datetime | None) -> timedelta | None:
     return end - start if end else None
 
 
+def _without_invoices(customer: Customer) -> None:
+    with transaction.atomic():
+        list(Invoice.objects.filter(customer=customer).select_for_update())
+        Invoice.objects.filter(customer=customer).delete()
+
+
 def _held(stage: Stage, customer: Customer) -> str:
-    Invoice.objects.filter(customer=customer).delete()
+    _without_invoices(customer)
     return stage.generated(customer).approval_reason
 
 
 def _held_for_change(stage: Stage, customer: Customer) -> str:
-    Invoice.objects.filter(customer=customer).delete()
+    _without_invoices(customer)
     stage.open(customer, sub_total=10_000)
     return stage.generated(customer).approval_reason
 
