@@ -196,6 +196,8 @@ def delete_price_plan(vendor: Vendor, name: str, *, now: datetime) -> None:
     versions = PricePlan.objects.of(vendor).filter(name=name)
     try:
         with transaction.atomic():
+            # Before what hangs on them.
+            list(versions.select_for_update().order_by("pk").values_list("pk"))
             versions.delete()
     except ProtectedError:
         versions.update(archived_at=now)
