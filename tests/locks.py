@@ -32,7 +32,7 @@ accounts_operator auth_group auth_permission accounts_secondfactor accounts_reco
 accounts_operator_groups accounts_operator_user_permissions auth_group_permissions lists_savedview
 customers_customer
 customers_billingsettings customers_billingsettingsoverride customers_customermetadata customers_measurementmapping
-payments_stripeconnection payments_stripewebhooksecret
+payments_stripeconnection
 payments_stripetaxrate
 payments_stripecustomer payments_stripepaymentmethod
 invoicing_priceplan invoicing_meteredcomponent invoicing_pricescheme invoicing_pricetier invoicing_addon invoicing_meter
@@ -58,6 +58,7 @@ invoicing_staleusage invoicing_usageday invoicing_usagelimitcheck invoicing_comi
 payments_reconciliationrun payments_seeninvoice
 payments_importedinvoice payments_difference payments_watch payments_eventcursor
 payments_stripeevent payments_webhooktally
+payments_stripewebhooksecret
 customers_webhookendpoint
 customers_event
 customers_webhookdelivery
@@ -76,6 +77,7 @@ UNDER = {
         "invoicing_meteredcomponent", "invoicing_pricescheme", "invoicing_pricetier", "invoicing_addon",
         "invoicing_usagealert",
     },
+    "payments_reconciliationrun": {"payments_seeninvoice", "payments_difference"},
     "customers_webhookendpoint": {"customers_webhookdelivery", "customers_webhookattempt"},
     "invoicing_invoice": {
         "invoicing_lineitem", "invoicing_invoicedocument", "invoicing_issueattempt", "invoicing_chargeattempt",

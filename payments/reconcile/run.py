@@ -245,6 +245,9 @@ def forget(*, real_now: datetime, limit: int = 100) -> None:
     """Runs and settled differences of long ago."""
     before = real_now - KEPT
     old = Run.objects.filter(started_at__lt=before).exclude(state=State.RUNNING).order_by("started_at")
-    Run.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:limit])).delete()
+    with transaction.atomic():
+        # Before what was seen and found in them.
+        ids = list(old.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit])
+        Run.objects.filter(pk__in=ids).delete()
     settled = Difference.objects.filter(found_at__lt=before).exclude(repaired_at__isnull=True, gone_at__isnull=True)
     Difference.objects.filter(pk__in=list(settled.values_list("pk", flat=True)[: limit * 10])).delete()
