@@ -1,9 +1,10 @@
 """The brake of a vendor's billing: a person pauses it, with a reason, and lets it go on.
 
-While it is paused, nothing that falls due by itself is begun: no invoice is generated, issued, charged again or sent by
+While it is paused, nothing that falls due by itself is begun: no invoice is generated, issued, charged or sent by
 e-mail, no reminder is written. What a worker has taken in hand before, it ends. Everything stays due, so that the
-resumed run goes on where it stood. Usage is still taken in, Stripe's news are followed, webhook endpoints are told, and
-what a person decides about one invoice is done.
+resumed run goes on where it stood. Invoices that Stripe charges automatically it tries again by its own schedule.
+Usage is taken in, Stripe's news are followed, webhook endpoints are told, and what a person decides about one invoice
+is done.
 """
 
 from __future__ import annotations

@@ -27,7 +27,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("vendor", help="the vendor's code name")
-        parser.add_argument("--watch", action="store_true", help="Look again every two seconds until nothing is left.")
+        parser.add_argument(
+            "--watch", action="store_true", help="Look again every two seconds while work is left and not paused."
+        )
         brake = parser.add_mutually_exclusive_group()
         brake.add_argument("--pause", metavar="REASON", help="Begin nothing by itself until it is resumed.")
         brake.add_argument("--resume", action="store_true", help="Go on; what fell due meanwhile is done now.")
@@ -52,13 +54,13 @@ class Command(BaseCommand):
         return vendor
 
     def _tell(self, vendor: Vendor) -> bool:
-        """Whether something is left."""
+        """Whether something is left that moves."""
         if vendor.billing_paused_at:
             self.stdout.write(f"Paused by {vendor.billing_paused_by}: {vendor.billing_pause_reason}")
         stages = billing_run(vendor, real_now=timezone.now())
         for stage in stages:
             self.stdout.write(line(stage))
-        return is_moving(stages)
+        return is_moving(stages) and not vendor.billing_paused_at
 
 
 def line(stage: Stage) -> str:
