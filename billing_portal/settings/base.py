@@ -160,6 +160,8 @@ PAYMENT_GATEWAYS = {"stripe": "payments.stripe.gateway.StripeGateway"}
 # out again. Overlap is harmless (unique rows and idempotency keys), waiting is not.
 CLAIM_LEASE = timedelta(seconds=env.int("CLAIM_LEASE_SECONDS", default=60))
 CLAIM_BATCH = env.int("CLAIM_BATCH", default=100)
+# The longest pause before the gateway is asked again after it gave no answer.
+GATEWAY_LONGEST_PAUSE = timedelta(seconds=env.int("GATEWAY_LONGEST_PAUSE_SECONDS", default=900))
 
 # How many requests an API key may make in a minute; 0: as many as it likes.
 API_REQUESTS_PER_MINUTE = env.int("API_REQUESTS_PER_MINUTE", default=6000)

@@ -24,8 +24,14 @@ from billing_portal.torture.stage import Stage, small_disk
 from billing_portal.torture.tormentor import Tormentor
 
 DISK_MEGABYTES = 6_000
-# A short lease: work of the dead is soon taken by others, and the slow are overtaken often.
-ENVIRONMENT = {"API_REQUESTS_PER_MINUTE": "0", "STRIPE_TEST_CALLS_PER_SECOND": "0", "CLAIM_LEASE_SECONDS": "6"}
+# A short lease: work of the dead is soon taken by others, and the slow are overtaken often. Short pauses: a month is
+# over once its unluckiest invoice is, which Stripe may have failed five times in a row.
+ENVIRONMENT = {
+    "API_REQUESTS_PER_MINUTE": "0",
+    "STRIPE_TEST_CALLS_PER_SECOND": "0",
+    "CLAIM_LEASE_SECONDS": "6",
+    "GATEWAY_LONGEST_PAUSE_SECONDS": "10",
+}
 LOOK = 1.0
 
 Say = Callable[[str], None]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from customers.claims import hold
@@ -45,7 +46,7 @@ def wait(invoice: Invoice, error: GatewayUnavailable, *, pause: timedelta, real_
 
 def growing_pause(asked_at: datetime, real_now: datetime) -> timedelta:
     """Ever longer, the longer ago it was first asked for."""
-    return min(max(real_now - asked_at, timedelta(seconds=5)), timedelta(minutes=15))
+    return min(max(real_now - asked_at, timedelta(seconds=5)), settings.GATEWAY_LONGEST_PAUSE)
 
 
 def put_aside(invoice: Invoice, error: GatewayUnavailable, *, real_now: datetime) -> None:
