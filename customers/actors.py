@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -30,6 +31,15 @@ class Actor:
 
 SCHEDULE = Actor(ActorKind.SCHEDULE, "Schedule")
 STRIPE = Actor(ActorKind.GATEWAY, "Stripe")
+
+
+def on_the_command_line() -> Actor:
+    """Somebody with a shell on the machine, by the name of their account there."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container's account may have no name
+        name = "Somebody"
+    return Actor(ActorKind.SCHEDULE, f"{name} on the command line")
 
 
 class Access(StrEnum):

@@ -16,7 +16,7 @@ from billing_portal.portal import words
 from billing_portal.portal.access import OperatorRequest, screen, verb
 from customers.billing_pause import pause_billing, resume_billing
 from customers.errors import Refused
-from invoicing.invoices.billing_run import COLLECT, GENERATE, ISSUE, Stage, billing_run, is_moving
+from invoicing.invoices.billing_run import COLLECT, GENERATE, ISSUE, Stage, as_last_counted, is_moving
 
 _FAILING = {GENERATE: "?kind=cycle", ISSUE: "?status=failed", COLLECT: "?status=failed"}
 
@@ -62,9 +62,10 @@ def resume(request: OperatorRequest) -> HttpResponse:
 
 
 def run_of(request: OperatorRequest) -> dict[str, Any]:
-    stages = billing_run(request.vendor, real_now=request.real_now)
+    stages = as_last_counted(request.vendor, real_now=request.real_now)
     rows = [Row(stage, _pace(request, stage), _failing_link(stage)) for stage in stages]
-    return {"stages": rows, "is_moving": is_moving(stages) and not request.vendor.billing_paused_at}
+    is_due = is_moving(stages)
+    return {"stages": rows, "is_due": is_due, "is_moving": is_due and not request.vendor.billing_paused_at}
 
 
 def _failing_link(stage: Stage) -> str:

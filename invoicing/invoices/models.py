@@ -212,6 +212,7 @@ class Invoice(VendorOwned, QueuedWork):
                 condition=~Q(status__in=["INVOICE_ISSUED", "PAYMENT_FAILED"]) & ~Q(watched_status=""),
                 name="invoice_watched_in_vain",
             ),
+            models.Index(fields=["vendor"], condition=Q(failures__gt=0), name="invoice_failing"),
             models.Index(fields=["vendor", "-generated_at", "-id"], name="invoice_newest"),
             models.Index(fields=["vendor", "-issue_date", "-id"], name="invoice_by_issue_date"),
             models.Index(fields=["vendor", "-amount_due", "-id"], name="invoice_by_amount"),

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
@@ -16,10 +17,11 @@ from customers.errors import Refused
 from customers.models import Event, Vendor
 from customers.settings.policy import policy_for
 from invoicing.invoices import advance, generation
-from invoicing.invoices.billing_run import Stage, billing_run
+from invoicing.invoices.billing_run import Stage, as_last_counted, billing_run
 from invoicing.invoices.reminders import remind_due
 from invoicing.invoices.schedule import next_step
 from invoicing.invoices.snapshot import snapshot_of
+from invoicing.invoices.states import InvoiceAction
 from invoicing.models import BillingCycle, Invoice
 from invoicing.subscriptions.advance import end_due_cycles
 from tests.factories import InvoiceFactory
@@ -40,11 +42,22 @@ class Run:
         for n in range(6):
             self.world.subscribe(self.world.customer(f"customer-{n}"), plan)
         Vendor.objects.update(clock_offset=utc(2026, 4, 9) - timezone.now())
+        self.vendor.refresh_from_db()
         self.handed: list[int] = []
 
     def tick(self) -> None:
         due = due_at(self.vendor, self.world.now)
         advance.advance(due, real_now=timezone.now(), hand_over=lambda pk, token: self.handed.append(pk))
+
+    def issue(self) -> None:
+        """Whatever is generated is due for issuing, and is issued."""
+        self.tick()
+        Invoice.objects.update(next_action_at=self.world.now - timedelta(minutes=1))
+        due = due_at(self.vendor, self.world.now)
+        claimed: list[tuple[int, uuid.UUID]] = []
+        advance.advance(due, real_now=timezone.now(), hand_over=lambda pk, token: claimed.append((pk, token)))
+        for pk, token in claimed:
+            advance.perform(pk, token, real_now=timezone.now())
 
     def pause(self) -> None:
         self.vendor = pause_billing(self.vendor, actor=OPERATOR, reason=WHY, real_now=timezone.now())
@@ -128,6 +141,34 @@ def test_one_that_cannot_be_billed_delays_nobody(run: Run, monkeypatch: pytest.M
     assert run.stages[0] == ("Generate", 6, 0, 0)
 
 
+def test_a_step_that_raises_is_failing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def raises(invoice: Invoice, real_now: Any) -> None:
+        raise RuntimeError("no such template")
+
+    monkeypatch.setitem(advance._STEPS, InvoiceAction.ISSUE, raises)
+    run.issue()
+    assert run.stages[1] == ("Issue", 0, 0, 6)
+    monkeypatch.undo()
+    run.issue()
+    assert run.stages[1] == ("Issue", 6, 0, 0)
+
+
+def test_what_is_kept_here_is_done(run: Run) -> None:
+    run.world.settings(should_send_invoice_to_customers=False)
+    run.issue()
+    assert not Invoice.objects.filter(issued_at__isnull=False).exists()
+    assert run.stages[1] == ("Issue", 6, 0, 0)
+
+
+def test_those_who_look_again_are_told_what_was_counted_last(run: Run, django_assert_num_queries: Any) -> None:
+    cache.delete(f"billing-run/{run.vendor.pk}")
+    counted = as_last_counted(run.vendor, real_now=timezone.now())
+    with django_assert_num_queries(0):
+        assert as_last_counted(run.vendor, real_now=timezone.now()) == counted
+    assert counted[0].left == 6
+    cache.delete(f"billing-run/{run.vendor.pk}")
+
+
 def test_how_fast_it_goes_and_how_long_it_takes() -> None:
     stage = Stage("Issue", done=300, left=900, failing=2, per_minute=60.0)
     assert (stage.percent, stage.minutes_left) == (25, 15.0)
@@ -159,13 +200,13 @@ def test_only_with_a_reason_and_only_once(run: Run) -> None:
 def test_on_the_command_line(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("billing_run", "northwind", "--pause", WHY)
     shown = capsys.readouterr().out
-    assert f"Paused by Schedule: {WHY}" in shown
-    assert "Generate            [..............................]   0 %  6 left, 0 done in 24 hours" in shown
+    assert f"on the command line: {WHY}" in shown
+    assert "Generate            [..............................]   0 %  6 left, 0 generated in 24 hours" in shown
     call_command("billing_run", "northwind", "--resume")
     run.tick()
     capsys.readouterr()
     Invoice.objects.update(next_action_at=None)
     call_command("billing_run", "northwind", "--watch")
-    assert "[##############################] 100 %  0 left, 6 done in 24 hours" in capsys.readouterr().out
+    assert "[##############################] 100 %  0 left, 6 generated in 24 hours" in capsys.readouterr().out
     with pytest.raises(CommandError, match="There is no vendor nobody"):
         call_command("billing_run", "nobody")

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from customers.actors import SCHEDULE
+from customers.actors import on_the_command_line
 from customers.billing_pause import pause_billing, resume_billing
 from customers.errors import Refused
 from customers.vendor import Vendor
@@ -48,9 +48,9 @@ class Command(BaseCommand):
 
     def _brake(self, vendor: Vendor, options: dict[str, Any]) -> Vendor:
         if options["pause"] is not None:
-            return pause_billing(vendor, actor=SCHEDULE, reason=options["pause"], real_now=timezone.now())
+            return pause_billing(vendor, actor=on_the_command_line(), reason=options["pause"], real_now=timezone.now())
         if options["resume"]:
-            return resume_billing(vendor, actor=SCHEDULE, real_now=timezone.now())
+            return resume_billing(vendor, actor=on_the_command_line(), real_now=timezone.now())
         return vendor
 
     def _tell(self, vendor: Vendor) -> bool:
@@ -66,7 +66,7 @@ class Command(BaseCommand):
 def line(stage: Stage) -> str:
     full = WIDTH * stage.percent // 100
     bar = "#" * full + "." * (WIDTH - full)
-    words = [f"{stage.left:,} left", f"{stage.done:,} done in 24 hours"]
+    words = [f"{stage.left:,} left", f"{stage.done:,} {stage.done_as} in 24 hours"]
     words += [f"{stage.failing:,} failing"] if stage.failing else []
     words += [f"{stage.per_minute:,.0f} a minute"] if stage.per_minute else []
     words += [f"{stage.minutes_left:,.0f} minutes to go"] if stage.minutes_left is not None else []

@@ -11,7 +11,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
 
 from billing_portal.personal_data import export_of
-from customers.actors import SCHEDULE
+from customers.actors import on_the_command_line
 from customers.customer import Customer
 from customers.erasing import erase_customer
 from customers.errors import Refused
@@ -35,7 +35,9 @@ class Command(BaseCommand):
             return
         real_now = timezone.now()
         try:
-            left = erase_customer(customer, actor=SCHEDULE, now=customer.vendor.now(real_now), real_now=real_now)
+            left = erase_customer(
+                customer, actor=on_the_command_line(), now=customer.vendor.now(real_now), real_now=real_now
+            )
         except Refused as refusal:
             raise CommandError(refusal.message) from refusal
         self.stdout.write("\n".join([f"Erased. It is called erased-{customer.pk} from now on.", *left]))

@@ -11,7 +11,7 @@ from django.utils import timezone
 from billing_portal.accounts.models import Operator
 from billing_portal.accounts.operators import end_sessions
 from billing_portal.accounts.second_factor import is_on, turn_off
-from customers.actors import SCHEDULE
+from customers.actors import on_the_command_line
 
 
 class Command(BaseCommand):
@@ -27,6 +27,6 @@ class Command(BaseCommand):
         if not is_on(operator):
             raise CommandError(f"{operator} uses no sign-in codes.")
         real_now = timezone.now()
-        turn_off(operator, actor=SCHEDULE, real_now=real_now)
+        turn_off(operator, actor=on_the_command_line(), real_now=real_now)
         end_sessions(operator, real_now=real_now)
         self.stdout.write(f"{operator} signs in with the password alone now.")
