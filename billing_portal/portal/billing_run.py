@@ -18,7 +18,7 @@ from customers.billing_pause import pause_billing, resume_billing
 from customers.errors import Refused
 from invoicing.invoices.billing_run import COLLECT, GENERATE, ISSUE, Stage, as_last_counted, is_moving
 
-_FAILING = {GENERATE: "?kind=cycle", ISSUE: "?status=failed", COLLECT: "?status=failed"}
+_FAILING = {GENERATE: "?kind=cycle&late=failing", ISSUE: "?status=failed", COLLECT: "?status=failed"}
 
 
 @dataclass(frozen=True)

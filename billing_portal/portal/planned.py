@@ -65,7 +65,8 @@ class Planned:
 
 @dataclass(frozen=True)
 class Work:
-    """One kind of planned work. ``rows`` have their moment in ``column``; ``told`` puts a page of them into words."""
+    """One kind of planned work. ``rows`` have their moment in ``column``; ``told`` puts a page of them into words.
+    ``can_fail``: a row counts how often its step has raised."""
 
     key: str
     label: str
@@ -73,24 +74,27 @@ class Work:
     rows: Callable[[Vendor], QuerySet[Any]]
     told: Callable[[Vendor, Sequence[Any], Clock, Asked], Iterable[Planned]]
     in_real_time: bool = False
+    can_fail: bool = False
 
 
 @dataclass(frozen=True)
 class Asked:
-    """Of these kinds (None: all), not after ``until``, beyond a position. ``explained``: with the reason."""
+    """Of these kinds (None: all), not after ``until``, beyond a position. ``explained``: with the reason.
+    ``failing``: only what raised when it was tried last."""
 
     kinds: Collection[str] | None = None
     explained: bool = True
     until: datetime | None = None
     position: tuple[datetime, int, int] | None = None
+    failing: bool = False
 
-    def has(self, kind: str) -> bool:
-        return self.kinds is None or kind in self.kinds
+    def has(self, kind: str, can_fail: bool = False) -> bool:
+        return (self.kinds is None or kind in self.kinds) and (can_fail or not self.failing)
 
 
 def planned(vendor: Vendor, clock: Clock, asked: Asked, size: int) -> list[Planned]:
     """The first so many, the earliest first."""
-    found = [_page(work, vendor, clock, asked, size) for work in KINDS if asked.has(work.key)]
+    found = [_page(work, vendor, clock, asked, size) for work in KINDS if asked.has(work.key, work.can_fail)]
     if asked.has(COMPARISON):
         found.append(_comparison(vendor, clock, asked))
     return list(heapq.merge(*found, key=_order))[:size]
@@ -127,6 +131,8 @@ def _order(entry: Planned) -> tuple[datetime, int, int]:
 
 def _page(work: Work, vendor: Vendor, clock: Clock, asked: Asked, size: int) -> list[Planned]:
     rows = work.rows(vendor).filter(**{f"{work.column}__isnull": False})
+    if asked.failing:
+        rows = rows.filter(failures__gt=0)
     if asked.until is not None:
         rows = rows.filter(_not_after(work, asked.until, clock))
     if asked.position is not None:
@@ -278,9 +284,9 @@ def _endpoint_rows(vendor: Vendor) -> QuerySet[Any]:
 
 KINDS: Sequence[Work] = (
     Work("invoice", "Invoices", "next_action_at",
-         _invoice_rows, _invoices),
+         _invoice_rows, _invoices, can_fail=True),
     Work("cycle", "Billing cycles", "next_action_at",
-         lambda vendor: BillingCycle.objects.of(vendor).select_related("customer"), _cycles),
+         lambda vendor: BillingCycle.objects.of(vendor).select_related("customer"), _cycles, can_fail=True),
     Work("reminder", "Reminders", "next_reminder_at",
          lambda vendor: Invoice.objects.of(vendor).select_related("customer"), _reminders),
     Work("due", "Due dates", "due_date",

@@ -19,7 +19,8 @@ from invoicing.invoices.verbs import InvoiceVerb
 SIZE = 25
 # What can be done about a planned step without opening the invoice.
 OFFERED = (InvoiceVerb.PUSH, InvoiceVerb.PAUSE)
-SPANS = {"": "All", "late": "Late", "day": "Next 24 hours", "week": "Next 7 days"}
+FAILING = "failing"
+SPANS = {"": "All", "late": "Late", "day": "Next 24 hours", "week": "Next 7 days", FAILING: "Failing"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def chosen(given: QueryDict, now: datetime) -> tuple[tuple[str, str], Asked]:
     kind, span = given.get("kind", ""), _span(given.get("late", ""))
     kind = kind if kind in KIND_LABELS else ""
     until = {"late": now, "day": now + timedelta(hours=24), "week": now + timedelta(days=7)}
-    return (kind, span), Asked({kind} if kind else None, until=until.get(span))
+    return (kind, span), Asked({kind} if kind else None, until=until.get(span), failing=span == FAILING)
 
 
 def _span(text: str) -> str:

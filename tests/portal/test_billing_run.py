@@ -14,7 +14,7 @@ from customers.billing_pause import pause_billing, resume_billing
 from customers.due import due_at
 from invoicing.invoices import mailing
 from invoicing.invoices.models import OutgoingEmail
-from invoicing.models import Invoice
+from invoicing.models import BillingCycle, Invoice
 from tests.portal.scene import NOW, Scene
 from tests.world import OPERATOR
 
@@ -59,3 +59,16 @@ def test_in_the_portal(scene: Scene, signed_in: SignedIn) -> None:
     resumed = client.post(reverse("portal:resume_billing"), follow=True).content.decode()
     assert "Billing goes on." in resumed
     assert "Billing is paused</strong>" not in resumed
+
+
+def test_what_fails_is_found(scene: Scene, signed_in: SignedIn) -> None:
+    cycle = BillingCycle.objects.of(scene.vendor).filter(next_action_at__isnull=False).first()
+    assert cycle is not None
+    BillingCycle.objects.filter(pk=cycle.pk).update(failures=2, last_error="RuntimeError: no such currency")
+    client = signed_in(Role.READ_ONLY)
+    shown = client.get(reverse("portal:scheduled")).content.decode()
+    assert "1 failing" in shown
+    found = client.get(reverse("portal:scheduled"), {"kind": "cycle", "late": "failing"}).context["rows"]
+    assert [(row.entry.pk, row.entry.because) for row in found] == [(cycle.pk, "RuntimeError: no such currency")]
+    invoices = client.get(reverse("portal:scheduled"), {"late": "failing", "kind": "invoice"})
+    assert invoices.context["rows"] == []
