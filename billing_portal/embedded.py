@@ -196,7 +196,8 @@ class PostgresServer(EmbeddedServer):
 
 
 class ValkeyServer(EmbeddedServer):
-    """Valkey with its data under ``directory``; ``options`` are ``valkey.conf`` settings."""
+    """Valkey, which keeps nothing but its password and settings under ``directory``; ``options`` are ``valkey.conf``
+    settings."""
 
     name = "Valkey"
 
@@ -234,7 +235,9 @@ class ValkeyServer(EmbeddedServer):
             "port": str(self.port),
             "requirepass": self._password(),
             "dir": f'"{self.directory}"',
-            "appendonly": "yes",
+            # Whatever it forgets follows from the database, and a file that a full disk has spoilt would keep it from
+            # starting ever again.
+            "appendonly": "no",
             "save": '""',
             # Shows the path of this file, by which a leftover process is recognised.
             "proc-title-template": '"{title} {config-file}"',

@@ -43,7 +43,7 @@ def _start_missing(config: pytest.Config) -> None:
 def _server(name: str, folder: Path) -> PostgresServer | ValkeyServer:
     if name == "DATABASE_URL":
         return PostgresServer(folder / "postgres", FORGETFUL)
-    return ValkeyServer(folder / "valkey", {"appendonly": "no", "databases": str(DATABASES)})
+    return ValkeyServer(folder / "valkey", {"databases": str(DATABASES)})
 
 
 def _own_broker_database() -> None:

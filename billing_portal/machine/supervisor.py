@@ -43,13 +43,15 @@ class Child:
 
 
 class Supervisor:
-    """``on_change`` hears whenever a child was started; the clock is the monotonic one."""
+    """``on_change`` hears whenever a child was started, where it cannot be told (a disk is full) a little later; the
+    clock is the monotonic one."""
 
     def __init__(self, log: Log, on_change: Callable[[dict[str, int]], None]) -> None:
         self.log = log
         self.children: list[Child] = []
         self.stop_requested = False
         self._on_change = on_change
+        self._is_untold = False
         self._launcher: int | None = None
         self._selector = selectors.DefaultSelector()
 
@@ -99,6 +101,8 @@ class Supervisor:
         """One look at everything: output, deaths, what is due to start again."""
         self._read_output(seconds)
         self._restart_what_died()
+        if self._is_untold:
+            self._tell()
         if self.stop_requested or self._launcher_is_gone():
             raise Stopped
 
@@ -120,7 +124,18 @@ class Supervisor:
         child.process = spawn(child.command, stdout=subprocess.PIPE)
         child.started_at = time.monotonic()
         self._collect(child.name, child.process)
-        self._on_change(self.pids)
+        self._tell()
+
+    def _tell(self) -> None:
+        """A child that runs is not started a second time because that could not be written down."""
+        try:
+            self._on_change(self.pids)
+        except OSError as error:
+            if not self._is_untold:
+                self.log.say("up", f"What runs could not be told: {error}")
+            self._is_untold = True
+        else:
+            self._is_untold = False
 
     def _collect(self, name: str, process: "subprocess.Popen[bytes]") -> None:
         assert process.stdout is not None  # noqa: S101 - spawned with a pipe, always

@@ -65,6 +65,29 @@ def test_a_dead_child_is_started_again_and_the_new_number_told(
     assert "talker was started again" in log_of(tmp_path)
 
 
+def test_a_child_that_runs_is_not_doubled_because_that_could_not_be_written_down(tmp_path: Path) -> None:
+    heard: list[dict[str, int]] = []
+    full = iter([False, True, True])
+
+    def tell(pids: dict[str, int]) -> None:
+        if next(full, False):
+            raise OSError(28, "No space left on device")
+        heard.append(pids)
+
+    with (tmp_path / "log").open("w") as stream:
+        supervisor = Supervisor(Log(stream), tell)
+        try:
+            supervisor.start(Child("talker", lambda: python(PATIENT)))
+            first = supervisor.pids["talker"]
+            os.kill(first, signal.SIGKILL)
+            supervisor.wait_for("the restart to be told", lambda: len(heard) == 2, 20)
+            assert heard == [{"talker": first}, supervisor.pids]
+            assert [child.start_again_at for child in supervisor.children] == [None]
+        finally:
+            supervisor.stop_all()
+    assert log_of(tmp_path).count("No space left on device") == 1
+
+
 def test_pauses_grow_while_a_child_dies_young(supervisor: Supervisor) -> None:
     child = Child("failing", lambda: python("raise SystemExit(3)"))
     supervisor.start(child)
