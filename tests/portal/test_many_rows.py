@@ -1,4 +1,4 @@
-"""What ``tests/bench/pages.py`` measures with 200,000 invoices, with a few thousand: no screen asks the database more
+"""What ``tests/bench/pages.py`` measures with 200,000 invoices, with some ten thousand: no screen asks the database more
 often because there is more, and none has it read or sort a table of that size."""
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ def test_screens_cost_no_more_where_there_is_more(scene: Scene, signed_in: Signe
     pages = {name: address for name, address in addresses(scene).items() if name.startswith(LISTS)}
     assert len(pages) > 40
     fill(scene, customers=50, invoices=50)
-    results = compare(signed_in(), pages, lambda: fill(scene, customers=10_000, invoices=10_000, first=2))
+    # A name's 200 customers must be few among them, or reading the table would be the right plan, now and then.
+    results = compare(signed_in(), pages, lambda: fill(scene, customers=30_000, invoices=10_000, first=2))
     complaints = "\n".join(str(result) for result in results if not result.is_good)
     assert not complaints
