@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 FAILURES = (500, 503, 429)
+# Seconds until a refusal that met nothing is called off. A refused endpoint is left alone for a minute, then for five:
+# did refusals wait for whatever comes next, they would pile up and nothing would be delivered any more.
+LAPSES = 10.0
 
 
 class Receiver:
@@ -20,7 +24,8 @@ class Receiver:
         self.heard: set[str] = set()
         self.times: Counter[str] = Counter()
         self.address = ""
-        self._refusals: list[int] = []
+        self._refusals: list[tuple[float, int]] = []
+        self._lapsed = 0
         self._lock = threading.Lock()
 
     @contextmanager
@@ -35,23 +40,31 @@ class Receiver:
             server.server_close()
 
     def refuse_next(self, status: int) -> None:
+        """What comes next, unless it takes longer than ``LAPSES``."""
         with self._lock:
-            self._refusals.append(status)
+            self._refusals.append((time.monotonic() + LAPSES, status))
 
     def relent(self) -> int:
-        """Refuse no more; answers how many refusals found nothing to refuse."""
+        """Refuse no more; answers how many refusals found nothing to refuse, since this was asked last."""
         with self._lock:
-            left, self._refusals = len(self._refusals), []
-            return left
+            missed, self._lapsed, self._refusals = self._lapsed + len(self._refusals), 0, []
+            return missed
 
     def hear(self, event: dict[str, Any]) -> int:
         """The status to answer with."""
         with self._lock:
-            if self._refusals:
-                return self._refusals.pop()
+            if refusal := self._refusal():
+                return refusal
             self.heard.add(event["idempotency_key"])
             self.times[event["idempotency_key"]] += 1
             return 200
+
+    def _refusal(self) -> int | None:
+        now = time.monotonic()
+        valid = [one for one in self._refusals if one[0] >= now]
+        self._lapsed += len(self._refusals) - len(valid)
+        self._refusals = valid[1:]
+        return valid[0][1] if valid else None
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         receiver = self

@@ -25,6 +25,11 @@ from payments.sandbox import webhook_faults
 # How long a worker stands still: longer than the lease on its claims, so that others have taken its work meanwhile.
 FROZEN_SECONDS = 10.0
 HELD_SECONDS = 2.0
+# An order waits so long for a call that it can strike. Where orders waited for ever they would pile up while nobody
+# calls Stripe, and of few calls that are left each would fail.
+STRIPE_LAPSES = 2.0
+ANY_CALL = "^/v1/"
+LONGEST_WATCH = 3 * HELD_SECONDS
 FULL_SECONDS = 4.0
 # Longer than the lease, now and then.
 LATE_SECONDS = (1.0, 8.0)
@@ -92,8 +97,8 @@ def _kill_while_calling(stage: Stage, chance: random.Random) -> int:
     method, path = STEPS[chance.choice(MOST_USED + tuple(STEPS))]
     kind = chance.choice(["latency", "timeout_before"])
     order = {"kind": kind, "method": method, "path_regex": path, "times": 1, "seconds": HELD_SECONDS}
-    stage.control("faults", order)
-    deadline = time.monotonic() + 3 * HELD_SECONDS
+    stage.control("faults", {**order, "within": LONGEST_WATCH + 1})
+    deadline = time.monotonic() + LONGEST_WATCH
     while time.monotonic() < deadline:
         if not _waits(stage, kind, path):
             return int(stage.kill("worker"))
@@ -175,7 +180,7 @@ def _ordered(path: str, kind: str) -> Callable[[Stage, random.Random], int]:
     def order(stage: Stage, chance: random.Random) -> int:
         times = chance.randint(1, 4)
         seconds = chance.uniform(*LATE_SECONDS) if kind in ("latency", "delay", "reorder") else 0
-        where = {"path_regex": "^/v1/"} if path == "faults" else {}
+        where = {"path_regex": ANY_CALL, "within": STRIPE_LAPSES} if path == "faults" else {}
         taken = stage.control(path, {"kind": kind, "times": times, "seconds": seconds, **where})
         return times if taken else 0
 
@@ -196,7 +201,13 @@ def not_struck(stage: Stage, receiver: Receiver) -> Counter[str]:
     """By wound: how many of the ordered faults found nothing to strike. They are called off."""
     waiting = Counter({REFUSED: receiver.relent()})
     for path, prefix in ORDERED.items():
-        for order in (stage.control(path) or {}).get(path, ()):
+        for order in _left(stage, path):
             waiting[prefix + order["kind"]] += order["times"]
         stage.call_off(path)
     return waiting
+
+
+def _left(stage: Stage, path: str) -> list[dict[str, Any]]:
+    found = stage.control(path) or {}
+    orders = [*found.get(path, ()), *found.get("lapsed", ())]
+    return [one for one in orders if one.get("path_regex", ANY_CALL) == ANY_CALL]

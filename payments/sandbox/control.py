@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from payments.sandbox import deliveries, disputing, limits, orders, seed, store
+from payments.sandbox import faults as misbehaviour
 from payments.sandbox.models import Account, Fault, RateLimit, StoredObject, WebhookFault
 from payments.sandbox.work import at_work
 
@@ -47,9 +48,9 @@ def faults(request: HttpRequest) -> HttpResponse:
     if request.method == "DELETE":
         _of(request, Fault.objects.all()).delete()
     elif request.method == "POST":
-        Fault.objects.create(**orders.read(_given(request), orders.FAULT))
-    waiting = Fault.objects.filter(times__gt=0).order_by("pk")
-    return JsonResponse({"faults": list(waiting.values(*orders.FAULT))})
+        misbehaviour.order(orders.read(_given(request), orders.FAULT), timezone.now())
+    found = {"faults": misbehaviour.in_force(timezone.now()), "lapsed": misbehaviour.lapsed(timezone.now())}
+    return JsonResponse({name: list(rows.values(*orders.FAULT)) for name, rows in found.items()})
 
 
 @_control("GET", "POST", "DELETE")

@@ -2,9 +2,12 @@
 
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from payments.sandbox.errors import StripeError, rate_limited, server_error
 from payments.sandbox.models import Fault
@@ -43,12 +46,27 @@ class Suffered:
 NOTHING = Suffered()
 
 
+def order(fields: Mapping[str, Any], real_now: datetime) -> None:
+    """``fields`` as ``orders.FAULT`` has them."""
+    within = fields["within"]
+    lapses_at = None if within is None else real_now + timedelta(seconds=within)
+    Fault.objects.create(lapses_at=lapses_at, **fields)
+
+
+def in_force(real_now: datetime) -> QuerySet[Fault]:
+    return Fault.objects.exclude(lapses_at__lt=real_now).filter(times__gt=0).order_by("pk")
+
+
+def lapsed(real_now: datetime) -> QuerySet[Fault]:
+    """What met nothing in its time."""
+    return Fault.objects.filter(lapses_at__lt=real_now, times__gt=0).order_by("pk")
+
+
 def take(scope: Scope, method: str, path: str) -> Suffered:
     """What this request suffers; uses up one of the fault's times."""
-    waiting = Fault.objects.filter(
-        Q(account="") | Q(account=scope.account), Q(method="") | Q(method=method), times__gt=0
-    )
-    for fault in waiting.order_by("pk"):
+    about = Q(account="") | Q(account=scope.account), Q(method="") | Q(method=method)
+    waiting = in_force(scope.real_now).filter(*about)
+    for fault in waiting:
         # Whoever takes the last time wins; the others go on as if it had not been there.
         if re.search(fault.path_regex, path) and waiting.filter(pk=fault.pk).update(times=F("times") - 1):
             return Suffered(fault.kind, fault.seconds)

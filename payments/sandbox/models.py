@@ -168,7 +168,8 @@ class Delivery(models.Model):
 
 
 class Fault(models.Model):
-    """A misbehaviour ordered through the control API, for the next ``times`` matching requests."""
+    """A misbehaviour ordered through the control API, for the next ``times`` matching requests; with ``within``, only
+    for those that come before so many seconds have passed."""
 
     method = models.CharField(max_length=10, blank=True, default="")
     path_regex = models.CharField(max_length=300)
@@ -176,6 +177,8 @@ class Fault(models.Model):
     kind = models.CharField(max_length=20)
     times = models.PositiveIntegerField()
     seconds = models.FloatField(default=0)
+    within = models.FloatField(null=True)
+    lapses_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"{self.kind} x{self.times} on {self.method} {self.path_regex}"

@@ -73,6 +73,10 @@ def _seconds(value: Any) -> float:
     return float(value)
 
 
+def _within(value: Any) -> float | None:
+    return None if value is None else _seconds(value)
+
+
 def _rate(value: Any) -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value <= 100_000:
         raise ValueError("a number above 0")
@@ -108,6 +112,7 @@ FAULT = {
     "kind": Field(_one_of(faults.KINDS), required=True),
     "times": Field(_times, default=1),
     "seconds": Field(_seconds, default=0.0),
+    "within": Field(_within),
 }
 WEBHOOK_FAULT = {
     **ONE_ACCOUNT,

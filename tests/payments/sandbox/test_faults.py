@@ -78,8 +78,8 @@ def test_faults_are_listed_and_cancelled(stripe_sandbox, client, fault):
     fault("conflict", times=3)
     url = f"{stripe_sandbox.api_base}/_control/faults"
     assert requests.get(url, timeout=5).json()["faults"][0]["times"] == 3
-    assert requests.delete(f"{url}?account=acct_other", timeout=5).json() != {"faults": []}
-    assert requests.delete(url, timeout=5).json() == {"faults": []}
+    assert requests.delete(f"{url}?account=acct_other", timeout=5).json()["faults"] != []
+    assert requests.delete(url, timeout=5).json() == {"faults": [], "lapsed": []}
     client.v1.customers.create({})
 
 
@@ -179,3 +179,15 @@ def test_accounts_are_isolated_and_more_can_be_had(stripe_sandbox, client):
     listed = {account["id"] for account in requests.get(url, timeout=5).json()["accounts"]}
     assert {stripe_sandbox.account, second["id"], alone["id"]} <= listed
     assert requests.post(url, json={}, timeout=5).status_code == 400
+
+
+def test_an_order_that_met_nothing_in_its_time_lapses_and_is_listed_as_such(stripe_sandbox, client, fault):
+    fault("rate_limit", times=3, within=0)
+    client.v1.customers.create({"name": "Ada"})
+    fault("conflict", within=60)
+    with pytest.raises(stripe.APIError):
+        client.v1.customers.create({"name": "Bea"})
+    assert customers(stripe_sandbox) == 1
+    found = requests.get(f"{stripe_sandbox.api_base}/_control/faults", timeout=5).json()
+    assert found["faults"] == []
+    assert [(one["kind"], one["times"], one["within"]) for one in found["lapsed"]] == [("rate_limit", 3, 0.0)]
