@@ -33,7 +33,6 @@ logger = logging.getLogger(__name__)
 State = StripeCustomer.State
 
 FIRST_PAUSE = timedelta(seconds=10)
-LONGEST_PAUSE = timedelta(hours=1)
 
 
 # Generating
@@ -151,7 +150,7 @@ def _record_failure(row: StripeCustomer, error: GatewayError, *, actor: Actor, r
 
 def pause(attempts: int) -> timedelta:
     """How long to wait after the nth failure in a row."""
-    return min(FIRST_PAUSE * (1 << min(attempts - 1, 20)), LONGEST_PAUSE)
+    return min(FIRST_PAUSE * (1 << min(attempts - 1, 20)), settings.GATEWAY_LONGEST_PAUSE)
 
 
 def record_link(row: StripeCustomer, external_id: str, *, actor: Actor, real_now: datetime) -> StripeCustomer:

@@ -3,7 +3,8 @@
 Events come in bursts, twice and in any order, so all pending events of one object are taken together
 and answered by one look at it. While one worker looks at an object, others leave it alone; it looks
 again for what came in meanwhile. A failure keeps the events, visible, and tries again with growing
-pauses; after the last try they wait for a person (``replay``).
+pauses; after the last try they wait for a person (``replay``). While it is Stripe that fails, there is
+no last try for a day.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from customers.claims import unclaimed
 from customers.log_context import about
-from invoicing.gateways import GatewayError
+from invoicing.gateways import GatewayError, GatewayUnavailable
 from payments.stripe.connect import connection_for_event
 from payments.stripe.customers import pause
 from payments.stripe.handlers import handler_for
@@ -33,8 +34,9 @@ logger = logging.getLogger(__name__)
 State = StripeEvent.State
 
 MOST_ATTEMPTS = 10
-# An event that runs ahead of our own record of its invoice is looked at again at this pace, for so long.
+# An event that runs ahead of our own record of its invoice is looked at again at this pace.
 WAIT = timedelta(seconds=2)
+# So long for the record, and for Stripe to answer.
 LONGEST_WAIT = timedelta(hours=24)
 # One worker was told of each event when it came; after this long the sweeper tells another.
 UNTOUCHED = timedelta(seconds=15)
@@ -154,6 +156,8 @@ def _look(connection: StripeConnection, handler: Handler, events: Sequence[Strip
         reason = handler(connection, events, real_now)
     except Wait as wait:
         return _wait(events, str(wait), real_now)
+    except GatewayUnavailable as error:
+        return _fail(events, error.message, real_now, hopeless=Q(received_at__lt=real_now - LONGEST_WAIT))
     except GatewayError as error:
         return _fail(events, error.message, real_now)
     except Exception as error:
@@ -183,10 +187,16 @@ def _wait(events: Sequence[StripeEvent], reason: str, real_now: datetime) -> Non
     rows.update(awaits_invoice=True, reason=reason, claim_token=None, claimed_until=real_now + WAIT)
 
 
-def _fail(events: Sequence[StripeEvent], reason: str, real_now: datetime) -> None:
+def _fail(
+    events: Sequence[StripeEvent],
+    reason: str,
+    real_now: datetime,
+    hopeless: Q = Q(attempts__gte=MOST_ATTEMPTS - 1),  # noqa: B008 - a Q never changes
+) -> None:
+    """It waits for its pause now, for no invoice: who waits for invoices, a moving clock above all, would ask Stripe
+    again at once, and use up every try within a second."""
     tried = min(event.attempts for event in events) + 1
+    told = {"reason": reason, "attempts": F("attempts") + 1, "awaits_invoice": False}
     rows = _rows(events)
-    rows.filter(attempts__gte=MOST_ATTEMPTS - 1).update(
-        state=State.FAILED, reason=reason, attempts=F("attempts") + 1, claim_token=None, claimed_until=None
-    )
-    rows.update(reason=reason, attempts=F("attempts") + 1, claim_token=None, claimed_until=real_now + pause(tried))
+    rows.filter(hopeless).update(**told, state=State.FAILED, claim_token=None, claimed_until=None)
+    rows.update(**told, claim_token=None, claimed_until=real_now + pause(tried))

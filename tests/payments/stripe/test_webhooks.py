@@ -187,7 +187,12 @@ def test_a_failure_is_kept_and_tried_again_and_at_last_shown(shop: Shop) -> None
         hold(StripeEvent, event.pk, until=NOW())
         process_event(event.pk)
     event.refresh_from_db()
-    assert (event.state, event.attempts) == ("failed", processing.MOST_ATTEMPTS)
+    assert (event.state, event.attempts) == ("pending", processing.MOST_ATTEMPTS + 1), "no answer of Stripe's for a day"
+    StripeEvent.objects.update(received_at=NOW() - processing.LONGEST_WAIT - timedelta(minutes=1))
+    process_event(event.pk)
+    event.refresh_from_db()
+    assert (event.state, event.attempts) == ("failed", processing.MOST_ATTEMPTS + 2)
+    assert "Stripe did not answer" in event.reason
     shop.mend()
     processing.replay(StripeEvent.objects.filter(pk=event.pk))
     process_event(event.pk)
@@ -206,6 +211,33 @@ def test_a_bug_is_kept_like_any_failure(shop: Shop, monkeypatch: pytest.MonkeyPa
     shop.deliver([e for e in shop.events_sent() if e["type"] == "invoice.created"])
     event = StripeEvent.objects.get()
     assert (event.state, event.attempts, event.reason) == ("pending", 1, "ZeroDivisionError: oops")
+    for _ in range(processing.MOST_ATTEMPTS):
+        hold(StripeEvent, event.pk, until=NOW())
+        process_event(event.pk)
+    event.refresh_from_db()
+    assert (event.state, event.attempts) == ("failed", processing.MOST_ATTEMPTS), "nobody mends that but a person"
+
+
+def test_a_failure_after_the_wait_for_its_invoice_is_not_hurried_by_a_moving_clock(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock asks again and again for events that wait for an invoice. One that then failed waits for its pause."""
+    invoice = issued(shop, shop.customer(), 700)
+    shop.move_clock(hours=2)
+    [paid] = [e for e in shop.events_sent() if e["type"] == "invoice.paid"]
+    shop.deliver([paid])
+    StripeEvent.objects.update(state="pending", awaits_invoice=True, processed_at=None)
+    shop.fail("/v1/invoices/", times=1000)
+    settled = [settle_account(shop.account, False, NOW()) for _ in range(processing.MOST_ATTEMPTS)]
+    event = StripeEvent.objects.get()
+    assert (event.state, event.attempts, event.awaits_invoice) == ("pending", 1, False)
+    assert settled == [False] * processing.MOST_ATTEMPTS, "nothing that the clock has to wait for"
+    shop.mend()
+    hold(StripeEvent, event.pk, until=NOW())
+    process_event(event.pk)
+    invoice.refresh_from_db()
+    assert invoice.status == "INVOICE_PAID"
+    assert {state for _, state in stored()} == {"processed"}
 
 
 # The clock
