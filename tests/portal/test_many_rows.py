@@ -1,5 +1,5 @@
-"""What ``tests/bench/pages.py`` measures with 200,000 invoices, with some ten thousand: no screen asks the database more
-often because there is more, and none has it read or sort a table of that size."""
+"""What ``tests/bench/pages.py`` measures with 200,000 invoices, with 10,000: no screen asks the database more often
+because there is more, and none has it read or sort a table of that size."""
 
 from __future__ import annotations
 
