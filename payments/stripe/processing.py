@@ -131,7 +131,7 @@ def _claim_burst(event: StripeEvent, real_now: datetime) -> list[StripeEvent]:
         if pending.filter(claim_token__isnull=False, claimed_until__gt=real_now).exists():
             return []
         pending.update(claim_token=token, claimed_until=real_now + settings.CLAIM_LEASE)
-    return list(StripeEvent.objects.filter(claim_token=token, state=State.PENDING).order_by("pk"))
+    return list(pending.filter(claim_token=token).order_by("pk"))
 
 
 def _lock(name: str) -> None:
